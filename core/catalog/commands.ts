@@ -1,0 +1,170 @@
+/**
+ * Every change of the replicated state: the union that a Raft entry carries and `StateStore.apply` executes.
+ *
+ * Deterministic by construction: the leader stamps time (`now`) and ids before proposing; apply reads no
+ * clock and draws no randomness (raft.md 7). A command that breaks a rule is a no-op with an error result.
+ * Encoded by core/catalog/command-codec.ts, versioned.
+ */
+
+import type { ErrorCode } from '../errors.ts'
+import type { WallTime } from '../time.ts'
+import type {
+  CaConfig,
+  CaProviderState,
+  CaRoot,
+  CheckDefinition,
+  Indexed,
+  IntentionRecord,
+  JsonObject,
+  KvEntry,
+  Locality,
+  NodeRecord,
+  ServiceDefinition,
+  ServiceRecord,
+  SessionRecord,
+  StringMap,
+} from './types.ts'
+
+export interface RegisterRequest {
+  /** '' when unknown. */
+  readonly id: string
+  readonly node: string
+  /** May be '' only with `skipNodeUpdate`. */
+  readonly address: string
+  readonly taggedAddresses: StringMap | null
+  readonly meta: StringMap | null
+  readonly locality?: Locality
+  readonly skipNodeUpdate: boolean
+  readonly service?: ServiceDefinition
+  readonly checks: readonly CheckDefinition[]
+}
+
+export interface DeregisterRequest {
+  readonly node: string
+  readonly serviceId?: string
+  readonly checkId?: string
+}
+
+export type KvWrite = Omit<KvEntry, keyof Indexed | 'lockIndex'>
+
+/** KV PUT/DELETE forms and txn verbs; `index` is the expected ModifyIndex (0 = must not exist for cas). */
+export type KvOp =
+  | { readonly verb: 'set'; readonly entry: KvWrite }
+  | { readonly verb: 'cas'; readonly entry: KvWrite; readonly index: number }
+  | { readonly verb: 'lock'; readonly entry: KvWrite }
+  | { readonly verb: 'unlock'; readonly entry: KvWrite }
+  | { readonly verb: 'delete'; readonly key: string }
+  | { readonly verb: 'delete-tree'; readonly key: string }
+  | { readonly verb: 'delete-cas'; readonly key: string; readonly index: number }
+
+/** Read and assertion verbs that exist only inside a transaction. */
+export type KvReadOp =
+  | { readonly verb: 'get'; readonly key: string }
+  | { readonly verb: 'get-or-empty'; readonly key: string }
+  | { readonly verb: 'get-tree'; readonly key: string }
+  | { readonly verb: 'check-index'; readonly key: string; readonly index: number }
+  | { readonly verb: 'check-session'; readonly key: string; readonly session: string }
+  | { readonly verb: 'check-not-exists'; readonly key: string }
+
+export type ObjectVerb = 'get' | 'set' | 'cas' | 'delete' | 'delete-cas'
+
+export type TxnOp =
+  | { readonly type: 'kv'; readonly op: KvOp | KvReadOp }
+  | {
+      readonly type: 'node'
+      readonly verb: ObjectVerb
+      readonly node: Omit<NodeRecord, keyof Indexed>
+      readonly index: number
+    }
+  | {
+      readonly type: 'service'
+      readonly verb: ObjectVerb
+      readonly node: string
+      readonly service: ServiceDefinition
+      readonly index: number
+    }
+  | {
+      readonly type: 'check'
+      readonly verb: ObjectVerb
+      readonly node: string
+      readonly check: CheckDefinition
+      readonly index: number
+    }
+
+export type TxnResult =
+  | { readonly type: 'kv'; readonly entry: KvEntry; readonly withValue: boolean }
+  | { readonly type: 'node'; readonly node: NodeRecord }
+  | { readonly type: 'service'; readonly service: ServiceRecord }
+  | {
+      readonly type: 'check'
+      readonly check: CheckDefinition & Indexed & { readonly node: string }
+    }
+
+export interface TxnError {
+  readonly opIndex: number
+  /** Exact text of http-api.md section 17. */
+  readonly what: string
+}
+
+export type IntentionWrite = Omit<
+  IntentionRecord,
+  keyof Indexed | 'precedence' | 'createdAt' | 'updatedAt'
+>
+
+export type Command =
+  | { readonly kind: 'register'; readonly request: RegisterRequest }
+  | { readonly kind: 'deregister'; readonly request: DeregisterRequest }
+  | { readonly kind: 'kv'; readonly op: KvOp; readonly now: WallTime }
+  | { readonly kind: 'txn'; readonly ops: readonly TxnOp[]; readonly now: WallTime }
+  | { readonly kind: 'session.create'; readonly session: Omit<SessionRecord, keyof Indexed> }
+  | { readonly kind: 'session.destroy'; readonly id: string; readonly now: WallTime }
+  | { readonly kind: 'tombstone.reap'; readonly index: number }
+  /** Replaces by (source, destination) when id is '', else by id. */
+  | { readonly kind: 'intention.set'; readonly intention: IntentionWrite; readonly now: WallTime }
+  | {
+      readonly kind: 'intention.delete'
+      readonly by:
+        | { readonly id: string }
+        | { readonly sourceName: string; readonly destinationName: string }
+    }
+  | {
+      readonly kind: 'config.set'
+      readonly entryKind: string
+      readonly name: string
+      readonly body: JsonObject
+      readonly cas?: number
+    }
+  | {
+      readonly kind: 'config.delete'
+      readonly entryKind: string
+      readonly name: string
+      readonly cas?: number
+    }
+  /** First set creates the cluster id; later ones keep it. `cas` is the expected modifyIndex. */
+  | {
+      readonly kind: 'ca.config.set'
+      readonly config: Omit<CaConfig, keyof Indexed>
+      readonly cas?: number
+    }
+  /** Replaces all roots at once if the roots table is still at `cas`; exactly one is active. */
+  | {
+      readonly kind: 'ca.roots.set'
+      readonly roots: readonly Omit<CaRoot, keyof Indexed>[]
+      readonly provider: CaProviderState
+      readonly cas: number
+    }
+  /** Takes `count` serial numbers; the result value is the first of them. */
+  | { readonly kind: 'ca.serial.take'; readonly count: number }
+  /** Nothing changes; proves that the leader can commit. */
+  | { readonly kind: 'noop' }
+
+/**
+ * Outcome of apply. `value` by command kind: kv → boolean; session.create → id; txn → TxnResult[];
+ * config.* with cas → boolean; ca.serial.take → number; ca.*.set → boolean; otherwise true.
+ */
+export type ApplyResult =
+  | { readonly ok: true; readonly value: ApplyValue }
+  | { readonly ok: false; readonly code: ErrorCode; readonly message: string }
+  | { readonly ok: false; readonly code: 'TXN_FAILED'; readonly errors: readonly TxnError[] }
+
+export type ApplyValue = boolean | string | number | readonly TxnResult[]

@@ -1,0 +1,51 @@
+/**
+ * Change feed: what a subscriber of a topic receives, first a snapshot, then deltas in log order.
+ *
+ * Every topic is a map from item id to record, so that one view class (agent/view/) materialises them all.
+ * The store produces deltas from the tables touched by an entry; it never diffs whole topics.
+ */
+
+import type {
+  CaRoots,
+  ConfigEntryRecord,
+  HealthEntry,
+  IntentionRecord,
+  VirtualIpRecord,
+} from './types.ts'
+
+/** Item type of each topic. */
+export interface Topics {
+  /** key: service name; id: `<node>/<service id>`. All instances, whatever their health. */
+  health: HealthEntry
+  /** key: destination service name; id as above: proxies of it and native instances. */
+  connect: HealthEntry
+  /** key: destination service name; id: `<source>/<destination>`. Rules for `*` destinations are included. */
+  intentions: IntentionRecord
+  /** key: ''; id: 'roots'. */
+  roots: CaRoots
+  /** key: `<kind>/<name>`; id: name. */
+  config: ConfigEntryRecord
+  /** key: ''; id: service name. Every mesh service that owns virtual addresses. */
+  'virtual-ips': VirtualIpRecord
+}
+
+export type Topic = keyof Topics
+
+export interface TopicKey<T extends Topic = Topic> {
+  readonly topic: T
+  readonly key: string
+}
+
+export interface FeedItem<T extends Topic = Topic> {
+  readonly id: string
+  readonly value: Topics[T]
+}
+
+export type FeedFrame<T extends Topic = Topic> =
+  | { readonly kind: 'snapshot'; readonly index: number; readonly items: readonly FeedItem<T>[] }
+  | {
+      readonly kind: 'delta'
+      readonly index: number
+      readonly upserts: readonly FeedItem<T>[]
+      readonly deletes: readonly string[]
+    }

@@ -1,0 +1,62 @@
+/**
+ * What the replicated state machine offers to its host (the server) and to tests.
+ *
+ * Pure and synchronous. A read sees one consistent version. Implemented by core/catalog/state-store.ts
+ * over persistent maps, so that `snapshot()` costs O(1) and stays valid while apply goes on.
+ */
+
+import type { ReadName, ReadReply, Reads } from '../rpc/reads.ts'
+import type { ApplyResult, Command } from './commands.ts'
+import type { FeedFrame, Topic, TopicKey } from './feed.ts'
+
+/** What a read depended on: firing any of these keys may change its result. Opaque to callers. */
+export type WatchKey = string
+
+export interface Evaluated<N extends ReadName> {
+  readonly value: ReadReply<N>
+  /** The index this result would report; ≥ 1 once anything was applied. */
+  readonly index: number
+  readonly watch: readonly WatchKey[]
+  /** False when the thing read does not exist (blocking reads then re-block on a spurious wake-up). */
+  readonly found: boolean
+}
+
+export interface StateReader {
+  /** Raft index of the last command in this version. */
+  readonly lastIndex: number
+  read<N extends ReadName>(name: N, request: Reads[N]['request']): Evaluated<N>
+}
+
+/** An immutable version of the whole state. */
+export interface StateSnapshot extends StateReader {
+  /**
+   * The image in deterministic order: same state, same bytes, on every server. Chunks of about 256 KiB,
+   * produced lazily; the caller may interleave other work between chunks.
+   */
+  image(): Iterable<Uint8Array>
+}
+
+export interface StateStoreApi extends StateReader {
+  /**
+   * Applies one committed command. Never throws for data reasons. Watches and feeds fire after the state
+   * has changed and before this returns; their callbacks must not call apply.
+   *
+   * @param index Raft index of the entry; greater than every earlier one
+   */
+  apply(index: number, command: Command): ApplyResult
+  snapshot(): StateSnapshot
+  /** Replaces everything by an image. Every watch fires; every feed gets a new snapshot frame. */
+  restore(image: Iterable<Uint8Array>): void
+  /** Calls `onChange` at most once, at the first change of any key. @returns cancel, idempotent */
+  watchOnce(keys: readonly WatchKey[], onChange: () => void): () => void
+  /**
+   * Delivers a snapshot frame synchronously, then deltas as commands are applied. With `fromIndex` the
+   * snapshot is left out when the kept history (bounded) reaches back to it.
+   * @returns close, idempotent
+   */
+  follow<T extends Topic>(
+    topic: TopicKey<T>,
+    fromIndex: number | undefined,
+    sink: (frame: FeedFrame<T>) => void,
+  ): () => void
+}

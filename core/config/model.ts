@@ -1,0 +1,111 @@
+/**
+ * The agent's configuration after merging, defaults and validation: every value is present and typed.
+ *
+ * Made by core/config/ from flags and files (agent-config.md); the roles read this and nothing else.
+ * Ports: -1 is off. Durations in ms.
+ */
+
+import type { IntentionAction, StringMap } from '../catalog/types.ts'
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error'
+
+export interface AgentConfig {
+  readonly devMode: boolean
+  readonly server: boolean
+  /** 0: wait to be added by others; 1: elect itself. */
+  readonly bootstrapExpect: number
+  readonly datacenter: string
+  readonly nodeName: string
+  /** '' asks the agent to make or load one. */
+  readonly nodeId: string
+  readonly nodeMeta: StringMap
+  /** Without a trailing dot. */
+  readonly domain: string
+  readonly altDomain: string
+  /** '' only in dev mode. */
+  readonly dataDir: string
+  readonly pidFile: string
+
+  readonly bindAddress: string
+  readonly advertiseAddress: string
+  readonly clientAddresses: readonly string[]
+  readonly taggedAddresses: StringMap
+  readonly ports: {
+    readonly http: number
+    readonly dns: number
+    readonly grpc: number
+    readonly server: number
+    readonly serfLan: number
+    readonly sidecarMin: number
+    readonly sidecarMax: number
+  }
+  readonly retryJoin: readonly string[]
+  readonly retryIntervalMs: number
+  readonly retryMax: number
+
+  readonly raft: {
+    /** 1 to 10; scales election and heartbeat times (raft.md 17). */
+    readonly multiplier: number
+  }
+  readonly rpcHoldTimeoutMs: number
+
+  readonly checks: {
+    readonly updateIntervalMs: number
+    readonly outputMaxSize: number
+    readonly discardOutput: boolean
+    readonly enableScripts: boolean
+    readonly enableLocalScripts: boolean
+  }
+  readonly sessionTtlMinMs: number
+  readonly kvMaxValueSize: number
+  readonly txnMaxReqLen: number
+  readonly httpMaxConnsPerClient: number
+  readonly httpResponseHeaders: StringMap
+
+  readonly dns: DnsConfig
+
+  readonly connect: {
+    readonly enabled: boolean
+    readonly leafCertTtlMs: number
+    readonly rootCertTtlMs: number
+    readonly clusterId: string
+  }
+  readonly defaultIntentionPolicy: IntentionAction
+
+  readonly proxy: {
+    /** The proxy outlives a stopped agent, so that the next one adopts it (systemd units set this). */
+    readonly keepOnAgentStop: boolean
+    /** Addresses of services in 127.128.0.0/9 are bound on these ports, besides each service's own. */
+    readonly virtualPorts: readonly number[]
+  }
+
+  readonly log: { readonly level: LogLevel; readonly json: boolean }
+
+  /** Definitions found in configuration files, as given (decoded by agent/local/definitions.ts). */
+  readonly services: readonly unknown[]
+  readonly checkDefinitions: readonly unknown[]
+}
+
+/** agent-config.md 3.6 and dns.md 16. */
+export interface DnsConfig {
+  readonly allowStale: boolean
+  readonly maxStaleMs: number
+  readonly nodeTtlSeconds: number
+  /** By service name; `*` and `prefix*` are allowed. Seconds. */
+  readonly serviceTtlSeconds: Readonly<Record<string, number>>
+  readonly onlyPassing: boolean
+  readonly enableTruncate: boolean
+  readonly udpAnswerLimit: number
+  readonly aRecordLimit: number
+  readonly disableCompression: boolean
+  readonly recursors: readonly string[]
+  readonly recursorTimeoutMs: number
+  readonly recursorStrategy: 'sequential' | 'random'
+  readonly enableAdditionalNodeMetaTxt: boolean
+  readonly soa: {
+    readonly refresh: number
+    readonly retry: number
+    readonly expire: number
+    readonly minTtl: number
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * The one catalogue of failures: code → HTTP status, gRPC status, retryable, hint.
+ *
+ * The code crosses every wire (gRPC trailer `x-fairlead-error`, HTTP header of the same name); nobody
+ * matches message text. `message` is what a Consul client would see, so its wording is part of the
+ * contract of specification http-api.md section 2.2.
+ */
+
+export interface ErrorEntry {
+  readonly httpStatus: number
+  readonly grpcStatus: number
+  /** A later identical attempt may succeed, and repeating it is safe. */
+  readonly retryable: boolean
+  /** What the operator can do; shown by the CLI, never sent in an HTTP body. */
+  readonly hint?: string
+}
+
+const INVALID_ARGUMENT = 3
+const DEADLINE_EXCEEDED = 4
+const NOT_FOUND = 5
+const PERMISSION_DENIED = 7
+const RESOURCE_EXHAUSTED = 8
+const FAILED_PRECONDITION = 9
+const UNIMPLEMENTED = 12
+const INTERNAL = 13
+const UNAVAILABLE = 14
+
+export const ERRORS = {
+  /** The request cannot be understood or a field is invalid. */
+  BAD_REQUEST: { httpStatus: 400, grpcStatus: INVALID_ARGUMENT, retryable: false },
+  /** The request was understood and refused by a rule of the state store (Consul answers 500). */
+  REJECTED: { httpStatus: 500, grpcStatus: FAILED_PRECONDITION, retryable: false },
+  NOT_FOUND: { httpStatus: 404, grpcStatus: NOT_FOUND, retryable: false },
+  PERMISSION_DENIED: { httpStatus: 403, grpcStatus: PERMISSION_DENIED, retryable: false },
+  TOO_LARGE: { httpStatus: 413, grpcStatus: INVALID_ARGUMENT, retryable: false },
+  RATE_LIMITED: { httpStatus: 429, grpcStatus: RESOURCE_EXHAUSTED, retryable: true },
+  NOT_SUPPORTED: { httpStatus: 501, grpcStatus: UNIMPLEMENTED, retryable: false },
+  NO_LEADER: {
+    httpStatus: 500,
+    grpcStatus: UNAVAILABLE,
+    retryable: true,
+    hint: 'check that a majority of the servers is running: fairlead members',
+  },
+  NO_SERVERS: {
+    httpStatus: 500,
+    grpcStatus: UNAVAILABLE,
+    retryable: true,
+    hint: 'join a cluster: fairlead agent -retry-join <address of a server>',
+  },
+  NO_PATH_TO_DATACENTER: { httpStatus: 500, grpcStatus: NOT_FOUND, retryable: false },
+  /** The write may or may not have been applied (raft.md 16.1). */
+  OUTCOME_UNKNOWN: { httpStatus: 500, grpcStatus: DEADLINE_EXCEEDED, retryable: false },
+  /** Not leader, transfer in progress, queue full: nothing was appended. */
+  BUSY: { httpStatus: 500, grpcStatus: UNAVAILABLE, retryable: true },
+  SHUTTING_DOWN: { httpStatus: 500, grpcStatus: UNAVAILABLE, retryable: true },
+  STORAGE_FAILED: {
+    httpStatus: 500,
+    grpcStatus: INTERNAL,
+    retryable: false,
+    hint: 'the disk failed or is full; free space or replace it, then start the agent again',
+  },
+  STORAGE_CORRUPT: {
+    httpStatus: 500,
+    grpcStatus: INTERNAL,
+    retryable: false,
+    hint: 'see docs/how-to/recover-a-server.md',
+  },
+  INVALID_CONFIG: { httpStatus: 500, grpcStatus: INVALID_ARGUMENT, retryable: false },
+  INTERNAL: { httpStatus: 500, grpcStatus: INTERNAL, retryable: false },
+} as const satisfies Record<string, ErrorEntry>
+
+export type ErrorCode = keyof typeof ERRORS
+
+export class FairleadError extends Error {
+  override readonly name = 'FairleadError'
+  readonly code: ErrorCode
+  readonly facts: Readonly<Record<string, unknown>>
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { readonly facts?: Readonly<Record<string, unknown>>; readonly cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.facts = options.facts ?? {}
+  }
+
+  get entry(): ErrorEntry {
+    return ERRORS[this.code]
+  }
+}
+
+/** Wraps what was thrown, keeping a FairleadError as it is. */
+export function toFairleadError(thrown: unknown): FairleadError {
+  if (thrown instanceof FairleadError) return thrown
+  const message = thrown instanceof Error ? thrown.message : String(thrown)
+  return new FairleadError('INTERNAL', message, { cause: thrown })
+}

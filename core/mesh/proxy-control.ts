@@ -1,0 +1,54 @@
+/**
+ * Messages between an agent and the proxy of its host, over a Unix socket in `<data-dir>/proxy/`.
+ *
+ * The proxy listens, the agent dials: so a new agent adopts a running proxy. One JSON document per line,
+ * at most 64 MiB. The newest agent wins: a second connection replaces the first. Versioned by `protocol`;
+ * an agent that finds another number replaces the proxy instead of adopting it.
+ */
+
+import type { ProxySnapshot } from './proxy-snapshot.ts'
+
+export const PROXY_CONTROL_PROTOCOL = 1
+
+export type AgentToProxy =
+  | { readonly kind: 'configure'; readonly snapshot: ProxySnapshot }
+  | { readonly kind: 'stats' }
+  /** Stop accepting, let exchanges end until the deadline (ms from receipt), then exit 0. */
+  | { readonly kind: 'shutdown'; readonly drainMs: number }
+
+export type ProxyToAgent =
+  | {
+      readonly kind: 'hello'
+      readonly protocol: number
+      readonly pid: number
+      readonly build: string
+      /** Version of the snapshot in force, 0 before the first. */
+      readonly version: number
+    }
+  /** Answer to `configure`. Listeners that could not be bound are named; everything else is in force. */
+  | {
+      readonly kind: 'configured'
+      readonly version: number
+      readonly problems: readonly ListenerProblem[]
+    }
+  | { readonly kind: 'stats'; readonly stats: ProxyStats }
+
+export interface ListenerProblem {
+  readonly listenerId: string
+  /** `127.128.0.1:80` or a socket path. */
+  readonly bind: string
+  /** errno name: EADDRINUSE, EACCES, … */
+  readonly code: string
+  readonly message: string
+}
+
+export interface ProxyStats {
+  readonly uptimeMs: number
+  readonly rssBytes: number
+  readonly inboundConnections: number
+  readonly outboundConnections: number
+  readonly requestsTotal: number
+  readonly requestsDenied: number
+  readonly requestsFailed: number
+  readonly retries: number
+}

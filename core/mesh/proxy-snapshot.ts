@@ -1,0 +1,105 @@
+/**
+ * All that the proxy of a host needs to know, as one value: built by agent/mesh/, obeyed by proxy/.
+ *
+ * Complete, never a patch: applying the same snapshot twice changes nothing, and listeners, clusters and
+ * connections that are equal in both keep running untouched. Sent over the control socket
+ * (core/mesh/proxy-control.ts). Private keys are inside: the socket's folder is 0700.
+ */
+
+import type { IntentionAction, IntentionRecord } from '../catalog/types.ts'
+
+/** How bytes are treated on a listener or towards a cluster. http2 and grpc are reserved for later. */
+export type ProxyProtocol = 'tcp' | 'http'
+
+export interface BindAddress {
+  readonly address: string
+  readonly port: number
+}
+
+/** A leaf certificate with its key; `id` is stable across renewals (`svc/<name>`, `agent/<node>`). */
+export interface ProxyIdentity {
+  readonly id: string
+  readonly spiffeUri: string
+  /** Leaf, then intermediates. */
+  readonly certPem: string
+  readonly keyPem: string
+  /** Epoch ms. */
+  readonly notAfter: number
+}
+
+/** The mTLS listener in front of one local service instance. */
+export interface InboundListener {
+  /** Id of the sidecar registration. */
+  readonly id: string
+  readonly serviceName: string
+  readonly serviceId: string
+  readonly bind: BindAddress
+  readonly identityId: string
+  readonly protocol: ProxyProtocol
+  readonly target: BindAddress | { readonly socketPath: string }
+  readonly connectTimeoutMs: number
+  /** 0: unlimited. */
+  readonly maxConnections: number
+  /** Rules whose destination is this service, precedence descending. */
+  readonly intentions: readonly IntentionRecord[]
+  readonly defaultAction: IntentionAction
+}
+
+/** A plain local listener whose calls go to a cluster. */
+export interface OutboundListener {
+  readonly id: string
+  readonly bind: BindAddress | { readonly socketPath: string; readonly mode: string }
+  readonly clusterId: string
+  readonly protocol: ProxyProtocol
+  /**
+   * Whose certificate a call carries: fixed for an explicit upstream; by the calling process on the
+   * addresses that services share (docs/decisions/0005).
+   */
+  readonly source:
+    | { readonly kind: 'identity'; readonly identityId: string }
+    | { readonly kind: 'caller' }
+}
+
+/** Ways to tell which local service a connection on a shared address comes from. */
+export interface CallerRules {
+  /** Local services by the port their process listens on. */
+  readonly services: readonly { readonly identityId: string; readonly port: number }[]
+  /** For a process that is none of them; undefined refuses the connection. */
+  readonly fallbackIdentityId?: string
+}
+
+export interface Endpoint {
+  /** `<node>/<sidecar id>` */
+  readonly id: string
+  readonly address: string
+  readonly port: number
+  readonly weight: number
+  readonly healthy: boolean
+}
+
+/** A destination service: where its instances are and who they must prove to be. */
+export interface Cluster {
+  /** SNI of the service (mesh.md 1.4); doubles as the name in logs and metrics. */
+  readonly id: string
+  readonly serviceName: string
+  readonly sni: string
+  /** The server's URI SAN must equal one of these. */
+  readonly spiffeUris: readonly string[]
+  readonly endpoints: readonly Endpoint[]
+  readonly connectTimeoutMs: number
+}
+
+export interface ProxySnapshot {
+  /** Increases with every snapshot of one agent process; for logs and acknowledgements. */
+  readonly version: number
+  readonly datacenter: string
+  readonly nodeName: string
+  readonly trustDomain: string
+  /** Trusted CA certificates, PEM. */
+  readonly rootsPem: readonly string[]
+  readonly identities: readonly ProxyIdentity[]
+  readonly inbound: readonly InboundListener[]
+  readonly outbound: readonly OutboundListener[]
+  readonly callers: CallerRules
+  readonly clusters: readonly Cluster[]
+}

@@ -1,0 +1,119 @@
+/**
+ * Every read an agent can ask of the servers: request and reply by name.
+ *
+ * Replies are records of core/catalog/types.ts. Filtering by expression, sorting by RTT and the Consul
+ * spelling are done by the asking agent; the narrowing that saves transfer (tag, passing) is done here.
+ * A reply's index follows http-api.md section 4, "Which index is returned".
+ */
+
+import type { TxnOp, TxnResult } from '../catalog/commands.ts'
+import type {
+  CaConfig,
+  CaRoots,
+  CheckRecord,
+  CheckStatus,
+  ConfigEntryRecord,
+  HealthEntry,
+  IntentionRecord,
+  KvEntry,
+  NodeRecord,
+  ServiceRecord,
+  ServiceWithNode,
+  SessionRecord,
+  StringMap,
+  VirtualIpRecord,
+} from '../catalog/types.ts'
+
+export interface Reads {
+  'catalog.nodes': { request: { readonly nodeMeta?: StringMap }; reply: readonly NodeRecord[] }
+  /** Instances of all services; the HTTP layer folds them to names and tags. */
+  'catalog.services': {
+    request: { readonly nodeMeta?: StringMap }
+    reply: readonly ServiceWithNode[]
+  }
+  /** `connect`: instances able to accept mesh traffic for `service` (proxies of it and native ones). */
+  'catalog.service': {
+    request: {
+      readonly service: string
+      readonly connect?: boolean
+      readonly tags?: readonly string[]
+      readonly nodeMeta?: StringMap
+    }
+    reply: readonly ServiceWithNode[]
+  }
+  'catalog.node': {
+    request: { readonly node: string }
+    reply: {
+      readonly node: NodeRecord
+      readonly services: readonly ServiceRecord[]
+      readonly checks: readonly CheckRecord[]
+    } | null
+  }
+  /** Node whose address, or a tagged address, is this IP; and service instances at it (for PTR). */
+  'catalog.address': {
+    request: { readonly ip: string }
+    reply: { readonly nodes: readonly NodeRecord[]; readonly services: readonly ServiceWithNode[] }
+  }
+  'catalog.virtual-ips': { request: Record<string, never>; reply: readonly VirtualIpRecord[] }
+  'health.node': { request: { readonly node: string }; reply: readonly CheckRecord[] }
+  'health.checks': {
+    request: { readonly service: string; readonly nodeMeta?: StringMap }
+    reply: readonly CheckRecord[]
+  }
+  'health.state': {
+    request: { readonly state: CheckStatus | 'any' | string; readonly nodeMeta?: StringMap }
+    reply: readonly CheckRecord[]
+  }
+  'health.service': {
+    request: {
+      readonly service: string
+      readonly connect?: boolean
+      readonly passingOnly?: boolean
+      readonly tags?: readonly string[]
+      readonly nodeMeta?: StringMap
+    }
+    reply: readonly HealthEntry[]
+  }
+  'kv.get': { request: { readonly key: string }; reply: KvEntry | null }
+  'kv.list': { request: { readonly prefix: string }; reply: readonly KvEntry[] }
+  'kv.keys': {
+    request: { readonly prefix: string; readonly separator: string }
+    reply: readonly string[]
+  }
+  /** A transaction of read verbs only; never goes through Raft. */
+  'txn.read': {
+    request: { readonly ops: readonly TxnOp[] }
+    reply:
+      | { readonly ok: true; readonly results: readonly TxnResult[] }
+      | { readonly ok: false; readonly errors: readonly { opIndex: number; what: string }[] }
+  }
+  'session.get': { request: { readonly id: string }; reply: SessionRecord | null }
+  'session.list': { request: { readonly node?: string }; reply: readonly SessionRecord[] }
+  'intention.list': { request: Record<string, never>; reply: readonly IntentionRecord[] }
+  'intention.get': {
+    request:
+      | { readonly id: string }
+      | { readonly sourceName: string; readonly destinationName: string }
+    reply: IntentionRecord | null
+  }
+  /** By precedence descending, wildcards included. */
+  'intention.match': {
+    request: { readonly by: 'source' | 'destination'; readonly name: string }
+    reply: readonly IntentionRecord[]
+  }
+  'config.get': {
+    request: { readonly entryKind: string; readonly name: string }
+    reply: ConfigEntryRecord | null
+  }
+  'config.list': { request: { readonly entryKind: string }; reply: readonly ConfigEntryRecord[] }
+  'ca.roots': { request: Record<string, never>; reply: CaRoots }
+  'ca.config': { request: Record<string, never>; reply: CaConfig | null }
+}
+
+export type ReadName = keyof Reads
+
+export type ReadRequest<N extends ReadName = ReadName> = N extends ReadName
+  ? { readonly name: N; readonly request: Reads[N]['request'] }
+  : never
+
+export type ReadReply<N extends ReadName> = Reads[N]['reply']

@@ -1,0 +1,100 @@
+/**
+ * What the servers offer to agents: the one border between the two roles.
+ *
+ * Implemented in process by server/api/ and over gRPC by runtime/rpc/ (client) with server/rpc/ (service);
+ * a contract suite runs against both. Nothing else passes between an agent and a server.
+ */
+
+import type { ApplyValue, Command, TxnError } from '../catalog/commands.ts'
+import type { FeedFrame, TopicKey } from '../catalog/feed.ts'
+import type { SessionRecord } from '../catalog/types.ts'
+import type { ReadName, ReadReply, Reads } from './reads.ts'
+
+export type Consistency = 'default' | 'consistent' | 'stale'
+
+export interface ReadOptions {
+  readonly datacenter?: string
+  readonly consistency?: Consistency
+  /** Blocks until the reply's index exceeds this; 0 or absent does not block. */
+  readonly minIndex?: number
+  /** Longest block in ms, before jitter; default 300,000, capped at 600,000. */
+  readonly waitMs?: number
+  /** With consistency 'stale': repeat against the leader when the answer is older than this. */
+  readonly maxStaleMs?: number
+  readonly signal?: AbortSignal
+}
+
+export interface ReadResult<N extends ReadName> {
+  readonly value: ReadReply<N>
+  /** Never 0 for a store that has applied anything. */
+  readonly index: number
+  readonly knownLeader: boolean
+  readonly lastContactMs: number
+}
+
+export interface WriteOptions {
+  readonly datacenter?: string
+  readonly signal?: AbortSignal
+}
+
+/** Outcome of a write that was committed and applied; refused ones throw FairleadError. */
+export type WriteResult =
+  | { readonly ok: true; readonly index: number; readonly value: ApplyValue }
+  | { readonly ok: false; readonly index: number; readonly txnErrors: readonly TxnError[] }
+
+export interface SignedLeaf {
+  /** Leaf, then intermediates, PEM. */
+  readonly certPem: string
+  /** Colon-separated lower hex. */
+  readonly serialNumber: string
+  readonly uri: string
+  /** Epoch milliseconds. */
+  readonly notBefore: number
+  readonly notAfter: number
+  readonly index: number
+}
+
+export interface Subscription extends AsyncIterable<FeedFrame> {
+  /** Ends the iteration; idempotent. */
+  close(): void
+}
+
+export interface ServerStatus {
+  /** `host:port` of the leader's RPC address, '' when unknown. */
+  readonly leader: string
+  readonly peers: readonly string[]
+  /** All values are strings, as agent/self prints them. */
+  readonly raft: Readonly<Record<string, string>>
+  readonly isLeader: boolean
+}
+
+export interface ServerApi {
+  /**
+   * @throws FairleadError NO_LEADER after the hold time (7 s), NO_PATH_TO_DATACENTER, SHUTTING_DOWN, or
+   *   the abort reason of `signal`
+   */
+  read<N extends ReadName>(
+    name: N,
+    request: Reads[N]['request'],
+    options?: ReadOptions,
+  ): Promise<ReadResult<N>>
+
+  /**
+   * Proposes a command and resolves once it is committed and applied on the leader.
+   *
+   * @throws FairleadError REJECTED | BAD_REQUEST (rule broken, nothing changed), NO_LEADER | BUSY (not
+   *   applied), OUTCOME_UNKNOWN
+   */
+  write(command: Command, options?: WriteOptions): Promise<WriteResult>
+
+  /** Snapshot, then deltas in log order. `fromIndex` resumes where the server still can, else a new snapshot. */
+  subscribe(topic: TopicKey, fromIndex?: number): Subscription
+
+  /** Signs a CSR (PEM, exactly one SPIFFE URI) with the active CA (mesh.md 4.4). */
+  signLeaf(csrPem: string, signal?: AbortSignal): Promise<SignedLeaf>
+
+  /** Re-arms the session's TTL. @returns null when the session does not exist */
+  renewSession(id: string, signal?: AbortSignal): Promise<SessionRecord | null>
+
+  status(signal?: AbortSignal): Promise<ServerStatus>
+}

@@ -1,0 +1,47 @@
+/**
+ * The real clock: the only place outside tests that reads time or arms timers of the platform.
+ *
+ * `now()` is `performance.now()` (CLOCK_MONOTONIC). Timers do not keep the process alive by themselves
+ * less than others do: a service that stops must cancel its own.
+ */
+
+import { setTimeout as sleepTimeout } from 'node:timers/promises'
+import type { Clock, Instant, Timer, WallTime } from '../../core/time.ts'
+import { instant, wallTime } from '../../core/time.ts'
+
+/** Longest delay that the platform's timers take (2^31 - 1 ms); longer ones are re-armed. */
+const TIMER_MAX_MS = 2_147_483_647
+
+export const systemClock: Clock = {
+  now: (): Instant => instant(performance.now()),
+  wall: (): WallTime => wallTime(Date.now()),
+  timer: (at: Instant, fn: () => void): Timer => new SystemTimer(at, fn),
+  sleep: async (ms: number, signal?: AbortSignal): Promise<void> => {
+    await sleepTimeout(ms, undefined, signal === undefined ? undefined : { signal })
+  },
+}
+
+class SystemTimer implements Timer {
+  readonly #at: Instant
+  readonly #fn: () => void
+  #handle: NodeJS.Timeout | undefined
+
+  constructor(at: Instant, fn: () => void) {
+    this.#at = at
+    this.#fn = fn
+    this.#arm()
+  }
+
+  cancel(): void {
+    clearTimeout(this.#handle)
+    this.#handle = undefined
+  }
+
+  #arm(): void {
+    const delay = Math.max(0, this.#at - performance.now())
+    this.#handle =
+      delay > TIMER_MAX_MS
+        ? setTimeout(() => this.#arm(), TIMER_MAX_MS)
+        : setTimeout(this.#fn, Math.ceil(delay))
+  }
+}

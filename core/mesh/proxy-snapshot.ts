@@ -8,8 +8,13 @@
 
 import type { IntentionAction, IntentionRecord } from '../catalog/types.ts'
 
-/** How bytes are treated on a listener or towards a cluster. http2 and grpc are reserved for later. */
-export type ProxyProtocol = 'tcp' | 'http'
+/**
+ * How bytes are treated on a listener. `auto` (no protocol configured) looks at the first bytes of the
+ * caller: an HTTP/1 request line makes it `http`, anything else, or silence for 100 ms (protocols where the
+ * server speaks first), makes it `tcp`. An inbound `auto` or `http` listener learns the kind of each
+ * exchange from the mux or ALPN; `tcp` never parses. http2 and grpc are reserved for later.
+ */
+export type ProxyProtocol = 'tcp' | 'http' | 'auto'
 
 export interface BindAddress {
   readonly address: string

@@ -62,7 +62,8 @@ export interface OutboundListener {
    */
   readonly source:
     | { readonly kind: 'identity'; readonly identityId: string }
-    | { readonly kind: 'caller' }
+    /** `fallbackIdentityId` here takes the place of the one in `CallerRules` for this listener. */
+    | { readonly kind: 'caller'; readonly fallbackIdentityId?: string }
 }
 
 /** Ways to tell which local service a connection on a shared address comes from. */

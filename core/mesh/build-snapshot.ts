@@ -1,0 +1,251 @@
+/**
+ * The proxy's configuration as a function of what is known: services here, instances elsewhere, rules,
+ * certificates. Pure: the same inputs give the same snapshot, in the same order.
+ *
+ * What lacks a piece that must not be missing is left out rather than half described: a listener without
+ * its certificate is not opened yet, and a protected service whose rules are not known stays closed.
+ * Source: mesh.md 1.4, 2.4, 8.3, 10.2; the shared addresses are docs/decisions/0005.
+ */
+
+import type {
+  HealthEntry,
+  IntentionAction,
+  IntentionRecord,
+  JsonObject,
+  ServiceDefinition,
+  Upstream,
+  VirtualIpRecord,
+} from '../catalog/types.ts'
+import { agentIdentityId, localProxies, serviceIdentityId, virtualServices } from './demand.ts'
+import type {
+  CallerRules,
+  Cluster,
+  Endpoint,
+  InboundListener,
+  OutboundListener,
+  ProxyIdentity,
+  ProxyProtocol,
+  ProxySnapshot,
+} from './proxy-snapshot.ts'
+import { serviceSni, serviceSpiffeUri } from './spiffe.ts'
+
+const CONNECT_TIMEOUT_MS = 5000
+/** mesh.md 10.2: weights above this are cut. */
+const WEIGHT_MAX = 128
+
+export interface MeshInputs {
+  readonly version: number
+  readonly datacenter: string
+  readonly nodeName: string
+  readonly trustDomain: string
+  readonly rootsPem: readonly string[]
+  readonly services: readonly ServiceDefinition[]
+  readonly virtualIps: readonly VirtualIpRecord[]
+  /** Ports bound on every shared address besides the services' own. */
+  readonly virtualPorts: readonly number[]
+  readonly identities: ReadonlyMap<string, ProxyIdentity>
+  /** By destination; a missing key means not known yet. */
+  readonly instances: ReadonlyMap<string, readonly HealthEntry[]>
+  /** By protected service, precedence descending; a missing key means not known yet. */
+  readonly intentions: ReadonlyMap<string, readonly IntentionRecord[]>
+  /** `Protocol` of each service's service-defaults, where one is set. */
+  readonly protocols: ReadonlyMap<string, string>
+  readonly defaultAction: IntentionAction
+  /** Where inbound listeners bind when the sidecar names no address. */
+  readonly bindAddress: string
+}
+
+export function buildProxySnapshot(inputs: MeshInputs): ProxySnapshot {
+  const outbound = [...explicitUpstreams(inputs), ...sharedAddresses(inputs)]
+  const clusters: Cluster[] = []
+  for (const [name, entries] of [...inputs.instances].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    clusters.push(cluster(inputs, name, entries))
+  }
+  const known = new Set(clusters.map((c) => c.id))
+  return {
+    version: inputs.version,
+    datacenter: inputs.datacenter,
+    nodeName: inputs.nodeName,
+    trustDomain: inputs.trustDomain,
+    rootsPem: inputs.rootsPem,
+    identities: [...inputs.identities.values()].sort((a, b) => (a.id < b.id ? -1 : 1)),
+    inbound: inboundListeners(inputs),
+    outbound: outbound.filter((listener) => known.has(listener.clusterId)),
+    callers: callerRules(inputs),
+    clusters,
+  }
+}
+
+function inboundListeners(inputs: MeshInputs): InboundListener[] {
+  const listeners: InboundListener[] = []
+  for (const sidecar of localProxies(inputs.services)) {
+    const proxy = sidecar.proxy
+    if (proxy === undefined) continue
+    const identityId = serviceIdentityId(proxy.destinationServiceName)
+    const intentions = inputs.intentions.get(proxy.destinationServiceName)
+    if (intentions === undefined || !inputs.identities.has(identityId)) continue
+    listeners.push({
+      id: sidecar.id,
+      serviceName: proxy.destinationServiceName,
+      serviceId: proxy.destinationServiceId,
+      bind: {
+        address: text(proxy.config, 'bind_address') ?? (sidecar.address || inputs.bindAddress),
+        port: number(proxy.config, 'bind_port') ?? sidecar.port,
+      },
+      identityId,
+      protocol: protocolOf(
+        text(proxy.config, 'protocol') ?? inputs.protocols.get(proxy.destinationServiceName),
+      ),
+      target:
+        proxy.localServiceSocketPath === ''
+          ? {
+              address: proxy.localServiceAddress || '127.0.0.1',
+              port: proxy.localServicePort,
+            }
+          : { socketPath: proxy.localServiceSocketPath },
+      connectTimeoutMs: number(proxy.config, 'local_connect_timeout_ms') ?? CONNECT_TIMEOUT_MS,
+      maxConnections: number(proxy.config, 'max_inbound_connections') ?? 0,
+      intentions,
+      defaultAction: inputs.defaultAction,
+    })
+  }
+  return listeners
+}
+
+function explicitUpstreams(inputs: MeshInputs): OutboundListener[] {
+  const listeners: OutboundListener[] = []
+  for (const sidecar of localProxies(inputs.services)) {
+    const identityId = serviceIdentityId(sidecar.proxy?.destinationServiceName ?? '')
+    if (!inputs.identities.has(identityId)) continue
+    for (const upstream of sidecar.proxy?.upstreams ?? []) {
+      if (!isSupportedUpstream(upstream, inputs.datacenter)) continue
+      listeners.push({
+        id: `upstream:${sidecar.id}:${upstream.destinationName}`,
+        bind:
+          upstream.localBindSocketPath === ''
+            ? { address: upstream.localBindAddress || '127.0.0.1', port: upstream.localBindPort }
+            : { socketPath: upstream.localBindSocketPath, mode: upstream.localBindSocketMode },
+        clusterId: serviceSni(inputs.trustDomain, inputs.datacenter, upstream.destinationName),
+        protocol: protocolOf(
+          text(upstream.config, 'protocol') ?? inputs.protocols.get(upstream.destinationName),
+        ),
+        source: { kind: 'identity', identityId },
+      })
+    }
+  }
+  return listeners
+}
+
+/** Prepared queries and other datacentres have no endpoints here; the controller says so in the log. */
+export function isSupportedUpstream(upstream: Upstream, datacenter: string): boolean {
+  return (
+    upstream.destinationType === 'service' &&
+    (upstream.datacenter === '' || upstream.datacenter === datacenter)
+  )
+}
+
+function sharedAddresses(inputs: MeshInputs): OutboundListener[] {
+  const listeners: OutboundListener[] = []
+  for (const record of virtualServices(inputs.virtualIps)) {
+    const ports = new Set(inputs.virtualPorts)
+    for (const entry of inputs.instances.get(record.service) ?? []) {
+      const port = entry.service.proxy?.localServicePort ?? entry.service.port
+      if (port > 0) ports.add(port)
+    }
+    const fallback = fallbackIdentity(inputs, record.service)
+    for (const port of [...ports].sort((a, b) => a - b)) {
+      listeners.push({
+        id: `virtual:${record.service}:${port}`,
+        bind: { address: record.loopbackIp, port },
+        clusterId: serviceSni(inputs.trustDomain, inputs.datacenter, record.service),
+        protocol: port === 80 ? 'http' : protocolOf(inputs.protocols.get(record.service)),
+        source:
+          fallback === undefined
+            ? { kind: 'caller' }
+            : { kind: 'caller', fallbackIdentityId: fallback },
+      })
+    }
+  }
+  return listeners
+}
+
+/**
+ * Who a process that is no registered service speaks as: the only mesh service of this host apart from the
+ * one it calls, as on the usual one-service VM; otherwise the host itself, which only `*` rules match.
+ */
+function fallbackIdentity(inputs: MeshInputs, destination: string): string | undefined {
+  const names = new Set<string>()
+  for (const sidecar of localProxies(inputs.services)) {
+    const name = sidecar.proxy?.destinationServiceName ?? ''
+    if (name !== destination) names.add(name)
+  }
+  const [only, ...others] = names
+  const id =
+    only !== undefined && others.length === 0
+      ? serviceIdentityId(only)
+      : agentIdentityId(inputs.nodeName)
+  return inputs.identities.has(id) ? id : undefined
+}
+
+function callerRules(inputs: MeshInputs): CallerRules {
+  const services: { identityId: string; port: number }[] = []
+  for (const sidecar of localProxies(inputs.services)) {
+    const identityId = serviceIdentityId(sidecar.proxy?.destinationServiceName ?? '')
+    const port = sidecar.proxy?.localServicePort ?? 0
+    if (port > 0 && inputs.identities.has(identityId)) services.push({ identityId, port })
+  }
+  const host = agentIdentityId(inputs.nodeName)
+  return inputs.identities.has(host) ? { services, fallbackIdentityId: host } : { services }
+}
+
+function cluster(inputs: MeshInputs, name: string, entries: readonly HealthEntry[]): Cluster {
+  const sni = serviceSni(inputs.trustDomain, inputs.datacenter, name)
+  return {
+    id: sni,
+    serviceName: name,
+    sni,
+    spiffeUris: [serviceSpiffeUri(inputs.trustDomain, inputs.datacenter, name)],
+    endpoints: entries.map(endpoint).sort((a, b) => (a.id < b.id ? -1 : 1)),
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+  }
+}
+
+function endpoint(entry: HealthEntry): Endpoint {
+  let status: 'passing' | 'warning' | 'critical' = 'passing'
+  for (const check of entry.checks) {
+    if (check.status === 'critical') status = 'critical'
+    else if (check.status === 'warning' && status === 'passing') status = 'warning'
+  }
+  const weights = entry.service.weights
+  const weight = status === 'warning' ? weights.warning : weights.passing
+  return {
+    id: `${entry.node.node}/${entry.service.id}`,
+    address: entry.service.address || entry.node.address,
+    port: entry.service.port,
+    weight: Math.min(WEIGHT_MAX, Math.max(1, weight)),
+    healthy: status !== 'critical' && weight > 0,
+  }
+}
+
+/** HTTP/2 and gRPC pass through as bytes until the proxy terminates them. */
+function protocolOf(configured: string | undefined): ProxyProtocol {
+  switch (configured?.toLowerCase()) {
+    case undefined:
+    case '':
+      return 'auto'
+    case 'http':
+      return 'http'
+    default:
+      return 'tcp'
+  }
+}
+
+function text(config: JsonObject | null, key: string): string | undefined {
+  const value = config?.[key]
+  return typeof value === 'string' && value !== '' ? value : undefined
+}
+
+function number(config: JsonObject | null, key: string): number | undefined {
+  const value = config?.[key]
+  return typeof value === 'number' && Number.isFinite(value) ? value : undefined
+}

@@ -1,0 +1,236 @@
+/**
+ * The mesh of this host: watches what it depends on and keeps the proxy's configuration in step.
+ *
+ * Data flows one way: local state and catalog views → demand (core/mesh/demand.ts) → views and leaves held
+ * open → snapshot (core/mesh/build-snapshot.ts) → supervisor. Changes of one turn make one snapshot; an
+ * unchanged snapshot is not sent. What could not be honoured (unsupported upstreams) is said once in the log.
+ */
+
+import type { HealthEntry, IntentionAction, IntentionRecord } from '../../core/catalog/types.ts'
+import { compareIntentions } from '../../core/intentions/precedence.ts'
+import type { Service } from '../../core/lifecycle.ts'
+import type { Logger } from '../../core/log.ts'
+import { buildProxySnapshot, isSupportedUpstream } from '../../core/mesh/build-snapshot.ts'
+import {
+  agentIdentityId,
+  localProxies,
+  type MeshDemand,
+  meshDemand,
+} from '../../core/mesh/demand.ts'
+import type { ProxyIdentity } from '../../core/mesh/proxy-snapshot.ts'
+import { agentSpiffeUri, serviceSpiffeUri } from '../../core/mesh/spiffe.ts'
+import { type Clock, type Instant, instant, type Timer } from '../../core/time.ts'
+import type { LocalStateApi } from '../local/types.ts'
+import type { CatalogViews, View } from '../view/types.ts'
+import type { LeafStore } from './leaf-store.ts'
+import type { ProxySupervisor } from './proxy-supervisor.ts'
+import { ViewSet } from './view-set.ts'
+
+/** Changes that come together are answered together; short enough to feel immediate. */
+const COALESCE_MS = 10
+
+export interface MeshControllerOptions {
+  readonly datacenter: string
+  readonly nodeName: string
+  readonly bindAddress: string
+  readonly virtualPorts: readonly number[]
+  readonly defaultAction: IntentionAction
+}
+
+export interface MeshControllerDeps {
+  readonly clock: Clock
+  readonly log: Logger
+  readonly local: LocalStateApi
+  readonly views: CatalogViews
+  readonly leaves: LeafStore
+  readonly supervisor: ProxySupervisor
+}
+
+export class MeshController implements Service {
+  readonly #options: MeshControllerOptions
+  readonly #deps: MeshControllerDeps
+  readonly #roots: View<'roots'>
+  readonly #virtualIps: View<'virtual-ips'>
+  readonly #destinations: ViewSet<'connect'>
+  readonly #intentions: ViewSet<'intentions'>
+  readonly #protocols: ViewSet<'config'>
+  readonly #pinned = new Map<string, string>()
+  readonly #toldAbout = new Set<string>()
+  readonly #unsubscribe: (() => void)[] = []
+  #timer: Timer | undefined
+  #version = 0
+  #lastSent = ''
+  #started: Promise<void> | undefined
+  #stopped = false
+
+  constructor(options: MeshControllerOptions, deps: MeshControllerDeps) {
+    this.#options = options
+    this.#deps = deps
+    const changed = (): void => this.#schedule()
+    this.#roots = deps.views.open('roots', '')
+    this.#virtualIps = deps.views.open('virtual-ips', '')
+    this.#destinations = new ViewSet('connect', deps.views, (name) => name, changed)
+    this.#intentions = new ViewSet('intentions', deps.views, (name) => name, changed)
+    this.#protocols = new ViewSet('config', deps.views, (n) => `service-defaults/${n}`, changed)
+  }
+
+  async start(): Promise<void> {
+    this.#started ??= this.#begin()
+    await this.#started
+  }
+
+  async drain(_deadline: Instant): Promise<void> {}
+
+  async stop(): Promise<void> {
+    if (this.#stopped) return
+    this.#stopped = true
+    this.#timer?.cancel()
+    for (const unsubscribe of this.#unsubscribe) unsubscribe()
+    for (const set of [this.#destinations, this.#intentions, this.#protocols]) set.close()
+    this.#roots.release()
+    this.#virtualIps.release()
+    this.#deps.leaves.stop()
+    await this.#deps.supervisor.stop()
+  }
+
+  async #begin(): Promise<void> {
+    await this.#deps.supervisor.adopt()
+    const changed = (): void => this.#schedule()
+    this.#unsubscribe.push(
+      this.#deps.local.onChange((change) => {
+        if (change.kind === 'service') changed()
+      }),
+      this.#roots.onChange(changed),
+      this.#virtualIps.onChange(changed),
+      this.#deps.leaves.onChange(changed),
+    )
+    this.#rebuild()
+  }
+
+  #schedule(): void {
+    if (this.#stopped || this.#timer !== undefined) return
+    const { clock } = this.#deps
+    this.#timer = clock.timer(instant(clock.now() + COALESCE_MS), () => {
+      this.#timer = undefined
+      this.#rebuild()
+    })
+  }
+
+  #rebuild(): void {
+    const { local, leaves, supervisor } = this.#deps
+    const { datacenter, nodeName } = this.#options
+    const roots = this.#roots.items().get('roots')
+    if (roots !== undefined) leaves.rootsChanged(roots.activeRootId)
+    const services = [...local.services().values()].map((entry) => entry.service)
+    const virtualIps = [...this.#virtualIps.items().values()]
+    const demand = meshDemand(services, virtualIps, nodeName)
+    this.#follow(demand, roots?.trustDomain)
+    this.#sayUnsupported(services)
+    const hasProxy = supervisor.state !== 'idle'
+    if (roots === undefined || (!demand.needsProxy && !hasProxy)) return
+    const snapshot = buildProxySnapshot({
+      version: 0,
+      datacenter,
+      nodeName,
+      trustDomain: roots.trustDomain,
+      rootsPem: roots.roots.flatMap((root) => [root.rootCertPem, ...root.intermediateCertsPem]),
+      services,
+      virtualIps,
+      virtualPorts: this.#options.virtualPorts,
+      identities: this.#identities(),
+      instances: this.#destinations.values<HealthEntry[]>((items) => [...items]),
+      intentions: this.#intentions.values<IntentionRecord[]>((items) =>
+        [...items].sort(compareIntentions),
+      ),
+      protocols: this.#configuredProtocols(),
+      defaultAction: this.#options.defaultAction,
+      bindAddress: this.#options.bindAddress,
+    })
+    const isComplete = this.#isComplete(demand)
+    const encoded = JSON.stringify([snapshot, isComplete])
+    if (encoded === this.#lastSent) return
+    this.#lastSent = encoded
+    this.#version++
+    supervisor.configure({ ...snapshot, version: this.#version }, isComplete)
+  }
+
+  #follow(demand: MeshDemand, trustDomain: string | undefined): void {
+    this.#destinations.want(demand.destinations)
+    this.#intentions.want(demand.protectedServices)
+    this.#protocols.want(new Set([...demand.destinations, ...demand.protectedServices]))
+    if (trustDomain === undefined) return
+    for (const id of demand.identities) {
+      const uri = this.#spiffeUri(id, trustDomain)
+      if (this.#pinned.get(id) === uri) continue
+      this.#pinned.set(id, uri)
+      this.#deps.leaves.pin(uri)
+    }
+    for (const [id, uri] of this.#pinned) {
+      if (demand.identities.has(id)) continue
+      this.#pinned.delete(id)
+      this.#deps.leaves.unpin(uri)
+    }
+  }
+
+  #spiffeUri(identityId: string, trustDomain: string): string {
+    const { datacenter, nodeName } = this.#options
+    if (identityId === agentIdentityId(nodeName)) {
+      return agentSpiffeUri(trustDomain, datacenter, nodeName)
+    }
+    return serviceSpiffeUri(trustDomain, datacenter, identityId.slice('svc/'.length))
+  }
+
+  #identities(): Map<string, ProxyIdentity> {
+    const identities = new Map<string, ProxyIdentity>()
+    for (const [id, uri] of this.#pinned) {
+      const leaf = this.#deps.leaves.peek(uri)
+      if (leaf === undefined) continue
+      identities.set(id, {
+        id,
+        spiffeUri: uri,
+        certPem: leaf.certPem,
+        keyPem: leaf.privateKeyPem,
+        notAfter: leaf.validBefore,
+      })
+    }
+    return identities
+  }
+
+  #configuredProtocols(): Map<string, string> {
+    const protocols = new Map<string, string>()
+    for (const [name, items] of this.#protocols.values((entries) => [...entries])) {
+      const body = items[0]?.body
+      const protocol = body?.['Protocol'] ?? body?.['protocol']
+      if (typeof protocol === 'string') protocols.set(name, protocol)
+    }
+    return protocols
+  }
+
+  #isComplete(demand: MeshDemand): boolean {
+    const isKnown =
+      this.#virtualIps.isReady && this.#destinations.isReady && this.#intentions.isReady
+    if (!isKnown || !this.#protocols.isReady) return false
+    for (const id of demand.identities) {
+      const uri = this.#pinned.get(id)
+      if (uri === undefined || this.#deps.leaves.peek(uri) === undefined) return false
+    }
+    return true
+  }
+
+  #sayUnsupported(services: Parameters<typeof localProxies>[0]): void {
+    for (const proxy of localProxies(services)) {
+      for (const upstream of proxy.proxy?.upstreams ?? []) {
+        if (isSupportedUpstream(upstream, this.#options.datacenter)) continue
+        const key = `${proxy.id} ${upstream.destinationName}`
+        if (this.#toldAbout.has(key)) continue
+        this.#toldAbout.add(key)
+        this.#deps.log.warn('upstream not supported, no listener for it', {
+          proxy: proxy.id,
+          upstream: upstream.destinationName,
+          type: upstream.destinationType,
+          datacenter: upstream.datacenter,
+        })
+      }
+    }
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * Puts the mesh part of an agent together: leaves, supervisor, controller.
+ */
+
+import { createHash } from 'node:crypto'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { AgentConfig } from '../../core/config/model.ts'
+import type { Logger } from '../../core/log.ts'
+import type { Rng } from '../../core/rng.ts'
+import type { ServerApi } from '../../core/rpc/server-api.ts'
+import type { Clock } from '../../core/time.ts'
+import type { LocalStateApi } from '../local/types.ts'
+import type { CatalogViews } from '../view/types.ts'
+import { MeshLeafSource } from './leaf-source.ts'
+import { type LeafKeyMaker, LeafStore } from './leaf-store.ts'
+import { MeshController } from './mesh-controller.ts'
+import { ProxySupervisor } from './proxy-supervisor.ts'
+import type { LeafSource } from './types.ts'
+
+/** sockaddr_un holds 108 bytes with the final zero. */
+const SOCKET_PATH_MAX = 107
+
+export interface MeshDeps {
+  readonly clock: Clock
+  readonly rng: Rng
+  readonly log: Logger
+  readonly servers: ServerApi
+  readonly local: LocalStateApi
+  readonly views: CatalogViews
+  readonly makeKey: LeafKeyMaker
+  /** Program and arguments that run a proxy on the control socket given. */
+  readonly proxyCommand: (socketPath: string) => readonly [string, ...string[]]
+  /** Where a dev agent, which has no data directory, keeps its control socket. */
+  readonly devFolder: string
+}
+
+export interface Mesh {
+  readonly controller: MeshController
+  readonly leafSource: LeafSource
+  readonly supervisor: ProxySupervisor
+}
+
+export function createMesh(config: AgentConfig, deps: MeshDeps): Mesh {
+  const log = deps.log.child('mesh')
+  const socketPath = controlSocketPath(config.dataDir, deps.devFolder)
+  const leaves = new LeafStore({
+    clock: deps.clock,
+    rng: deps.rng,
+    log,
+    servers: deps.servers,
+    makeKey: deps.makeKey,
+  })
+  const supervisor = new ProxySupervisor(
+    {
+      command: deps.proxyCommand(socketPath),
+      socketPath,
+      keepOnStop: config.proxy.keepOnAgentStop && config.dataDir !== '',
+    },
+    { clock: deps.clock, log },
+  )
+  const controller = new MeshController(
+    {
+      datacenter: config.datacenter,
+      nodeName: config.nodeName,
+      bindAddress: config.bindAddress,
+      virtualPorts: config.proxy.virtualPorts,
+      defaultAction: config.defaultIntentionPolicy,
+    },
+    { clock: deps.clock, log, local: deps.local, views: deps.views, leaves, supervisor },
+  )
+  return {
+    controller,
+    supervisor,
+    leafSource: new MeshLeafSource(config.datacenter, leaves, deps.views),
+  }
+}
+
+/**
+ * In the data directory, so that a restarted agent finds the proxy; a path too long for a Unix socket
+ * is replaced by a private folder named after a hash of it.
+ */
+export function controlSocketPath(dataDir: string, devFolder: string): string {
+  const path = join(dataDir === '' ? devFolder : dataDir, 'proxy', 'control.sock')
+  if (Buffer.byteLength(path) <= SOCKET_PATH_MAX) return path
+  const name = createHash('sha256').update(path).digest('hex').slice(0, 16)
+  return join(tmpdir(), `fairlead-${name}`, 'control.sock')
+}

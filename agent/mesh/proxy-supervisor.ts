@@ -1,0 +1,261 @@
+/**
+ * Keeps one proxy process running for this host: adopts the one that runs, starts one otherwise, restarts
+ * a dead one at once (then with backoff), and hands it the newest snapshot.
+ *
+ * Guarantees: at most one proxy per control socket; a proxy of another build protocol is drained and
+ * replaced; after `stop()` no child of ours runs unless `keepOnStop`. An adopted proxy keeps its own last
+ * configuration until this agent has a complete one (see `isComplete` of `configure`).
+ */
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { chmod, mkdir, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import type { Logger } from '../../core/log.ts'
+import type { ListenerProblem, ProxyToAgent } from '../../core/mesh/proxy-control.ts'
+import type { ProxySnapshot } from '../../core/mesh/proxy-snapshot.ts'
+import { type Clock, instant, type Timer } from '../../core/time.ts'
+import { type ControlClient, connectProxy } from './control-client.ts'
+
+const CONNECT_TIMEOUT_MS = 2000
+const CONNECT_RETRY_MS = 15
+/** A started proxy must answer on its socket within this. */
+const READY_MAX_MS = 10_000
+const BACKOFF_FIRST_MS = 50
+const BACKOFF_MAX_MS = 5000
+/** A proxy that ran this long is restarted without delay. */
+const STABLE_MS = 10_000
+/** How long exchanges may run on when the proxy is told to end; then it is killed. */
+const DRAIN_MS = 2000
+const KILL_AFTER_MS = DRAIN_MS + 1500
+
+export interface ProxySupervisorOptions {
+  /** Program and arguments that run a proxy on a control socket. */
+  readonly command: readonly [string, ...string[]]
+  readonly socketPath: string
+  readonly keepOnStop: boolean
+}
+
+export interface ProxySupervisorDeps {
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+export type ProxyState = 'idle' | 'starting' | 'running' | 'backoff' | 'stopped'
+
+export class ProxySupervisor {
+  readonly #options: ProxySupervisorOptions
+  readonly #deps: ProxySupervisorDeps
+  readonly #abort = new AbortController()
+  #state: ProxyState = 'idle'
+  #child: ChildProcess | undefined
+  #client: ControlClient | undefined
+  #adopted = false
+  #snapshot: ProxySnapshot | undefined
+  #snapshotIsComplete = false
+  #hasConfigured = false
+  #problems: readonly ListenerProblem[] = []
+  #startedAt = 0
+  #failures = 0
+  #retry: Timer | undefined
+  #connecting: Promise<void> | undefined
+
+  constructor(options: ProxySupervisorOptions, deps: ProxySupervisorDeps) {
+    this.#options = options
+    this.#deps = deps
+  }
+
+  get state(): ProxyState {
+    return this.#state
+  }
+
+  /** Pid of the proxy in use, undefined while there is none. */
+  get pid(): number | undefined {
+    return this.#client?.hello.pid
+  }
+
+  /** Listeners of the newest acknowledged snapshot that could not be opened. */
+  get problems(): readonly ListenerProblem[] {
+    return this.#problems
+  }
+
+  /**
+   * Makes `snapshot` the wanted configuration, starting a proxy if none runs.
+   *
+   * @param isComplete false while some view or certificate it should contain is still missing: a fresh
+   *   proxy takes it all the same, an adopted one keeps what it has
+   */
+  configure(snapshot: ProxySnapshot, isComplete: boolean): void {
+    if (this.#state === 'stopped') return
+    this.#snapshot = snapshot
+    this.#snapshotIsComplete = isComplete
+    if (this.#state === 'idle') this.#begin()
+    else this.#push()
+  }
+
+  /** Takes over a proxy left running by an earlier agent, if there is one. */
+  async adopt(): Promise<boolean> {
+    if (this.#state !== 'idle') return this.#client !== undefined
+    try {
+      await this.#connect()
+    } catch (err) {
+      this.#deps.log.debug('no running proxy to adopt', { err })
+      return false
+    }
+    this.#adopted = true
+    this.#state = 'running'
+    this.#startedAt = this.#deps.clock.now()
+    this.#deps.log.info('adopted the running proxy', { pid: this.pid })
+    return true
+  }
+
+  async stop(): Promise<void> {
+    if (this.#state === 'stopped') return
+    this.#state = 'stopped'
+    this.#abort.abort()
+    this.#retry?.cancel()
+    await this.#connecting?.catch(() => undefined)
+    if (!this.#options.keepOnStop) await this.#end()
+    this.#client?.close()
+    this.#client = undefined
+    this.#child?.unref()
+    this.#child = undefined
+  }
+
+  #begin(): void {
+    this.#state = 'starting'
+    this.#connecting = this.#startAndConnect().catch((err: unknown) => {
+      if (this.#state === 'stopped') return
+      this.#deps.log.error('proxy did not start', { err })
+      this.#child?.kill('SIGKILL')
+      this.#lost()
+    })
+  }
+
+  async #startAndConnect(): Promise<void> {
+    const { clock, log } = this.#deps
+    const folder = dirname(this.#options.socketPath)
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    await chmod(folder, 0o700)
+    await rm(this.#options.socketPath, { force: true })
+    this.#startedAt = clock.now()
+    const child = this.#spawn()
+    const deadline = clock.now() + READY_MAX_MS
+    for (;;) {
+      this.#abort.signal.throwIfAborted()
+      if (child.exitCode !== null || child.signalCode !== null) {
+        throw new Error(`the proxy exited with ${child.exitCode ?? child.signalCode}`)
+      }
+      try {
+        await this.#connect()
+        break
+      } catch (err) {
+        if (clock.now() >= deadline) throw err
+        await clock.sleep(CONNECT_RETRY_MS, this.#abort.signal)
+      }
+    }
+    this.#state = 'running'
+    this.#adopted = false
+    log.info('proxy started', { pid: this.pid })
+    this.#push()
+  }
+
+  /** In its own process group, so that what stops the agent's group does not cut the mesh's traffic. */
+  #spawn(): ChildProcess {
+    const [program, ...args] = this.#options.command
+    const child = spawn(program, args, { detached: true, stdio: ['ignore', 'inherit', 'inherit'] })
+    this.#child = child
+    child.on('error', (err) => this.#deps.log.error('proxy cannot be started', { err }))
+    child.on('exit', (code, signal) => {
+      if (this.#child === child) this.#child = undefined
+      if (this.#state !== 'stopped') this.#deps.log.warn('proxy exited', { code, signal })
+    })
+    return child
+  }
+
+  async #connect(): Promise<void> {
+    this.#hasConfigured = false
+    const client = await connectProxy(this.#options.socketPath, CONNECT_TIMEOUT_MS, {
+      onMessage: (message) => this.#onMessage(message),
+      onClose: () => {
+        if (this.#client !== client) return
+        this.#client = undefined
+        if (this.#state === 'running') this.#lost()
+      },
+    })
+    this.#client = client
+  }
+
+  #push(): void {
+    const client = this.#client
+    if (client === undefined || this.#snapshot === undefined) return
+    if (this.#adopted && !this.#hasConfigured && !this.#snapshotIsComplete) return
+    this.#hasConfigured = true
+    client.send({ kind: 'configure', snapshot: this.#snapshot })
+  }
+
+  #onMessage(message: Exclude<ProxyToAgent, { kind: 'hello' }>): void {
+    if (message.kind !== 'configured') return
+    const known = new Set(this.#problems.map((p) => `${p.bind} ${p.code}`))
+    for (const problem of message.problems) {
+      if (known.has(`${problem.bind} ${problem.code}`)) continue
+      this.#deps.log.warn('proxy cannot listen', {
+        listener: problem.listenerId,
+        bind: problem.bind,
+        code: problem.code,
+        reason: problem.message,
+      })
+    }
+    this.#problems = message.problems
+  }
+
+  /** The proxy is gone: start another, at once the first time, later if it keeps dying. */
+  #lost(): void {
+    const { clock, log } = this.#deps
+    this.#failures = clock.now() - this.#startedAt > STABLE_MS ? 0 : this.#failures + 1
+    const delay =
+      this.#failures === 0
+        ? 0
+        : Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** (this.#failures - 1))
+    this.#state = 'backoff'
+    log.warn('proxy lost, starting another', { delayMs: delay })
+    this.#retry = clock.timer(instant(clock.now() + delay), () => {
+      this.#retry = undefined
+      if (this.#state === 'backoff') this.#begin()
+    })
+  }
+
+  /** Drains and ends the proxy, ours or adopted; kills what does not go. */
+  async #end(): Promise<void> {
+    const pid = this.#client?.hello.pid ?? this.#child?.pid
+    if (pid === undefined) return
+    this.#client?.send({ kind: 'shutdown', drainMs: DRAIN_MS })
+    if (this.#client === undefined) signalProcess(pid, 'SIGTERM')
+    if (await this.#gone(pid, KILL_AFTER_MS)) return
+    this.#deps.log.warn('proxy did not end in time, killing it', { pid })
+    signalProcess(pid, 'SIGKILL')
+    await this.#gone(pid, KILL_AFTER_MS)
+  }
+
+  async #gone(pid: number, withinMs: number): Promise<boolean> {
+    const { clock } = this.#deps
+    const deadline = clock.now() + withinMs
+    while (clock.now() < deadline) {
+      if (this.#child?.pid === pid ? this.#child.exitCode !== null : !signalProcess(pid, 0)) {
+        return true
+      }
+      if (this.#child === undefined && !signalProcess(pid, 0)) return true
+      await clock.sleep(CONNECT_RETRY_MS)
+    }
+    return false
+  }
+}
+
+/** @returns false when there is no such process */
+function signalProcess(pid: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    process.kill(pid, signal)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,15 @@
+/**
+ * A reporter of node's test runner that writes only the counts, as one JSON object, for scripts/test.ts.
+ */
+
+import type { TestEvent } from 'node:test/reporters'
+
+export default async function* counts(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
+  for await (const event of source) {
+    // Each file has a summary of its own; the one without a file is the whole run's.
+    if (event.type !== 'test:summary' || event.data.file !== undefined) continue
+    const { tests, passed, skipped, todo } = event.data.counts
+    const fail = tests - passed - skipped - todo
+    yield JSON.stringify({ tests, pass: passed, fail, skipped: skipped + todo })
+  }
+}

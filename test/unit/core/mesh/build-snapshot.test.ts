@@ -1,0 +1,237 @@
+/**
+ * The proxy's configuration as a function of the catalog: listeners, clusters, identities, what is left out.
+ */
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type {
+  CheckStatus,
+  HealthEntry,
+  ProxyConfig,
+  ServiceDefinition,
+  Upstream,
+  VirtualIpRecord,
+} from '../../../../core/catalog/types.ts'
+import { buildProxySnapshot, type MeshInputs } from '../../../../core/mesh/build-snapshot.ts'
+import { meshDemand, VIRTUAL_SERVICES_MAX } from '../../../../core/mesh/demand.ts'
+
+const TD = 'c1.consul'
+
+function sidecarOf(service: string, port: number, upstreams: Upstream[] = []): ServiceDefinition {
+  const proxy: ProxyConfig = {
+    destinationServiceName: service,
+    destinationServiceId: service,
+    localServiceAddress: '127.0.0.1',
+    localServicePort: 9000,
+    localServiceSocketPath: '',
+    mode: '',
+    config: null,
+    upstreams,
+    meshGatewayMode: '',
+    exposeChecks: false,
+    exposePaths: [],
+  }
+  return {
+    kind: 'connect-proxy',
+    id: `${service}-sidecar-proxy`,
+    service: `${service}-sidecar-proxy`,
+    tags: [],
+    address: '',
+    port,
+    socketPath: '',
+    taggedAddresses: {},
+    meta: null,
+    weights: { passing: 1, warning: 1 },
+    enableTagOverride: false,
+    proxy,
+    connectNative: false,
+  }
+}
+
+function upstreamTo(destinationName: string, localBindPort: number, datacenter = ''): Upstream {
+  return {
+    destinationType: 'service',
+    destinationName,
+    datacenter,
+    localBindAddress: '',
+    localBindPort,
+    localBindSocketPath: '',
+    localBindSocketMode: '',
+    config: null,
+    meshGatewayMode: '',
+  }
+}
+
+function instance(service: string, id: string, status: CheckStatus, warning = 1): HealthEntry {
+  const indexes = { createIndex: 1, modifyIndex: 1 }
+  return {
+    node: {
+      id: '',
+      node: 'vm-b',
+      address: '10.0.0.2',
+      datacenter: 'dc1',
+      taggedAddresses: null,
+      meta: null,
+      ...indexes,
+    },
+    service: {
+      ...sidecarOf(service, 21000),
+      id,
+      node: 'vm-b',
+      weights: { passing: 5, warning },
+      ...indexes,
+    },
+    checks: [
+      {
+        node: 'vm-b',
+        checkId: 'c',
+        name: 'c',
+        status,
+        notes: '',
+        output: '',
+        serviceId: id,
+        serviceName: service,
+        serviceTags: [],
+        type: '',
+        interval: '',
+        timeout: '',
+        exposedPort: 0,
+        definition: {},
+        ...indexes,
+      },
+    ],
+  }
+}
+
+function virtual(service: string, offset: number): VirtualIpRecord {
+  return {
+    service,
+    offset,
+    virtualIp: `240.0.0.${offset}`,
+    loopbackIp: `127.128.0.${offset}`,
+    createIndex: 1,
+    modifyIndex: 1,
+  }
+}
+
+function inputs(overrides: Partial<MeshInputs> = {}): MeshInputs {
+  const names = ['svc/cart', 'svc/payments', 'svc/web', 'agent/vm-a']
+  return {
+    version: 1,
+    datacenter: 'dc1',
+    nodeName: 'vm-a',
+    trustDomain: TD,
+    rootsPem: ['root'],
+    services: [sidecarOf('cart', 21000, [upstreamTo('payments', 7000)])],
+    virtualIps: [],
+    virtualPorts: [80],
+    identities: new Map(
+      names.map((id) => [id, { id, spiffeUri: id, certPem: 'cert', keyPem: 'key', notAfter: 1 }]),
+    ),
+    instances: new Map([['payments', [instance('payments', 'p1', 'passing')]]]),
+    intentions: new Map([['cart', []]]),
+    protocols: new Map(),
+    defaultAction: 'allow',
+    bindAddress: '127.0.0.1',
+    ...overrides,
+  }
+}
+
+test('gives a sidecar its inbound listener and each upstream its local one', () => {
+  const snapshot = buildProxySnapshot(inputs())
+  assert.deepEqual(
+    snapshot.inbound.map((l) => [l.serviceName, l.bind, l.target, l.protocol]),
+    [['cart', { address: '127.0.0.1', port: 21000 }, { address: '127.0.0.1', port: 9000 }, 'auto']],
+  )
+  assert.deepEqual(snapshot.outbound, [
+    {
+      id: 'upstream:cart-sidecar-proxy:payments',
+      bind: { address: '127.0.0.1', port: 7000 },
+      clusterId: `payments.default.dc1.internal.${TD}`,
+      protocol: 'auto',
+      source: { kind: 'identity', identityId: 'svc/cart' },
+    },
+  ])
+  assert.deepEqual(snapshot.clusters[0]?.spiffeUris, [
+    `spiffe://${TD}/ns/default/dc/dc1/svc/payments`,
+  ])
+})
+
+test('keeps a protected service closed until its rules are known', () => {
+  assert.equal(buildProxySnapshot(inputs({ intentions: new Map() })).inbound.length, 0)
+})
+
+test('opens no listener without its certificate', () => {
+  const snapshot = buildProxySnapshot(inputs({ identities: new Map() }))
+  assert.deepEqual([snapshot.inbound, snapshot.outbound], [[], []])
+})
+
+test('opens no listener towards a destination that is not known yet', () => {
+  assert.deepEqual(buildProxySnapshot(inputs({ instances: new Map() })).outbound, [])
+})
+
+test('marks critical instances and weight 0 unhealthy, and weighs warnings', () => {
+  const entries = [
+    instance('payments', 'a', 'critical'),
+    instance('payments', 'b', 'warning', 3),
+    instance('payments', 'c', 'warning', 0),
+    instance('payments', 'd', 'passing'),
+  ]
+  const snapshot = buildProxySnapshot(inputs({ instances: new Map([['payments', entries]]) }))
+  assert.deepEqual(
+    snapshot.clusters[0]?.endpoints.map((e) => [e.id, e.healthy, e.weight]),
+    [
+      ['vm-b/a', false, 5],
+      ['vm-b/b', true, 3],
+      ['vm-b/c', false, 1],
+      ['vm-b/d', true, 5],
+    ],
+  )
+})
+
+test('listens on the shared address of a service, on 80 and on the port of the service', () => {
+  const snapshot = buildProxySnapshot(inputs({ virtualIps: [virtual('payments', 1)] }))
+  const shared = snapshot.outbound.filter((l) => l.id.startsWith('virtual:'))
+  assert.deepEqual(
+    shared.map((l) => [l.bind, l.protocol]),
+    [
+      [{ address: '127.128.0.1', port: 80 }, 'http'],
+      [{ address: '127.128.0.1', port: 9000 }, 'auto'],
+    ],
+  )
+})
+
+test('an unknown caller speaks as the only other service of the host', () => {
+  const snapshot = buildProxySnapshot(inputs({ virtualIps: [virtual('payments', 1)] }))
+  const source = snapshot.outbound.find((l) => l.id === 'virtual:payments:80')?.source
+  assert.deepEqual(source, { kind: 'caller', fallbackIdentityId: 'svc/cart' })
+})
+
+test('an unknown caller speaks as the host where several services could be meant', () => {
+  const services = [sidecarOf('cart', 21000), sidecarOf('web', 21001)]
+  const virtualIps = [virtual('payments', 1)]
+  const snapshot = buildProxySnapshot(inputs({ services, virtualIps }))
+  const source = snapshot.outbound.find((l) => l.id === 'virtual:payments:80')?.source
+  assert.deepEqual(source, { kind: 'caller', fallbackIdentityId: 'agent/vm-a' })
+})
+
+test('leaves out upstreams of other datacentres', () => {
+  const services = [sidecarOf('cart', 21000, [upstreamTo('payments', 7000, 'dc2')])]
+  assert.deepEqual(buildProxySnapshot(inputs({ services })).outbound, [])
+})
+
+test('follows the protocol of service-defaults', () => {
+  const snapshot = buildProxySnapshot(inputs({ protocols: new Map([['payments', 'grpc']]) }))
+  assert.equal(snapshot.outbound[0]?.protocol, 'tcp')
+})
+
+test('needs no proxy where nothing of the mesh is', () => {
+  const plain = { ...sidecarOf('web', 80), kind: '' as const }
+  assert.equal(meshDemand([plain], [], 'vm-a').needsProxy, false)
+  assert.equal(meshDemand([], [virtual('payments', 1)], 'vm-a').needsProxy, true)
+})
+
+test('bounds the shared addresses of a host', () => {
+  const many = Array.from({ length: VIRTUAL_SERVICES_MAX + 5 }, (_, i) => virtual(`s${i}`, i + 1))
+  assert.equal(meshDemand([], many, 'vm-a').destinations.size, VIRTUAL_SERVICES_MAX)
+})

@@ -1,0 +1,175 @@
+/**
+ * The logger of the whole process, over pino, written to standard output (agent-config.md section 15).
+ *
+ * Guarantees: logging never waits for the reader. Lines are written asynchronously in order; when more than
+ * `QUEUE_BYTES_MAX` are waiting because the reader is slow, newer lines are dropped, counted, and reported
+ * in one line once there is room again. The level can be changed while running, for every child at once.
+ * Does not rotate files: standard output belongs to whoever started the process.
+ */
+
+import { type DestinationStream, destination, type Logger as PinoLogger, pino } from 'pino'
+import type { LogLevel } from '../../core/config/model.ts'
+import type { LogFacts, Logger } from '../../core/log.ts'
+import type { Clock } from '../../core/time.ts'
+import { formatLogLine } from './human-format.ts'
+
+export interface LogOptions {
+  readonly level: LogLevel
+  /** One JSON object per line instead of the human form. */
+  readonly json: boolean
+}
+
+/** Where finished lines go; `false` from `write` is not a signal, the sink bounds itself. */
+export interface LogSink {
+  write(line: string): void
+  /** Lines refused since the last call. */
+  takeDropped(): number
+  /** Resolves when what was written has reached the reader, or after `deadlineMs`. */
+  flush(deadlineMs: number): Promise<void>
+}
+
+export interface RootLogger extends Logger {
+  level: LogLevel
+  flush(deadlineMs: number): Promise<void>
+}
+
+/** About 20,000 lines: enough for a burst at start, small beside the process. */
+export const QUEUE_BYTES_MAX = 4 * 1024 * 1024
+
+const RANK: Readonly<Record<LogLevel, number>> = {
+  trace: 10,
+  debug: 20,
+  info: 30,
+  warn: 40,
+  error: 50,
+}
+
+/** The first element of every module name, as operators' log filters expect. */
+const ROOT_MODULE = 'agent'
+
+export function createLogger(
+  options: LogOptions,
+  deps: { readonly clock: Clock; readonly sink: LogSink },
+): RootLogger {
+  const stream = options.json ? jsonStream(deps.sink) : humanStream(deps.sink)
+  const timestamp = (): string => `,"@timestamp":"${new Date(deps.clock.wall()).toISOString()}"`
+  const base = pino(
+    {
+      base: null,
+      // Filtering happens in ModuleLogger, so that one assignment changes every child.
+      level: 'trace',
+      messageKey: '@message',
+      errorKey: 'err',
+      timestamp,
+      formatters: { level: (label) => ({ '@level': label }) },
+      redact: {
+        paths: ['token', 'secret', 'privateKeyPem', '*.token', '*.secret', '*.privateKeyPem'],
+        censor: '…',
+      },
+    },
+    stream,
+  )
+  const shared: SharedState = { level: options.level, sink: deps.sink }
+  return new ModuleLogger(base, ROOT_MODULE, shared)
+}
+
+/** Standard output through a bounded asynchronous queue. */
+export function stdoutSink(deps: { readonly clock: Clock }): LogSink {
+  const out = destination({ dest: 1, sync: false, maxLength: QUEUE_BYTES_MAX })
+  let dropped = 0
+  out.on('drop', () => {
+    dropped++
+  })
+  // The reader went away (`fairlead agent | head`): there is nobody left to tell.
+  out.on('error', () => {
+    dropped++
+  })
+  return {
+    write: (line) => void out.write(line),
+    takeDropped: () => {
+      const count = dropped
+      dropped = 0
+      return count
+    },
+    flush: async (deadlineMs) => {
+      const controller = new AbortController()
+      const flushed = new Promise<void>((resolve) => out.flush(() => resolve()))
+      const late = deps.clock.sleep(deadlineMs, controller.signal).catch(() => undefined)
+      await Promise.race([flushed, late])
+      controller.abort()
+    },
+  }
+}
+
+interface SharedState {
+  level: LogLevel
+  readonly sink: LogSink
+}
+
+class ModuleLogger implements RootLogger {
+  readonly #base: PinoLogger
+  readonly #pino: PinoLogger
+  readonly #module: string
+  readonly #shared: SharedState
+
+  constructor(base: PinoLogger, module: string, shared: SharedState) {
+    this.#base = base
+    this.#module = module
+    this.#shared = shared
+    this.#pino = base.child({ '@module': module })
+  }
+
+  get level(): LogLevel {
+    return this.#shared.level
+  }
+
+  set level(level: LogLevel) {
+    this.#shared.level = level
+  }
+
+  trace(message: string, facts?: LogFacts): void {
+    this.#log('trace', message, facts)
+  }
+
+  debug(message: string, facts?: LogFacts): void {
+    this.#log('debug', message, facts)
+  }
+
+  info(message: string, facts?: LogFacts): void {
+    this.#log('info', message, facts)
+  }
+
+  warn(message: string, facts?: LogFacts): void {
+    this.#log('warn', message, facts)
+  }
+
+  error(message: string, facts?: LogFacts): void {
+    this.#log('error', message, facts)
+  }
+
+  child(component: string): Logger {
+    return new ModuleLogger(this.#base, `${this.#module}.${component}`, this.#shared)
+  }
+
+  async flush(deadlineMs: number): Promise<void> {
+    await this.#shared.sink.flush(deadlineMs)
+  }
+
+  #log(level: LogLevel, message: string, facts: LogFacts | undefined): void {
+    if (RANK[level] < RANK[this.#shared.level]) return
+    const dropped = this.#shared.sink.takeDropped()
+    if (dropped > 0)
+      this.#base.child({ '@module': ROOT_MODULE }).warn({ dropped }, 'log lines were dropped')
+    if (facts === undefined) this.#pino[level](message)
+    else this.#pino[level](facts, message)
+  }
+}
+
+function jsonStream(sink: LogSink): DestinationStream {
+  return { write: (line: string) => sink.write(line) }
+}
+
+/** pino's line is JSON by construction; parsing it back keeps its redaction and error serialisation. */
+function humanStream(sink: LogSink): DestinationStream {
+  return { write: (line: string) => sink.write(formatLogLine(JSON.parse(line))) }
+}

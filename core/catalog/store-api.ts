@@ -8,6 +8,7 @@
 import type { ReadName, ReadReply, Reads } from '../rpc/reads.ts'
 import type { ApplyResult, Command } from './commands.ts'
 import type { FeedFrame, Topic, TopicKey } from './feed.ts'
+import type { CaProviderState } from './types.ts'
 
 /** What a read depended on: firing any of these keys may change its result. Opaque to callers. */
 export type WatchKey = string
@@ -25,6 +26,8 @@ export interface StateReader {
   /** Raft index of the last command in this version. */
   readonly lastIndex: number
   read<N extends ReadName>(name: N, request: Reads[N]['request']): Evaluated<N>
+  /** The signing key of the built-in CA, as the last `ca.roots.set` left it; for the leader's CA only. */
+  caProvider(): CaProviderState | null
 }
 
 /** An immutable version of the whole state. */

@@ -5,7 +5,7 @@
  * Ports: -1 is off. Durations in ms.
  */
 
-import type { IntentionAction, StringMap } from '../catalog/types.ts'
+import type { IntentionAction, JsonObject, StringMap } from '../catalog/types.ts'
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error'
 
@@ -69,6 +69,8 @@ export interface AgentConfig {
     readonly leafCertTtlMs: number
     readonly rootCertTtlMs: number
     readonly clusterId: string
+    /** `ca_config` as given, keys of mesh.md 4.5 in CamelCase; read when the CA is first made. */
+    readonly caConfig?: JsonObject
   }
   readonly defaultIntentionPolicy: IntentionAction
 

@@ -1,0 +1,37 @@
+/**
+ * The commit index (specification 7).
+ *
+ * Guarantees: it never decreases, never passes the end of the log, and on the leader it only moves to an
+ * entry of the leader's own term that a quorum has made durable. Its own disk counts as its own match.
+ */
+
+import { quorumValue } from './quorum.ts'
+import { halt } from './roles.ts'
+import { broadcastAppend } from './sending.ts'
+import type { LeaderRole, RaftState } from './state.ts'
+import { type LogIndex, logIndex } from './types.ts'
+
+/** Recomputes the commit index of the leader and tells everyone when it moved. */
+export function advanceLeaderCommit(state: RaftState, role: LeaderRole): boolean {
+  const matched = quorumValue(state.configs.active, (id) =>
+    id === state.id ? state.tracker.durable : (role.progress.get(id)?.match ?? 0),
+  )
+  if (matched <= state.commit || state.log.term(matched) !== state.term) return false
+  for (let index = state.commit + 1; index <= matched; index++) {
+    role.uncommittedBytes -= state.log.entry(index)?.data.length ?? 0
+  }
+  role.uncommittedBytes = Math.max(0, role.uncommittedBytes)
+  state.commit = logIndex(matched)
+  broadcastAppend(state, role)
+  return true
+}
+
+/** Takes over a commit index that is known to be within the part of the log that matches the leader's. */
+export function advanceFollowerCommit(state: RaftState, commit: LogIndex): void {
+  if (commit <= state.commit) return
+  if (commit > state.log.lastIndex) {
+    halt(state, `entries up to ${commit} are committed, the log ends at ${state.log.lastIndex}`)
+    return
+  }
+  state.commit = commit
+}

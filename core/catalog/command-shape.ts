@@ -1,0 +1,264 @@
+/**
+ * The structure of every command, checked when one is decoded. Pure tables.
+ *
+ * An agent's bytes become a log entry that every server applies: what passes here can be applied without
+ * a type error. Rules that depend on the state are those of apply; rules on content (names, limits) are
+ * those of registration-rules.ts and core/intentions/validate.ts.
+ */
+
+import type { Command } from './commands.ts'
+import {
+  boolean,
+  bytes,
+  count,
+  either,
+  integer,
+  jsonObject,
+  listOf,
+  mapOf,
+  nullable,
+  object,
+  oneOf,
+  type Shape,
+  text,
+  unsigned64,
+  variant,
+} from './shape.ts'
+
+const stringMap = mapOf(text)
+const locality = object({ region: text, zone: text })
+const status = oneOf('passing', 'warning', 'critical')
+const action = oneOf('allow', 'deny')
+const objectVerb = oneOf('get', 'set', 'cas', 'delete', 'delete-cas')
+
+const upstream = object({
+  destinationType: oneOf('service', 'prepared_query'),
+  destinationName: text,
+  datacenter: text,
+  localBindAddress: text,
+  localBindPort: integer,
+  localBindSocketPath: text,
+  localBindSocketMode: text,
+  config: nullable(jsonObject),
+  meshGatewayMode: text,
+})
+
+const exposePath = object({
+  path: text,
+  localPathPort: integer,
+  listenerPort: integer,
+  protocol: text,
+})
+
+const proxy = object(
+  {
+    destinationServiceName: text,
+    destinationServiceId: text,
+    localServiceAddress: text,
+    localServicePort: integer,
+    localServiceSocketPath: text,
+    mode: oneOf('', 'direct', 'transparent'),
+    config: nullable(jsonObject),
+    upstreams: listOf(upstream),
+    meshGatewayMode: text,
+    exposeChecks: boolean,
+    exposePaths: listOf(exposePath),
+  },
+  { transparentProxy: object({ outboundListenerPort: integer, dialedDirectly: boolean }) },
+)
+
+const service = object(
+  {
+    kind: oneOf(
+      '',
+      'connect-proxy',
+      'mesh-gateway',
+      'terminating-gateway',
+      'ingress-gateway',
+      'api-gateway',
+    ),
+    id: text,
+    service: text,
+    tags: listOf(text),
+    address: text,
+    port: integer,
+    socketPath: text,
+    taggedAddresses: mapOf(object({ address: text, port: integer })),
+    meta: nullable(stringMap),
+    weights: object({ passing: integer, warning: integer }),
+    enableTagOverride: boolean,
+    connectNative: boolean,
+  },
+  { proxy, locality },
+)
+
+const check = object({
+  checkId: text,
+  name: text,
+  status,
+  notes: text,
+  output: text,
+  serviceId: text,
+  serviceName: text,
+  serviceTags: listOf(text),
+  type: text,
+  interval: text,
+  timeout: text,
+  exposedPort: integer,
+  definition: jsonObject,
+})
+
+const registerRequest = object(
+  {
+    id: text,
+    node: text,
+    address: text,
+    taggedAddresses: nullable(stringMap),
+    meta: nullable(stringMap),
+    skipNodeUpdate: boolean,
+    checks: listOf(check),
+  },
+  { locality, service },
+)
+
+const kvEntry = object({ key: text, value: bytes, flags: unsigned64, session: text })
+
+const kvWrites = {
+  set: object({ entry: kvEntry }),
+  cas: object({ entry: kvEntry, index: count }),
+  lock: object({ entry: kvEntry }),
+  unlock: object({ entry: kvEntry }),
+  delete: object({ key: text }),
+  'delete-tree': object({ key: text }),
+  'delete-cas': object({ key: text, index: count }),
+}
+
+const kvReads = {
+  get: object({ key: text }),
+  'get-or-empty': object({ key: text }),
+  'get-tree': object({ key: text }),
+  'check-index': object({ key: text, index: count }),
+  'check-session': object({ key: text, session: text }),
+  'check-not-exists': object({ key: text }),
+}
+
+const node = object(
+  {
+    id: text,
+    node: text,
+    address: text,
+    datacenter: text,
+    taggedAddresses: nullable(stringMap),
+    meta: nullable(stringMap),
+  },
+  { locality },
+)
+
+const txnOp = variant('type', {
+  kv: object({ op: variant('verb', { ...kvWrites, ...kvReads }) }),
+  node: object({ verb: objectVerb, node, index: count }),
+  service: object({ verb: objectVerb, node: text, service, index: count }),
+  check: object({ verb: objectVerb, node: text, check, index: count }),
+})
+
+const session = object({
+  id: text,
+  name: text,
+  node: text,
+  lockDelayMs: count,
+  behavior: text,
+  ttlMs: count,
+  ttl: text,
+  nodeChecks: listOf(text),
+  serviceChecks: nullable(listOf(object({ id: text, namespace: text }))),
+})
+
+const headerMatch = object(
+  { name: text },
+  {
+    present: boolean,
+    exact: text,
+    prefix: text,
+    suffix: text,
+    contains: text,
+    regex: text,
+    invert: boolean,
+    ignoreCase: boolean,
+  },
+)
+
+const permission = object({
+  action,
+  http: object(
+    {},
+    {
+      pathExact: text,
+      pathPrefix: text,
+      pathRegex: text,
+      header: listOf(headerMatch),
+      methods: listOf(text),
+    },
+  ),
+})
+
+const intention = object({
+  id: text,
+  description: text,
+  sourceName: text,
+  destinationName: text,
+  action: oneOf('', 'allow', 'deny'),
+  permissions: listOf(permission),
+  meta: stringMap,
+})
+
+const caRoot = object({
+  id: text,
+  name: text,
+  serialNumber: integer,
+  signingKeyId: text,
+  externalTrustDomain: text,
+  notBefore: integer,
+  notAfter: integer,
+  rootCertPem: text,
+  intermediateCertsPem: listOf(text),
+  active: boolean,
+  privateKeyType: oneOf('ec', 'rsa'),
+  privateKeyBits: integer,
+})
+
+const COMMANDS: Readonly<Record<Command['kind'], Shape>> = {
+  register: object({ request: registerRequest }, { now: count }),
+  deregister: object(
+    { request: object({ node: text }, { serviceId: text, checkId: text }) },
+    { now: count },
+  ),
+  kv: object({ op: variant('verb', kvWrites), now: count }),
+  txn: object({ ops: listOf(txnOp), now: count }),
+  'session.create': object({ session }),
+  'session.destroy': object({ id: text, now: count }),
+  'tombstone.reap': object({ index: count }),
+  'intention.set': object({ intention, now: count }),
+  'intention.delete': object({
+    by: either(object({ id: text }), object({ sourceName: text, destinationName: text })),
+  }),
+  'config.set': object({ entryKind: text, name: text, body: jsonObject }, { cas: count }),
+  'config.delete': object({ entryKind: text, name: text }, { cas: count }),
+  'ca.config.set': object(
+    { config: object({ clusterId: text, provider: text, config: jsonObject }) },
+    { cas: count },
+  ),
+  'ca.roots.set': object({
+    roots: listOf(caRoot),
+    provider: object({ rootId: text, privateKeyPem: text }),
+    cas: count,
+  }),
+  'ca.serial.take': object({ count }),
+  noop: object({}),
+}
+
+const shapes = new Map<string, Shape>(Object.entries(COMMANDS))
+
+/** @returns undefined for a kind this version does not know */
+export function commandShape(kind: string): Shape | undefined {
+  return shapes.get(kind)
+}

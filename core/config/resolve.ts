@@ -1,0 +1,367 @@
+/**
+ * From merged values to the agent's configuration: defaults, checks, and every problem at once.
+ *
+ * Message texts follow agent-config.md section 13 where it has one. Pure: what depends on the host (its
+ * name, its interfaces, whether a path is a directory) is an argument. Service and check definitions are
+ * passed on as given; agent/local/definitions.ts judges them.
+ */
+
+import type { HostInterface } from './address-template.ts'
+import { resolveAddresses } from './addresses.ts'
+import { resolveConnect } from './connect.ts'
+import { resolveDns } from './dns.ts'
+import type { AgentConfig, LogLevel } from './model.ts'
+import type { ConfigProblem } from './problem.ts'
+import type { Definition, RawConfig } from './raw-config.ts'
+import { RawReader } from './raw-reader.ts'
+import { isUuid } from './uuid.ts'
+
+export interface HostFacts {
+  readonly hostname: string
+  /** Those of the default route first. */
+  readonly interfaces: readonly HostInterface[]
+  readonly pathKind: (path: string) => 'missing' | 'directory' | 'other'
+}
+
+export interface Resolved {
+  readonly config: AgentConfig
+  readonly services: readonly Definition[]
+  readonly checks: readonly Definition[]
+  /** The configuration may be used only when this is empty. */
+  readonly problems: readonly ConfigProblem[]
+  readonly warnings: readonly string[]
+}
+
+const NAME = /^[a-z0-9_-]+$/
+const DNS_NAME = /^[A-Za-z0-9-]+$/
+const LOG_LEVELS: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error']
+const ALT_DOMAIN_FORBIDDEN = ['service', 'connect', 'node', 'query', 'addr']
+const NODE_META_MAX = 64
+const NODE_META_KEY_MAX = 128
+const NODE_META_VALUE_MAX = 512
+
+export function resolveConfig(raw: RawConfig, devMode: boolean, host: HostFacts): Resolved {
+  const reader = new RawReader(raw)
+  const services = reader.definitions('service', 'services')
+  const checks = reader.definitions('check', 'checks')
+  const server = reader.bool('server', devMode)
+  const datacenter = resolveDatacenter(reader)
+  const addresses = resolveAddresses(reader, { devMode, interfaces: host.interfaces })
+  const enableScripts = reader.bool('enable_script_checks', false)
+  const config: AgentConfig = {
+    devMode,
+    server,
+    bootstrapExpect: resolveBootstrap(reader, server, devMode),
+    datacenter,
+    nodeName: resolveNodeName(reader, host.hostname),
+    nodeId: resolveNodeId(reader),
+    nodeMeta: resolveNodeMeta(reader),
+    domain: trimDot(reader.text('domain', 'consul.')),
+    altDomain: resolveAltDomain(reader, datacenter),
+    dataDir: resolveDataDir(reader, devMode, host),
+    pidFile: reader.text('pid_file', ''),
+    bindAddress: addresses.bind,
+    advertiseAddress: addresses.advertise,
+    clientAddresses: addresses.client,
+    taggedAddresses: reader.map('tagged_addresses'),
+    ports: resolvePorts(reader, devMode),
+    retryJoin: reader.list('retry_join'),
+    retryIntervalMs: reader.number('retry_interval', 30_000, 1),
+    retryMax: reader.number('retry_max', 0),
+    raft: { multiplier: resolveMultiplier(reader, devMode) },
+    rpcHoldTimeoutMs: reader.number('performance.rpc_hold_timeout', 7_000),
+    checks: {
+      updateIntervalMs: reader.number('check_update_interval', 300_000),
+      outputMaxSize: resolveOutputSize(reader),
+      discardOutput: reader.bool('discard_check_output', false),
+      enableScripts,
+      enableLocalScripts: reader.bool('enable_local_script_checks', enableScripts),
+    },
+    sessionTtlMinMs: reader.number('session_ttl_min', 10_000),
+    kvMaxValueSize: reader.number('limits.kv_max_value_size', 524_288, 1),
+    txnMaxReqLen: reader.number('limits.txn_max_req_len', 524_288, 1),
+    httpMaxConnsPerClient: reader.number('limits.http_max_conns_per_client', 200),
+    httpResponseHeaders: reader.map('http_config.response_headers'),
+    dns: resolveDns(reader),
+    connect: resolveConnect(reader),
+    defaultIntentionPolicy: resolvePolicy(reader),
+    proxy: {
+      keepOnAgentStop: reader.bool('proxy.keep_on_agent_stop', false),
+      virtualPorts: resolveVirtualPorts(reader),
+    },
+    log: { level: resolveLogLevel(reader, devMode), json: reader.bool('log_json', false) },
+    services: services.map((definition) => definition.body),
+    checkDefinitions: checks.map((definition) => definition.body),
+  }
+  refuseClashes(reader, config)
+  const { problems, warnings } = reader
+  return { config, services, checks, problems, warnings }
+}
+
+function resolveDatacenter(reader: RawReader): string {
+  const given = reader.text('datacenter', 'dc1')
+  const name = given.toLowerCase()
+  if (!NAME.test(name)) {
+    reader.problem(
+      'datacenter',
+      `datacenter can only contain lowercase alphanumeric, - or _ characters. received: "${given}"`,
+      'choose a name such as "dc1"',
+    )
+  }
+  return name
+}
+
+function resolveNodeName(reader: RawReader, hostname: string): string {
+  const name = reader.text('node_name', hostname).trim()
+  if (name === '') {
+    reader.problem('node_name', 'node_name cannot be empty', 'set it, or remove the key')
+  } else if (!DNS_NAME.test(name)) {
+    reader.warnings.push(
+      `Node name "${name}" will not be discoverable via DNS due to invalid characters. Valid characters include all alpha-numerics and dashes.`,
+    )
+  } else if (name.length > 63) {
+    reader.warnings.push(
+      `Node name "${name}" will not be discoverable via DNS due to it being too long. Valid lengths are between 1 and 63 bytes.`,
+    )
+  }
+  return name
+}
+
+function resolveNodeId(reader: RawReader): string {
+  const id = reader.text('node_id', '')
+  if (id !== '' && !isUuid(id)) {
+    reader.problem('node_id', `node_id: "${id}" is not a UUID`, 'remove it to have one made')
+  }
+  return id.toLowerCase()
+}
+
+function resolveNodeMeta(reader: RawReader): Readonly<Record<string, string>> {
+  const meta = reader.map('node_meta')
+  const wrong = (reason: string): void =>
+    reader.problem('node_meta', `node_meta invalid: ${reason}`, 'shorten or rename it')
+  const entries = Object.entries(meta)
+  if (entries.length > NODE_META_MAX) {
+    wrong(`${entries.length} pairs; there may be at most ${NODE_META_MAX}`)
+  }
+  for (const [name, value] of entries) {
+    if (name === '') wrong('a key cannot be blank')
+    else if (!/^[A-Za-z0-9_-]+$/.test(name)) wrong(`the key "${name}" contains invalid characters`)
+    else if (name.length > NODE_META_KEY_MAX) {
+      wrong(`the key "${name}" is longer than ${NODE_META_KEY_MAX} characters`)
+    } else if (name.startsWith('consul-')) wrong(`the prefix of the key "${name}" is reserved`)
+    if (value.length > NODE_META_VALUE_MAX) {
+      wrong(`the value of "${name}" is longer than ${NODE_META_VALUE_MAX} characters`)
+    }
+  }
+  return meta
+}
+
+function resolveAltDomain(reader: RawReader, datacenter: string): string {
+  const domain = trimDot(reader.text('alt_domain', ''))
+  const first = domain.split('.')[0] ?? ''
+  const forbidden = [...ALT_DOMAIN_FORBIDDEN, datacenter]
+  if (domain !== '' && forbidden.includes(first.toLowerCase())) {
+    reader.problem(
+      'alt_domain',
+      `alt_domain cannot start with {${forbidden.join(',')}}, got "${domain}"`,
+      'choose another first label',
+    )
+  }
+  return domain
+}
+
+function resolveDataDir(reader: RawReader, devMode: boolean, host: HostFacts): string {
+  if (devMode) return reader.text('data_dir', '')
+  const path = reader.text('data_dir', '')
+  if (path === '') {
+    reader.problem(
+      'data_dir',
+      'data_dir cannot be empty',
+      'add -data-dir <path>, or -dev to keep everything in memory',
+    )
+  } else if (host.pathKind(path) === 'other') {
+    reader.problem('data_dir', `data_dir "${path}" is not a directory`, 'name a directory')
+  }
+  return path
+}
+
+/** @returns servers to wait for; 1 elects itself */
+function resolveBootstrap(reader: RawReader, server: boolean, devMode: boolean): number {
+  const bootstrap = reader.bool('bootstrap', false)
+  const expect = reader.has('bootstrap_expect') ? reader.number('bootstrap_expect', 0, -1e9) : 0
+  const wrong = (message: string, fix: string): void =>
+    reader.problem('bootstrap_expect', message, fix)
+  if (expect < 0) {
+    wrong(
+      `bootstrap_expect cannot be ${expect}. Must be greater than or equal to zero`,
+      'use the number of servers you start, usually 3',
+    )
+  }
+  if (bootstrap && !server) {
+    reader.problem('bootstrap', "'bootstrap = true' requires 'server = true'", 'add -server')
+  }
+  if (expect > 0 && devMode) {
+    wrong("'bootstrap_expect > 0' not allowed in dev mode", 'remove it, or -dev')
+  } else if (expect > 0 && !server) {
+    wrong("'bootstrap_expect > 0' requires 'server = true'", 'add -server')
+  }
+  if (expect > 0 && bootstrap) {
+    wrong(
+      "'bootstrap_expect > 0' and 'bootstrap = true' are mutually exclusive",
+      'keep one of them; for a single server bootstrap_expect = 1',
+    )
+  }
+  warnAboutSize(reader, expect, bootstrap)
+  return devMode || bootstrap ? 1 : expect
+}
+
+function warnAboutSize(reader: RawReader, expect: number, bootstrap: boolean): void {
+  if (bootstrap) reader.warnings.push('bootstrap = true: do not enable unless necessary')
+  if (expect === 1) {
+    reader.warnings.push('BootstrapExpect is set to 1; this is the same as Bootstrap mode.')
+  } else if (expect === 2) {
+    reader.warnings.push(
+      'bootstrap_expect = 2: A cluster with 2 servers will provide no failure tolerance. Use 3 or 5.',
+    )
+  } else if (expect > 2 && expect % 2 === 0) {
+    reader.warnings.push(
+      'bootstrap_expect is even number: A cluster with an even number of servers does not achieve optimum fault tolerance. Use 3 or 5.',
+    )
+  }
+  if (expect > 1) reader.warnings.push(`bootstrap_expect > 0: expecting ${expect} servers`)
+}
+
+function resolvePorts(reader: RawReader, devMode: boolean): AgentConfig['ports'] {
+  const ports = {
+    http: reader.port('ports.http', 8500, true),
+    dns: reader.port('ports.dns', 8600, true),
+    grpc: reader.port('ports.grpc', devMode ? 8502 : -1, true),
+    server: reader.port('ports.server', 8300, false),
+    serfLan: reader.port('ports.serf_lan', 8301, false),
+    sidecarMin: reader.port('ports.sidecar_min_port', 21_000, false),
+    sidecarMax: reader.port('ports.sidecar_max_port', 21_255, false),
+  }
+  if (ports.sidecarMin > ports.sidecarMax) {
+    reader.problem(
+      'ports.sidecar_min_port',
+      `ports.sidecar_min_port ${ports.sidecarMin} cannot be greater than ports.sidecar_max_port ${ports.sidecarMax}`,
+      'swap them',
+    )
+  }
+  return ports
+}
+
+/** Two listeners on one TCP port of one address. */
+function refuseClashes(reader: RawReader, config: AgentConfig): void {
+  const listeners = [
+    ...config.clientAddresses.flatMap((address) => [
+      { name: 'DNS', key: 'ports.dns', address, port: config.ports.dns },
+      { name: 'HTTP', key: 'ports.http', address, port: config.ports.http },
+    ]),
+    {
+      name: 'Serf LAN',
+      key: 'ports.serf_lan',
+      address: config.bindAddress,
+      port: config.ports.serfLan,
+    },
+    ...(config.server
+      ? [
+          {
+            name: 'RPC',
+            key: 'ports.server',
+            address: config.bindAddress,
+            port: config.ports.server,
+          },
+        ]
+      : []),
+  ]
+  const owners = new Map<string, string>()
+  for (const { name, key, address, port } of listeners) {
+    if (port <= 0) continue
+    const endpoint = `${address}:${port}`
+    const owner = owners.get(endpoint)
+    if (owner !== undefined) {
+      reader.problem(
+        key,
+        `${name} address ${endpoint} already configured for ${owner}`,
+        `give ${key} another port`,
+      )
+    }
+    owners.set(endpoint, name)
+  }
+}
+
+function resolveMultiplier(reader: RawReader, devMode: boolean): number {
+  const key = 'performance.raft_multiplier'
+  const multiplier = reader.number(key, devMode ? 1 : 5, -1e9)
+  if (multiplier < 1 || multiplier > 10) {
+    reader.problem(
+      key,
+      `performance.raft_multiplier cannot be ${multiplier}. Must be between 1 and 10`,
+      'use 1 on fast networks, 5 otherwise',
+    )
+  }
+  const protocol = reader.number('raft_protocol', 3, -1e9)
+  if (protocol !== 3) {
+    reader.problem(
+      'raft_protocol',
+      `raft_protocol version ${protocol} is not supported by this version of Fairlead`,
+      'remove the key',
+    )
+  }
+  return multiplier
+}
+
+function resolveOutputSize(reader: RawReader): number {
+  const size = reader.number('check_output_max_size', 4_096, -1e9)
+  if (size <= 0) {
+    reader.problem(
+      'check_output_max_size',
+      `check_output_max_size must be positive, to discard check output use the discard_check_output flag. Got: ${size}`,
+      'use discard_check_output = true',
+    )
+  }
+  return size
+}
+
+function resolvePolicy(reader: RawReader): 'allow' | 'deny' {
+  const policy = reader.text('default_intention_policy', '')
+  if (policy === 'deny') return 'deny'
+  if (policy !== '' && policy !== 'allow') {
+    reader.problem(
+      'default_intention_policy',
+      `default_intention_policy cannot be "${policy}"`,
+      'use "allow" or "deny"',
+    )
+  }
+  return 'allow'
+}
+
+function resolveVirtualPorts(reader: RawReader): readonly number[] {
+  const key = 'proxy.virtual_ports'
+  const given = reader.has(key) ? reader.list(key) : ['80']
+  return [...new Set(given)].flatMap((text) => {
+    const port = Number(text)
+    if (Number.isInteger(port) && port > 0 && port <= 65_535) return [port]
+    reader.problem(key, `${key}: invalid port: ${text}`, 'use ports from 1 to 65535')
+    return []
+  })
+}
+
+function resolveLogLevel(reader: RawReader, devMode: boolean): LogLevel {
+  const given = reader.text('log_level', devMode ? 'debug' : 'info').toLowerCase()
+  const name = given === 'err' ? 'error' : given
+  const level = LOG_LEVELS.find((known) => known === name)
+  if (level === undefined) {
+    reader.problem(
+      'log_level',
+      `log_level "${given}" is not known`,
+      `use one of ${LOG_LEVELS.join(', ')}`,
+    )
+  }
+  return level ?? 'info'
+}
+
+function trimDot(name: string): string {
+  return name.replace(/\.+$/, '')
+}

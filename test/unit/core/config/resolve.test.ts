@@ -1,0 +1,243 @@
+/**
+ * From documents to a configuration: merge order, Consul's rules and messages, all problems at once.
+ */
+
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { decodeDocument, decodeText } from '../../../../core/config/decode.ts'
+import { formatProblem } from '../../../../core/config/problem.ts'
+import { mergeConfigs } from '../../../../core/config/raw-config.ts'
+import { type HostFacts, resolveConfig } from '../../../../core/config/resolve.ts'
+
+const HOST: HostFacts = {
+  hostname: 'vm-a',
+  interfaces: [
+    { name: 'lo', address: '127.0.0.1' },
+    { name: 'eth0', address: '10.0.0.5' },
+  ],
+  pathKind: (path) => (path === '/a-file' ? 'other' : 'missing'),
+}
+
+function resolve(text: string, options: { dev?: boolean; host?: HostFacts } = {}) {
+  const decoded = decodeDocument(text, 'hcl', 'a.hcl')
+  const resolved = resolveConfig(decoded.raw, options.dev ?? false, options.host ?? HOST)
+  return {
+    config: resolved.config,
+    problems: [...decoded.problems, ...resolved.problems],
+    messages: [...decoded.problems, ...resolved.problems].map((problem) => problem.message),
+    warnings: [...decoded.warnings, ...resolved.warnings],
+  }
+}
+
+describe('defaults', () => {
+  it('need only a data directory', () => {
+    const { config, messages } = resolve('data_dir = "/var/lib/fairlead"')
+    assert.deepEqual(messages, [])
+    assert.equal(config.server, false)
+    assert.equal(config.nodeName, 'vm-a')
+    assert.equal(config.datacenter, 'dc1')
+    assert.equal(config.domain, 'consul')
+    assert.equal(config.bindAddress, '0.0.0.0')
+    assert.equal(config.advertiseAddress, '10.0.0.5')
+    assert.deepEqual(config.clientAddresses, ['127.0.0.1'])
+    assert.equal(config.ports.http, 8500)
+    assert.equal(config.ports.grpc, -1)
+    assert.equal(config.connect.leafCertTtlMs, 72 * 3_600_000)
+    assert.equal(config.connect.caConfig, undefined)
+  })
+
+  it('of dev mode: a server on loopback that elects itself', () => {
+    const { config, messages } = resolve('', { dev: true })
+    assert.deepEqual(messages, [])
+    assert.equal(config.server, true)
+    assert.equal(config.bootstrapExpect, 1)
+    assert.equal(config.bindAddress, '127.0.0.1')
+    assert.equal(config.advertiseAddress, '127.0.0.1')
+    assert.equal(config.ports.grpc, 8502)
+    assert.equal(config.raft.multiplier, 1)
+  })
+})
+
+describe('problems', () => {
+  it('are reported all at once, each with key, value, place and fix', () => {
+    const { problems } = resolve(`
+      datacenter = "Not OK"
+      bind_addr = "eth0"
+      ports { http = 70000, htttp = 1 }
+      retry_interval = "10"
+      performance { raft_multiplier = 11 }
+      bootstrap_expect = 3
+    `)
+    const text = problems.map((problem) => formatProblem(problem)).join('\n')
+    for (const wanted of [
+      'datacenter can only contain lowercase alphanumeric, - or _ characters. received: "Not OK"',
+      'bind_addr must be an ip address, got "eth0"',
+      'ports.http: invalid port: 70000',
+      'invalid config key ports.htttp',
+      'did you mean "ports.http"?',
+      'retry_interval: invalid duration: "10": time: missing unit in duration "10"',
+      'performance.raft_multiplier cannot be 11. Must be between 1 and 10',
+      "'bootstrap_expect > 0' requires 'server = true'",
+      'data_dir cannot be empty',
+      'a.hcl:4:22',
+    ]) {
+      assert.ok(text.includes(wanted), `missing: ${wanted}\n${text}`)
+    }
+    assert.equal(problems.length, 8)
+    for (const problem of problems) assert.notEqual(problem.fix, '', problem.message)
+  })
+
+  const cases: readonly (readonly [string, string])[] = [
+    ['data_dir = "/a-file"', 'data_dir "/a-file" is not a directory'],
+    ['bind_addr = "10.0.0.1 10.0.0.2"', 'bind_addr cannot contain multiple addresses.'],
+    ['advertise_addr = "::"', 'Advertise address cannot be 0.0.0.0, :: or [::]'],
+    ['bootstrap = true', "'bootstrap = true' requires 'server = true'"],
+    ['server = true bootstrap = true bootstrap_expect = 3', 'mutually exclusive'],
+    ['server = true bootstrap_expect = -1', 'bootstrap_expect cannot be -1'],
+    ['raft_protocol = 2', 'raft_protocol version 2 is not supported'],
+    [
+      'alt_domain = "service.x"',
+      'alt_domain cannot start with {service,connect,node,query,addr,dc1}',
+    ],
+    ['check_output_max_size = 0', 'check_output_max_size must be positive'],
+    ['node_meta { consul-x = "1" }', 'node_meta invalid: the prefix'],
+    [
+      'dns_config { recursor_strategy = "x" }',
+      'dns_config.recursor_strategy: invalid strategy: "x"',
+    ],
+    ['dns_config { udp_answer_limit = -1 }', 'dns_config.udp_answer_limit cannot be -1'],
+    ['node_id = "abc"', 'node_id: "abc" is not a UUID'],
+    ['log_level = "loud"', 'log_level "loud" is not known'],
+    ['default_intention_policy = "maybe"', 'default_intention_policy cannot be "maybe"'],
+    ['ports { http = 8600 }', 'HTTP address 127.0.0.1:8600 already configured for DNS'],
+    [
+      'connect { ca_config { leaf_cert_ttl = "1m" } }',
+      'leaf cert TTL must be greater or equal than 1h0m0s',
+    ],
+    [
+      'connect { ca_config { root_cert = "x" } }',
+      'must provide a private key when providing a root cert',
+    ],
+    ['connect { ca_provider = "vault" }', 'connect.ca_provider "vault" is not supported yet'],
+    ['server = "perhaps"', 'server: expected true or false, got "perhaps"'],
+    ['ports = 5', 'ports: expected a block'],
+    ['encrypt = "x"', 'encrypt is not supported yet, and starting without it would be unsafe'],
+    [
+      'acl { enabled = true }',
+      'acl.enabled is not supported yet, and starting without it would be unsafe',
+    ],
+    ['client_addr = "{{ GetPublicIPv7 }}"', 'the function GetPublicIPv7 is not supported'],
+  ]
+  for (const [text, message] of cases) {
+    it(`name what is wrong: ${text}`, () => {
+      const { messages } = resolve(`${text}\n${text.includes('data_dir') ? '' : 'data_dir = "/d"'}`)
+      assert.equal(messages.length, 1, messages.join('\n'))
+      assert.ok(messages[0]?.includes(message), messages[0] ?? '')
+    })
+  }
+
+  it('include an ambiguous address of the host', () => {
+    const interfaces = [...HOST.interfaces, { name: 'eth1', address: '192.168.1.2' }]
+    const { messages } = resolve('data_dir = "/d"', { host: { ...HOST, interfaces } })
+    assert.deepEqual(messages, [
+      "Multiple private IPv4 addresses found: 10.0.0.5, 192.168.1.2. Please configure one with 'bind' and/or 'advertise'.",
+    ])
+  })
+
+  it('do not include values that switch an unsafe key off', () => {
+    const { messages } = resolve(
+      'data_dir = "/d"\nacl { enabled = false }\nencrypt = ""\nports { https = -1 }',
+    )
+    assert.deepEqual(messages, [])
+  })
+})
+
+describe('warnings', () => {
+  it('name known keys that have no effect yet', () => {
+    const { warnings, messages } = resolve('data_dir = "/d"\nlog_file = "/x"\ntelemetry { a = 1 }')
+    assert.deepEqual(messages, [])
+    assert.deepEqual(warnings, [
+      'log_file is not supported yet and has no effect (a.hcl:2:12)',
+      'telemetry is not supported yet and has no effect (a.hcl:3:11)',
+    ])
+  })
+
+  it('translate old names', () => {
+    const { config, warnings } = resolve('data_dir = "/d"\nstart_join = ["10.0.0.9"]')
+    assert.deepEqual(config.retryJoin, ['10.0.0.9'])
+    assert.deepEqual(warnings, [
+      "The 'start_join' field is deprecated. Use the 'retry_join' field instead.",
+    ])
+  })
+
+  it('come with sizes that tolerate no failure', () => {
+    const { warnings } = resolve('data_dir = "/d"\nserver = true\nbootstrap_expect = 2')
+    assert.match(warnings.join('\n'), /A cluster with 2 servers will provide no failure tolerance/)
+  })
+})
+
+describe('merging', () => {
+  it('lets later scalars win, overlays maps and appends lists and definitions', () => {
+    const first = decodeDocument(
+      'data_dir = "/1"\nretry_join = ["a"]\nnode_meta { x = "1", y = "1" }\nservice { name = "web" }',
+      'hcl',
+      '1.hcl',
+    )
+    const second = decodeDocument(
+      '{"data_dir": "/2", "retry_join": "b", "node_meta": {"y": "2"}, "services": [{"name": "db"}]}',
+      'json',
+      '2.json',
+    )
+    const flag = decodeText('ports.http', '0', 'flag -http-port')
+    const { config, services } = resolveConfig(
+      mergeConfigs([first.raw, second.raw, flag.raw]),
+      false,
+      HOST,
+    )
+    assert.equal(config.dataDir, '/2')
+    assert.deepEqual(config.retryJoin, ['a', 'b'])
+    assert.deepEqual(config.nodeMeta, { x: '1', y: '2' })
+    assert.deepEqual(config.services, [{ name: 'web' }, { name: 'db' }])
+    assert.deepEqual(
+      services.map((service) => service.origin),
+      ['1.hcl:4:9', '2.json:1:77'],
+    )
+    assert.equal(config.ports.http, 0)
+  })
+
+  it('accepts keys in any case and a JSON null as unset', () => {
+    const { config, messages } = resolve('Data_Dir = "/d"\nPorts { HTTP = 80 }')
+    assert.deepEqual(messages, [])
+    assert.equal(config.ports.http, 80)
+    const decoded = decodeDocument('{"server": null}', 'json', 'x.json')
+    assert.deepEqual([decoded.problems, decoded.raw.size], [[], 0])
+  })
+
+  it('does not take object members for keys', () => {
+    const { messages } = resolve('data_dir = "/d"\nconstructor = 1\n__proto__ = 2')
+    assert.deepEqual(messages, ['invalid config key constructor', 'invalid config key __proto__'])
+  })
+})
+
+describe('addresses', () => {
+  it('expand templates', () => {
+    const { config, messages } = resolve(
+      'data_dir = "/d"\nbind_addr = "{{ GetInterfaceIP \\"eth0\\" }}"\nclient_addr = "127.0.0.1 {{ GetPrivateIP }}"',
+    )
+    assert.deepEqual(messages, [])
+    assert.equal(config.bindAddress, '10.0.0.5')
+    assert.deepEqual(config.clientAddresses, ['127.0.0.1', '10.0.0.5'])
+  })
+
+  it('name the interfaces there are when one is unknown', () => {
+    const { messages } = resolve('data_dir = "/d"\nbind_addr = "{{ GetInterfaceIP \\"eth9\\" }}"')
+    assert.match(messages[0] ?? '', /there is no interface "eth9" \(there are: lo, eth0\)/)
+  })
+})
+
+it('the CA configuration is passed on in the API’s spelling', () => {
+  const { config } = resolve(
+    'data_dir = "/d"\nconnect { ca_config { leaf_cert_ttl = "2h", private_key_bits = 384 } }',
+  )
+  assert.deepEqual(config.connect.caConfig, { LeafCertTTL: '2h0m0s', PrivateKeyBits: 384 })
+})

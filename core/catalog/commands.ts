@@ -3,7 +3,7 @@
  *
  * Deterministic by construction: the leader stamps time (`now`) and ids before proposing; apply reads no
  * clock and draws no randomness (raft.md 7). A command that breaks a rule is a no-op with an error result.
- * Encoded by core/catalog/command-codec.ts, versioned.
+ * Encoded by core/catalog/codec.ts, versioned.
  */
 
 import type { ErrorCode } from '../errors.ts'
@@ -112,8 +112,9 @@ export type IntentionWrite = Omit<
 >
 
 export type Command =
-  | { readonly kind: 'register'; readonly request: RegisterRequest }
-  | { readonly kind: 'deregister'; readonly request: DeregisterRequest }
+  /** `now` starts the lock delays of sessions that end by it; without it the latest known time counts. */
+  | { readonly kind: 'register'; readonly request: RegisterRequest; readonly now?: WallTime }
+  | { readonly kind: 'deregister'; readonly request: DeregisterRequest; readonly now?: WallTime }
   | { readonly kind: 'kv'; readonly op: KvOp; readonly now: WallTime }
   | { readonly kind: 'txn'; readonly ops: readonly TxnOp[]; readonly now: WallTime }
   | { readonly kind: 'session.create'; readonly session: Omit<SessionRecord, keyof Indexed> }

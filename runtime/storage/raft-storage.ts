@@ -1,0 +1,46 @@
+/**
+ * What a Raft server keeps on disk, opened as one: the log in `raft/log`, snapshots in `raft/snapshots`.
+ *
+ * `RaftStorageOpener` is what the server is given, so that opening (and the lock on the directory) happens
+ * at its start and not at composition. The in-memory form keeps its contents over several openings.
+ */
+
+import { join } from 'node:path'
+import { openLevelStore } from './level-store.ts'
+import type { LogStore } from './log-store.ts'
+import { MemorySnapshots } from './memory-snapshots.ts'
+import { MemoryStore } from './memory-store.ts'
+import { RaftLogStore } from './raft-log-store.ts'
+import { SnapshotFiles } from './snapshot-files.ts'
+import type { SnapshotStore } from './snapshot-store.ts'
+
+/** The log is small and append-mostly; a larger buffer means fewer table files. */
+const LOG_WRITE_BUFFER_BYTES = 32 * 1_048_576
+
+export interface RaftStorage {
+  readonly log: LogStore
+  readonly snapshots: SnapshotStore
+}
+
+export type RaftStorageOpener = () => Promise<RaftStorage>
+
+/** @throws (when called) FairleadError STORAGE_FAILED: another agent uses the directory, or it is unusable */
+export function diskRaftStorage(dataDir: string): RaftStorageOpener {
+  return async () => {
+    const store = await openLevelStore({
+      directory: join(dataDir, 'raft', 'log'),
+      writeBufferBytes: LOG_WRITE_BUFFER_BYTES,
+    })
+    return {
+      log: new RaftLogStore(store),
+      snapshots: new SnapshotFiles(join(dataDir, 'raft', 'snapshots')),
+    }
+  }
+}
+
+/** For `-dev`: everything is gone with the process. */
+export function memoryRaftStorage(): RaftStorageOpener {
+  const store = new MemoryStore()
+  const snapshots = new MemorySnapshots()
+  return async () => ({ log: new RaftLogStore(store), snapshots })
+}

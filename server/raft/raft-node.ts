@@ -15,7 +15,7 @@
 
 import { FairleadError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
-import { isSoleVoter, isVoter } from '../../core/raft/configuration.ts'
+import { isSoleVoter } from '../../core/raft/configuration.ts'
 import type { RaftMessage } from '../../core/raft/messages.ts'
 import { RaftCore } from '../../core/raft/raft-core.ts'
 import {
@@ -30,10 +30,12 @@ import { type Clock, type Instant, instant, type Timer } from '../../core/time.t
 import type { RaftStorage, RaftStorageOpener } from '../../runtime/storage/raft-storage.ts'
 import { AppendPipeline } from './append-pipeline.ts'
 import { Applier } from './applier.ts'
+import { Leadership } from './leadership.ts'
 import { Proposals } from './proposals.ts'
 import { Reads } from './reads.ts'
 import { type BootstrapOptions, recover } from './recovery.ts'
 import { SNAPSHOT_LIMITS, type SnapshotLimits, Snapshotter } from './snapshotter.ts'
+import { STATUS_BEFORE_START, statusOf } from './status.ts'
 import { TickSource } from './tick-source.ts'
 import type { RaftTransport } from './transport.ts'
 import type { Applied, RaftNodeApi, RaftStateMachine, RaftStatus } from './types.ts'
@@ -81,7 +83,7 @@ export class RaftNode implements RaftNodeApi {
   readonly #tickMs: number
   readonly #proposals = new Proposals()
   readonly #reads: Reads
-  readonly #leadershipListeners = new Set<(isLeader: boolean) => void>()
+  readonly #leadership: Leadership
   readonly #idleWaiters = new Set<() => void>()
   #started: Promise<void> | null = null
   #stopped: Promise<void> | null = null
@@ -95,8 +97,6 @@ export class RaftNode implements RaftNodeApi {
   #ticker: Timer | null = null
   #applyTimer: Timer | null = null
   #leaveTransport: (() => void) | null = null
-  #ledTerm: number | null = null
-  #isAnnouncedLeader = false
   #lastContact: Instant | null = null
   #hintedCommit = 0
   #hintedAt = 0
@@ -105,6 +105,7 @@ export class RaftNode implements RaftNodeApi {
     this.#options = options
     this.#deps = deps
     this.#tickMs = options.tickMs ?? 50
+    this.#leadership = new Leadership(deps.log)
     this.#reads = new Reads(`${options.id}/${deps.rng.u32().toString(16)}`)
   }
 
@@ -133,29 +134,16 @@ export class RaftNode implements RaftNodeApi {
 
   status(): RaftStatus {
     const core = this.#running?.core
-    if (core === undefined) return NOT_RUNNING
-    return {
-      role: core.role,
-      term: core.term,
-      leaderId: core.leader,
-      commitIndex: core.commit,
-      appliedIndex: core.applied,
-      lastLogIndex: core.last.index,
-      lastLogTerm: core.last.term,
-      lastSnapshotIndex: core.snapshot?.index ?? 0,
-      lastSnapshotTerm: core.snapshot?.term ?? 0,
-      lastContactMs: this.#lastContactMs(core),
-      peers: core.configuration.addresses.map(({ id, address }) => ({
-        id,
-        address,
-        voter: isVoter(core.configuration, id),
-      })),
-    }
+    if (core === undefined) return STATUS_BEFORE_START
+    const sinceContact =
+      this.#lastContact === null
+        ? Number.POSITIVE_INFINITY
+        : this.#deps.clock.now() - this.#lastContact
+    return statusOf(core, sinceContact)
   }
 
   onLeadership(listener: (isLeader: boolean) => void): () => void {
-    this.#leadershipListeners.add(listener)
-    return () => this.#leadershipListeners.delete(listener)
+    return this.#leadership.onChange(listener)
   }
 
   async drain(deadline: Instant): Promise<void> {
@@ -244,19 +232,18 @@ export class RaftNode implements RaftNodeApi {
   #leading(signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const settle = (outcome: () => void): void => {
-        this.#leadershipListeners.delete(onLeadership)
+        unsubscribe()
         this.#idleWaiters.delete(onEnd)
         signal.removeEventListener('abort', onEnd)
         outcome()
-      }
-      const onLeadership = (isLeader: boolean): void => {
-        if (isLeader) settle(resolve)
       }
       const onEnd = (): void => {
         const reason: unknown = this.#refusal() ?? (signal.aborted ? signal.reason : null)
         if (reason !== null) settle(() => reject(reason))
       }
-      this.#leadershipListeners.add(onLeadership)
+      const unsubscribe = this.#leadership.onChange((isLeader) => {
+        if (isLeader) settle(resolve)
+      })
       this.#idleWaiters.add(onEnd)
       signal.addEventListener('abort', onEnd)
     })
@@ -389,23 +376,7 @@ export class RaftNode implements RaftNodeApi {
 
   /** Tells proposers and listeners when this server gains or loses office. */
   #followLeadership(core: RaftCore): void {
-    const leads = core.role === 'leader' ? core.term : null
-    if (leads !== this.#ledTerm) {
-      const hadLed = this.#ledTerm !== null
-      this.#ledTerm = leads
-      if (hadLed) this.#proposals.fail(this.#notLeader())
-      this.#announce(false)
-    }
-    if (core.noopIndex !== null && core.applied >= core.noopIndex) this.#announce(true)
-  }
-
-  #announce(isLeader: boolean): void {
-    if (this.#isAnnouncedLeader === isLeader) return
-    this.#isAnnouncedLeader = isLeader
-    this.#deps.log.info(isLeader ? 'leadership gained' : 'leadership lost', {
-      term: this.#running?.core.term,
-    })
-    for (const listener of [...this.#leadershipListeners]) listener(isLeader)
+    if (this.#leadership.follow(core)) this.#proposals.fail(this.#notLeader())
   }
 
   #armTicker(): void {
@@ -443,7 +414,7 @@ export class RaftNode implements RaftNodeApi {
     this.#deps.log.error('raft stopped after a fatal error', { err: error })
     this.#running?.core.handle({ kind: 'storage-failed', reason: text })
     this.#cut(error)
-    this.#announce(false)
+    this.#leadership.end()
     this.#deps.onFatal(error)
   }
 
@@ -457,7 +428,7 @@ export class RaftNode implements RaftNodeApi {
   async #tearDown(error: FairleadError): Promise<void> {
     this.#failure ??= error
     this.#cut(error)
-    this.#announce(false)
+    this.#leadership.end()
     const running = this.#running
     this.#running = null
     if (running === null) return
@@ -503,26 +474,6 @@ export class RaftNode implements RaftNodeApi {
       facts: { leader },
     })
   }
-
-  #lastContactMs(core: RaftCore): number {
-    if (core.role === 'leader') return 0
-    if (this.#lastContact === null) return Number.POSITIVE_INFINITY
-    return this.#deps.clock.now() - this.#lastContact
-  }
-}
-
-const NOT_RUNNING: RaftStatus = {
-  role: 'follower',
-  term: 0,
-  leaderId: null,
-  commitIndex: 0,
-  appliedIndex: 0,
-  lastLogIndex: 0,
-  lastLogTerm: 0,
-  lastSnapshotIndex: 0,
-  lastSnapshotTerm: 0,
-  lastContactMs: Number.POSITIVE_INFINITY,
-  peers: [],
 }
 
 function shuttingDown(): FairleadError {

@@ -35,6 +35,14 @@ export function agentSpiffeUri(trustDomain: string, datacenter: string, node: st
   return `spiffe://${trustDomain}/agent/client/dc/${encodeSegment(datacenter)}/id/${encodeSegment(node)}`
 }
 
+export function serverSpiffeUri(trustDomain: string, datacenter: string): string {
+  return `spiffe://${trustDomain}/agent/server/dc/${encodeSegment(datacenter)}`
+}
+
+export function meshGatewaySpiffeUri(trustDomain: string, datacenter: string): string {
+  return `spiffe://${trustDomain}/gateway/mesh/dc/${encodeSegment(datacenter)}`
+}
+
 export function serviceSni(trustDomain: string, datacenter: string, service: string): string {
   return `${service}.default.${datacenter}.internal.${trustDomain}`
 }

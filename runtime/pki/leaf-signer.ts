@@ -11,7 +11,7 @@ import { createPublicKey } from 'node:crypto'
 import { FairleadError } from '../../core/errors.ts'
 import type { WallTime } from '../../core/time.ts'
 import { parseCertificate, readCertificate } from './certificate.ts'
-import { serialHex } from './colon-hex.ts'
+import { colonSeparated, serialHex } from './colon-hex.ts'
 import { keyId, type PrivateKey, signingAlgorithm } from './keys.ts'
 import { pemBlocks, toPem } from './pem.ts'
 import { loadX509, type X509Library } from './x509-library.ts'
@@ -45,6 +45,8 @@ export class LeafSigner {
   /** Hex of the CA's own subject key id. */
   readonly #authorityKeyId: string
   readonly notAfter: number
+  /** The CA's subject key id, colon-separated lower hex: what its leaves name as their authority. */
+  readonly keyId: string
 
   private constructor(x509: X509Library, caPem: string, key: PrivateKey) {
     const block = pemBlocks(caPem).find((candidate) => candidate.label === 'CERTIFICATE')
@@ -58,6 +60,7 @@ export class LeafSigner {
       facts.subjectKeyId === ''
         ? Buffer.from(keyId(spki)).toString('hex')
         : facts.subjectKeyId.replaceAll(':', '')
+    this.keyId = colonSeparated(this.#authorityKeyId)
     this.notAfter = facts.notAfter
   }
 

@@ -1,0 +1,35 @@
+/**
+ * What the values inside the envelopes are, method by method; read by both ends. Types only.
+ *
+ * Adding an optional field is compatible; anything else raises ENVELOPE_VERSION.
+ */
+
+import type { Topic } from '../../core/catalog/feed.ts'
+import type { ReadName, Reads } from '../../core/rpc/reads.ts'
+import type { ReadOptions } from '../../core/rpc/server-api.ts'
+
+export interface ReadMessage<N extends ReadName = ReadName> {
+  readonly name: N
+  readonly request: Reads[N]['request']
+  readonly options: Omit<ReadOptions, 'signal'>
+}
+
+export interface WriteMessage {
+  /** As core/catalog/codec.ts encodes it. */
+  readonly command: Uint8Array
+  readonly datacenter?: string
+}
+
+export interface SignLeafMessage {
+  readonly csrPem: string
+}
+
+export interface RenewSessionMessage {
+  readonly id: string
+}
+
+export interface SubscribeMessage {
+  readonly topic: Topic
+  readonly key: string
+  readonly fromIndex?: number
+}

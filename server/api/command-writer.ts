@@ -1,0 +1,63 @@
+/**
+ * The one way from a command to its result: stamp the leader's time, propose, read what apply said.
+ *
+ * Guarantees: stamps never go back while this process lives, whatever the wall clock does; a refused
+ * command becomes the FairleadError that apply named. Does not judge who may write what (local-server-api
+ * does) and holds nothing while there is no leader (leader-hold does).
+ */
+
+import { encodeCommand } from '../../core/catalog/codec.ts'
+import type { ApplyResult, Command } from '../../core/catalog/commands.ts'
+import { FairleadError } from '../../core/errors.ts'
+import type { WriteResult } from '../../core/rpc/server-api.ts'
+import type { Clock, WallTime } from '../../core/time.ts'
+import { wallTime } from '../../core/time.ts'
+import type { RaftNodeApi } from '../raft/types.ts'
+
+export interface CommandWriterDeps {
+  readonly raft: Pick<RaftNodeApi, 'propose'>
+  readonly clock: Clock
+}
+
+export class CommandWriter {
+  readonly #deps: CommandWriterDeps
+  #lastStamp = 0
+
+  constructor(deps: CommandWriterDeps) {
+    this.#deps = deps
+  }
+
+  /**
+   * One attempt.
+   *
+   * @throws FairleadError of `RaftNodeApi.propose`, or the code with which apply refused (REJECTED, …)
+   */
+  async write(command: Command): Promise<WriteResult> {
+    const applied = await this.#deps.raft.propose(encodeCommand(this.#stamp(command)))
+    const result = applied.result as ApplyResult
+    if (result.ok) return { ok: true, index: applied.index, value: result.value }
+    if (result.code === 'TXN_FAILED') {
+      return { ok: false, index: applied.index, txnErrors: result.errors }
+    }
+    throw new FairleadError(result.code, result.message, { facts: { index: applied.index } })
+  }
+
+  #stamp(command: Command): Command {
+    switch (command.kind) {
+      case 'register':
+      case 'deregister':
+      case 'kv':
+      case 'txn':
+      case 'session.destroy':
+      case 'intention.set':
+        return { ...command, now: this.#now() }
+      default:
+        return command
+    }
+  }
+
+  #now(): WallTime {
+    this.#lastStamp = Math.max(this.#lastStamp, Math.floor(this.#deps.clock.wall()))
+    return wallTime(this.#lastStamp)
+  }
+}

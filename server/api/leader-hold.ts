@@ -1,0 +1,107 @@
+/**
+ * Holds a request while there is no leader, and tries again when there is one (raft.md 8.1, 16.3).
+ *
+ * Only attempts that certainly changed nothing are repeated (NO_LEADER, BUSY). Guarantees an end within
+ * `holdMs` of the call, plus the last attempt. A new leader wakes every holder at once; between attempts
+ * it waits with full jitter.
+ * Bound: HOLDERS_MAX requests; beyond it an attempt that fails is not held.
+ */
+
+import { FairleadError, toFairleadError } from '../../core/errors.ts'
+import type { Rng } from '../../core/rng.ts'
+import type { Clock } from '../../core/time.ts'
+import { instant } from '../../core/time.ts'
+import type { RaftNodeApi } from '../raft/types.ts'
+
+export const HOLDERS_MAX = 8192
+const RETRY_FIRST_MS = 20
+const RETRY_MAX_MS = 500
+
+export interface LeaderHoldDeps {
+  readonly raft: Pick<RaftNodeApi, 'onLeadership'>
+  readonly clock: Clock
+  readonly rng: Rng
+}
+
+interface Holder {
+  readonly wake: () => void
+  readonly fail: (reason: unknown) => void
+}
+
+export class LeaderHold {
+  readonly #deps: LeaderHoldDeps
+  readonly #holdMs: number
+  readonly #holders = new Set<Holder>()
+  readonly #stopListening: () => void
+  #isClosed = false
+
+  constructor(options: { readonly holdMs: number }, deps: LeaderHoldDeps) {
+    this.#deps = deps
+    this.#holdMs = options.holdMs
+    this.#stopListening = deps.raft.onLeadership((isLeader) => {
+      if (isLeader) for (const holder of [...this.#holders]) holder.wake()
+    })
+  }
+
+  /** @throws FairleadError NO_LEADER or BUSY when the hold ends, SHUTTING_DOWN, or the abort reason */
+  async run<T>(attempt: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const { clock, rng } = this.#deps
+    const until = clock.now() + this.#holdMs
+    for (let tries = 0; ; tries++) {
+      signal?.throwIfAborted()
+      if (this.#isClosed) throw shuttingDown()
+      try {
+        return await attempt()
+      } catch (thrown) {
+        const error = toFairleadError(thrown)
+        if (error.code !== 'NO_LEADER' && error.code !== 'BUSY') throw error
+        const left = until - clock.now()
+        if (left <= 0 || this.#holders.size >= HOLDERS_MAX) throw atTheEnd(error)
+        const ceiling = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(tries, 10))
+        await this.#pause(Math.min(left, 1 + rng.float() * ceiling), signal)
+      }
+    }
+  }
+
+  /** Every holder fails with SHUTTING_DOWN. Idempotent. */
+  close(): void {
+    this.#isClosed = true
+    this.#stopListening()
+    for (const holder of [...this.#holders]) holder.fail(shuttingDown())
+  }
+
+  #pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const release = (): void => {
+        timer.cancel()
+        this.#holders.delete(holder)
+        signal?.removeEventListener('abort', onAbort)
+      }
+      const holder: Holder = {
+        wake: () => {
+          release()
+          resolve()
+        },
+        fail: (reason) => {
+          release()
+          reject(reason)
+        },
+      }
+      const onAbort = (): void => holder.fail(signal?.reason)
+      const timer = this.#deps.clock.timer(instant(this.#deps.clock.now() + ms), holder.wake)
+      this.#holders.add(holder)
+      signal?.addEventListener('abort', onAbort, { once: true })
+      if (this.#isClosed) holder.fail(shuttingDown())
+      else if (signal?.aborted) onAbort()
+    })
+  }
+}
+
+function atTheEnd(error: FairleadError): FairleadError {
+  if (error.code !== 'NO_LEADER') return error
+  return new FairleadError('NO_LEADER', 'No cluster leader', { cause: error })
+}
+
+function shuttingDown(): FairleadError {
+  return new FairleadError('SHUTTING_DOWN', 'The server is shutting down')
+}

@@ -1,0 +1,104 @@
+/**
+ * The server API over RPC: every message is checked, then handed to the local implementation.
+ *
+ * Guarantees: nothing malformed reaches the state store or the log (BAD_REQUEST says where), commands
+ * pass the same decoder as log entries, and a cancelled call stops its read or feed. Says nothing about
+ * who may call.
+ */
+
+import { decodeCommand, encodeCommand } from '../../core/catalog/codec.ts'
+import { bytes, count, object, oneOf, type Shape, text } from '../../core/catalog/shape.ts'
+import { FairleadError } from '../../core/errors.ts'
+import type { ReadName } from '../../core/rpc/reads.ts'
+import type { ServerApi } from '../../core/rpc/server-api.ts'
+import { wallTime } from '../../core/time.ts'
+import type { RpcHandlers } from '../../runtime/rpc/rpc-host.ts'
+import type {
+  ReadMessage,
+  RenewSessionMessage,
+  SignLeafMessage,
+  SubscribeMessage,
+  WriteMessage,
+} from '../../runtime/rpc/server-api-messages.ts'
+import { readOptionsShape, readShape } from './read-shapes.ts'
+
+const readMessage = object({ name: text, request: object({}), options: readOptionsShape })
+const writeMessage = object({ command: bytes }, { datacenter: text })
+const signLeafMessage = object({ csrPem: text })
+const renewSessionMessage = object({ id: text })
+const subscribeMessage = object(
+  {
+    topic: oneOf('health', 'connect', 'intentions', 'roots', 'config', 'virtual-ips'),
+    key: text,
+  },
+  { fromIndex: count },
+)
+
+export function serverApiHandlers(api: ServerApi): RpcHandlers {
+  return {
+    read: async (request, signal) => {
+      const { name, request: question, options } = checkedRead(request)
+      return api.read(name, question, { ...options, signal })
+    },
+    write: async (request, signal) => {
+      const message = checked<WriteMessage>(writeMessage, request)
+      const { datacenter } = message
+      return api.write(decodeCommand(message.command), {
+        ...(datacenter === undefined ? {} : { datacenter }),
+        signal,
+      })
+    },
+    signLeaf: (request, signal) =>
+      api.signLeaf(checked<SignLeafMessage>(signLeafMessage, request).csrPem, signal),
+    renewSession: (request, signal) =>
+      api.renewSession(checked<RenewSessionMessage>(renewSessionMessage, request).id, signal),
+    status: (_, signal) => api.status(signal),
+    subscribe: (request, signal) => feed(api, request, signal),
+  }
+}
+
+async function* feed(
+  api: ServerApi,
+  request: unknown,
+  signal: AbortSignal,
+): AsyncGenerator<unknown> {
+  const { topic, key, fromIndex } = checked<SubscribeMessage>(subscribeMessage, request)
+  const subscription = api.subscribe({ topic, key }, fromIndex)
+  const onAbort = (): void => subscription.close()
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    if (signal.aborted) return
+    for await (const frame of subscription) yield frame
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+    subscription.close()
+  }
+}
+
+function checkedRead(value: unknown): ReadMessage {
+  const message = checked<ReadMessage>(readMessage, value)
+  const shape = readShape(message.name)
+  if (shape === undefined) {
+    throw new FairleadError('NOT_SUPPORTED', `Unknown read "${message.name.slice(0, 64)}"`)
+  }
+  check(shape, message.request, message.name)
+  if (message.name === ('txn.read' satisfies ReadName)) checkTxnOps(message.request)
+  return message
+}
+
+/** Operations of a read transaction have the shapes they have in a command; so let its decoder judge. */
+function checkTxnOps(request: ReadMessage['request']): void {
+  const { ops } = request as ReadMessage<'txn.read'>['request']
+  decodeCommand(encodeCommand({ kind: 'txn', ops, now: wallTime(0) }))
+}
+
+function checked<T>(shape: Shape, value: unknown): T {
+  check(shape, value, 'message')
+  return value as T
+}
+
+function check(shape: Shape, value: unknown, what: string): void {
+  const problem = shape(value)
+  if (problem === undefined) return
+  throw new FairleadError('BAD_REQUEST', `Malformed request, ${what}${problem}`)
+}

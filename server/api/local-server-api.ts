@@ -63,6 +63,8 @@ export interface LocalServerApiDeps {
   /** Re-arms the leader's timer of a session. */
   readonly touchSession: (session: SessionRecord) => void
   readonly newId: () => string
+  /** Where this server is reached now; the address in Raft's configuration may be an older one. */
+  readonly rpcAddress: () => string
 }
 
 export class LocalServerApi implements ServerApi {
@@ -160,11 +162,15 @@ export class LocalServerApi implements ServerApi {
 
   async status(): Promise<ServerStatus> {
     const status = this.#deps.raft.status()
-    const leader = status.peers.find((peer) => peer.id === status.leaderId)
+    const { nodeId } = this.#options
+    const peers = status.peers.map(({ id, address }) => ({
+      id,
+      address: id === nodeId ? this.#deps.rpcAddress() : address,
+    }))
     return {
-      leader: leader?.address ?? '',
-      peers: status.peers.map((peer) => peer.address),
-      raft: raftStats(status, this.#options.nodeId),
+      leader: peers.find(({ id }) => id === status.leaderId)?.address ?? '',
+      peers: peers.map(({ address }) => address),
+      raft: raftStats(status, nodeId),
       isLeader: status.role === 'leader',
     }
   }

@@ -39,9 +39,22 @@ export class LeaderDuties {
     this.#deps = deps
   }
 
-  /** Resolves when this server leads for the first time and its own node has been offered to the catalog. */
-  get established(): Promise<void> {
-    return this.#established.promise
+  /**
+   * Resolves when this server leads for the first time and its own node has been offered to the catalog,
+   * or when the duties are stopped.
+   *
+   * @throws the abort reason
+   */
+  async settled(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    const aborted = Promise.withResolvers<never>()
+    const onAbort = (): void => aborted.reject(signal.reason)
+    signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      await Promise.race([this.#established.promise, aborted.promise])
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+    }
   }
 
   start(): void {
@@ -56,6 +69,7 @@ export class LeaderDuties {
     this.#stopListening?.()
     this.#stopListening = undefined
     this.#end()
+    this.#established.resolve()
     await this.#running
   }
 

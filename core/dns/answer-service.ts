@@ -7,6 +7,7 @@
 
 import type { DnsConfig } from '../config/model.ts'
 import type { Rng } from '../rng.ts'
+import { nodeAddress } from './addresses.ts'
 import { nodeName, nodeTexts } from './answer-node.ts'
 import { addressFor, type HealthyInstance } from './instances.ts'
 import { ipToHex } from './ip.ts'
@@ -27,6 +28,8 @@ export interface ServiceQuestion {
   readonly type: number
   /** Domain of the question, own or alternative. */
   readonly zone: string
+  /** Lower case: an instance whose address is this very name answers with its node's address. */
+  readonly name: string
   readonly ttl: number
   readonly soa: SoaSource
 }
@@ -72,7 +75,10 @@ function answerAddresses(
   let host: string | undefined
   for (const instance of instances) {
     if (answers.length >= limit) break
-    const choice = addressFor(instance, type)
+    let choice = addressFor(instance, type)
+    if (choice.kind === 'host' && choice.host.toLowerCase() === question.name) {
+      choice = nodeAddress(instance.node, type)
+    }
     if (choice.kind === 'host') host ??= choice.host
     if (choice.kind !== 'ip' || !fitsFamily(type, choice.bytes) || seen.has(choice.text)) continue
     seen.add(choice.text)

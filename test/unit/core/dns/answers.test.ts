@@ -39,7 +39,8 @@ function ask(entries: readonly HealthEntry[], type: number, asked: Asked = {}): 
   const healthy = new InstanceList({ onlyPassing: config.onlyPassing }).healthy(entries)
   const instances = withTag(healthy, asked.tag ?? '')
   const zone = asked.zone ?? 'consul'
-  const question = { type, zone, ttl: 7, soa: { ...SOA, zone } }
+  const name = `web.service.${zone}`
+  const question = { type, zone, name, ttl: 7, soa: { ...SOA, zone } }
   return answerInstances(instances, question, config, seededRng(asked.seed ?? 1))
 }
 
@@ -196,6 +197,11 @@ describe('answerInstances', () => {
     const srv = ask([named], TYPE.SRV)
     assert.deepEqual(printed(srv.response.answers), ['@ SRV 1 1 0 db.example.com'])
     assert.deepEqual(srv.hosts, [{ host: 'db.example.com', section: 'additional', ttl: 7 }])
+  })
+
+  it('answers a name that is its own address with the address of the node', () => {
+    const own = entry(VM_A, service(VM_A, 'web', { address: 'Web.service.consul' }))
+    assert.deepEqual(printed(ask([own], TYPE.A).response.answers), ['@ A 10.0.0.5'])
   })
 
   it('stops at a_record_limit', () => {

@@ -39,7 +39,7 @@ function webResponse(type: number, count: number): DnsResponse {
   const instances = new InstanceList({ onlyPassing: false }).healthy(manyInstances('web', count))
   const config = dnsConfig()
   const soa = { zone: 'consul', config, now: wallTime(0) }
-  const question = { type, zone: 'consul', ttl: 0, soa }
+  const question = { type, zone: 'consul', name: 'web.service.consul', ttl: 0, soa }
   return answerInstances(instances, question, config, seededRng(count)).response
 }
 
@@ -102,7 +102,7 @@ describe('encodeFitting', () => {
     ])
     const config = dnsConfig()
     const soa = { zone: 'consul', config, now: wallTime(0) }
-    const question = { type: 33, zone: 'consul', ttl: 0, soa }
+    const question = { type: 33, zone: 'consul', name: 'web.service.consul', ttl: 0, soa }
     const { response } = answerInstances(list, question, config, seededRng(1))
     assert.equal(response.additional.length, 65)
     const asked = ask('SRV')

@@ -1,0 +1,304 @@
+/**
+ * Decides what a question gets: which zone and kind it is, where the facts come from, and which records.
+ *
+ * Services and virtual addresses come from local views, so they are answered at once and while no server is
+ * reachable; nodes, reverse names and other datacentres are read from the servers. A view that has never
+ * been filled is waited for `COLD_WAIT_MS`, then SERVFAIL. Prepared queries, ingress gateways and peers do
+ * not exist yet, so their names are unknown (NXDOMAIN). Never throws.
+ * Source: dns.md sections 2 to 9.
+ */
+
+import type { Topic } from '../../core/catalog/feed.ts'
+import type { HealthEntry } from '../../core/catalog/types.ts'
+import { answerNode, isNodeType } from '../../core/dns/answer-node.ts'
+import { answerAddress, answerReverse, answerVirtual } from '../../core/dns/answer-other.ts'
+import { answerInstances, closed } from '../../core/dns/answer-service.ts'
+import { type HealthyInstance, InstanceList, withTag } from '../../core/dns/instances.ts'
+import { formatIp, ipFromReverse } from '../../core/dns/ip.ts'
+import { type DnsOptions, serviceTtl } from '../../core/dns/options.ts'
+import { RCODE, TYPE } from '../../core/dns/protocol.ts'
+import {
+  type Locality,
+  type Lookup,
+  matchZone,
+  parseLookup,
+  type Zones,
+  zoneLabels,
+} from '../../core/dns/question.ts'
+import type { Draft } from '../../core/dns/records.ts'
+import { answerNs, answerSoa, empty, negative, type SoaSource } from '../../core/dns/soa.ts'
+import { FairleadError } from '../../core/errors.ts'
+import type { Logger } from '../../core/log.ts'
+import type { Rng } from '../../core/rng.ts'
+import type { ReadName, ReadReply, Reads } from '../../core/rpc/reads.ts'
+import type { ReadOptions, ServerApi } from '../../core/rpc/server-api.ts'
+import type { Clock } from '../../core/time.ts'
+import type { Versioned } from './answer-cache.ts'
+import { withDeadline } from './deadline.ts'
+import type { InstanceSource, ServiceSources, ViewSource } from './service-sources.ts'
+
+export interface Question {
+  /** Lower case. */
+  readonly labels: readonly string[]
+  readonly type: number
+}
+
+/** What a question gets; `foreign`: no name of ours, ask the recursors. */
+export type Outcome =
+  | { readonly kind: 'foreign' }
+  | { readonly kind: 'draft'; readonly draft: Draft; readonly reuse?: Reuse }
+
+/** A draft that stays right while `source` keeps its version. */
+export interface Reuse {
+  readonly source: Versioned
+  readonly version: number
+  /** The same answer in another random order; undefined when there is only one. */
+  readonly again: (() => Draft) | undefined
+}
+
+export interface ResponderDeps {
+  readonly sources: ServiceSources
+  readonly servers: Pick<ServerApi, 'read'>
+  readonly clock: Clock
+  readonly rng: Rng
+  readonly log: Logger
+  /** Aborted when the server stops. */
+  readonly signal: AbortSignal
+}
+
+export interface ResponderOptions extends DnsOptions {
+  readonly domain: string
+  readonly altDomain: string
+}
+
+export const COLD_WAIT_MS = 2000
+/** Longer than this no client waits for an answer. */
+const READ_WAIT_MS = 5000
+/** What a literal address depends on: nothing. */
+const CONSTANT: Versioned = { version: 0 }
+const SERVERS_SERVICE = 'consul'
+
+type ServiceLookup = Extract<Lookup, { readonly service: string }>
+
+export class Responder {
+  readonly #options: ResponderOptions
+  readonly #deps: ResponderDeps
+  readonly #zones: Zones
+  readonly #domain: string
+
+  constructor(options: ResponderOptions, deps: ResponderDeps) {
+    this.#options = options
+    this.#deps = deps
+    this.#zones = { domain: zoneLabels(options.domain), altDomain: zoneLabels(options.altDomain) }
+    this.#domain = this.#zones.domain.join('.')
+  }
+
+  /** Resolves at once where the facts are at hand. */
+  resolve(question: Question): Outcome | Promise<Outcome> {
+    if (question.type === TYPE.AXFR) return final(empty(RCODE.NOTIMP, false))
+    const zone = matchZone(question.labels, this.#zones)
+    switch (zone.kind) {
+      case 'foreign':
+        return { kind: 'foreign' }
+      case 'reverse':
+        return this.#guard(this.#reverse(zone.labels))
+      case 'own':
+        return this.#own(question, zone.labels, zone.zone)
+    }
+  }
+
+  #own(question: Question, labels: readonly string[], zone: string): Outcome | Promise<Outcome> {
+    const { type } = question
+    if (type === TYPE.SOA || type === TYPE.NS) return this.#authority(type, zone)
+    const lookup = parseLookup(labels, type)
+    switch (lookup.kind) {
+      case 'service':
+      case 'connect':
+        return this.#service(lookup, question, zone)
+      case 'virtual':
+        return this.#virtual(lookup, type)
+      case 'node':
+        return this.#node(lookup.node, lookup.locality, type, zone)
+      case 'address': {
+        const { config } = this.#options
+        const response = answerAddress(lookup.hex, type, config, this.#soa(zone))
+        const reuse = { source: CONSTANT, version: 0, again: undefined }
+        return { kind: 'draft', draft: closed(response), reuse }
+      }
+      case 'ingress':
+      case 'query':
+      case 'invalid':
+        return final(negative(RCODE.NXDOMAIN, this.#soa(zone)))
+    }
+  }
+
+  #service(lookup: ServiceLookup, question: Question, zone: string): Outcome | Promise<Outcome> {
+    const { datacenter, config } = this.#options
+    const { locality, service } = lookup
+    if (locality.peer !== undefined || service === '') {
+      return final(negative(RCODE.NXDOMAIN, this.#soa(zone)))
+    }
+    const make = (all: readonly HealthyInstance[]): Draft => {
+      const instances = lookup.kind === 'service' ? withTag(all, lookup.tag) : all
+      const { type, labels } = question
+      const ttl = serviceTtl(config, service)
+      const asked = { type, zone, name: labels.join('.'), ttl, soa: this.#soa(zone) }
+      return answerInstances(instances, asked, config, this.#deps.rng)
+    }
+    const isLocal = locality.datacenter === undefined || locality.datacenter === datacenter
+    if (!isLocal || !config.allowStale) {
+      return this.#guard(this.#remoteService(lookup, make), zone)
+    }
+    const topic = lookup.kind === 'connect' ? 'connect' : 'health'
+    return this.#fromSource(
+      () => this.#deps.sources.instances(topic, service),
+      (source) => reusable(source, make),
+    )
+  }
+
+  async #remoteService(
+    lookup: ServiceLookup,
+    make: (instances: readonly HealthyInstance[]) => Draft,
+  ): Promise<Outcome> {
+    const request = { service: lookup.service, connect: lookup.kind === 'connect' }
+    const entries: readonly HealthEntry[] = await this.#read(
+      'health.service',
+      request,
+      lookup.locality,
+    )
+    const { onlyPassing } = this.#options.config
+    const draft = make(new InstanceList({ onlyPassing }).healthy(entries))
+    return { kind: 'draft', draft }
+  }
+
+  #virtual(lookup: ServiceLookup, type: number): Outcome | Promise<Outcome> {
+    const none = final(empty(RCODE.NOERROR, true))
+    if (lookup.locality.peer !== undefined) return none
+    return this.#fromSource(
+      () => this.#deps.sources.virtualIps(),
+      (source) => {
+        const record = source.value().get(lookup.service)
+        const draft = closed(answerVirtual(record, type, this.#options))
+        return {
+          kind: 'draft',
+          draft,
+          reuse: { source, version: source.version, again: undefined },
+        }
+      },
+    )
+  }
+
+  #node(node: string, locality: Locality, type: number, zone: string): Outcome | Promise<Outcome> {
+    if (!isNodeType(type)) return final(empty(RCODE.NOERROR, true))
+    if (locality.peer !== undefined) return final(negative(RCODE.NXDOMAIN, this.#soa(zone)))
+    const answer = async (): Promise<Outcome> => {
+      const found = await this.#read('catalog.node', { node }, locality)
+      if (found === null) return final(negative(RCODE.NXDOMAIN, this.#soa(zone)))
+      return { kind: 'draft', draft: answerNode(found.node, type, this.#options.config) }
+    }
+    return this.#guard(answer(), zone)
+  }
+
+  /** Nodes and services by address; what nobody here has is foreign. */
+  async #reverse(labels: readonly string[]): Promise<Outcome> {
+    const address = ipFromReverse(labels)
+    if (address === null) return { kind: 'foreign' }
+    const own = { datacenter: undefined, peer: undefined }
+    const found = await this.#read('catalog.address', { ip: formatIp(address) }, own)
+    const response = answerReverse(found, this.#domain)
+    return response === null ? { kind: 'foreign' } : final(response)
+  }
+
+  #authority(type: number, zone: string): Outcome | Promise<Outcome> {
+    const answer = type === TYPE.SOA ? answerSoa : answerNs
+    return this.#fromSource(
+      () => this.#deps.sources.instances('health', SERVERS_SERVICE),
+      (source) =>
+        reusable(source, (servers) => closed(answer(servers, this.#soa(zone), this.#deps.rng))),
+    )
+  }
+
+  /** NXDOMAIN of a reverse name that neither the catalog nor a recursor knows. */
+  unknownReverse(): Draft {
+    return closed(negative(RCODE.NXDOMAIN, this.#soa(this.#domain)))
+  }
+
+  #soa(zone: string): SoaSource {
+    return { zone, config: this.#options.config, now: this.#deps.clock.wall() }
+  }
+
+  /** Answers from a view, after its first snapshot if it is cold. */
+  #fromSource<T extends Topic, V>(
+    open: () => ViewSource<T, V>,
+    answer: (source: ViewSource<T, V>) => Outcome,
+  ): Outcome | Promise<Outcome> {
+    let source: ViewSource<T, V>
+    try {
+      source = open()
+    } catch (thrown) {
+      return this.#failure(thrown)
+    }
+    if (source.isReady) return answer(source)
+    const wait = async (): Promise<Outcome> => {
+      await this.#within(COLD_WAIT_MS, (signal) => source.ready(signal))
+      return answer(source)
+    }
+    return this.#guard(wait())
+  }
+
+  async #read<N extends ReadName>(
+    name: N,
+    request: Reads[N]['request'],
+    locality: Locality,
+  ): Promise<ReadReply<N>> {
+    const { config, datacenter } = this.#options
+    const isLocal = locality.datacenter === undefined || locality.datacenter === datacenter
+    const result = await this.#within(READ_WAIT_MS, (signal) => {
+      const options: ReadOptions = {
+        consistency: config.allowStale ? 'stale' : 'default',
+        maxStaleMs: config.maxStaleMs,
+        signal,
+      }
+      return this.#deps.servers.read(
+        name,
+        request,
+        isLocal ? options : { ...options, datacenter: locality.datacenter as string },
+      )
+    })
+    return result.value
+  }
+
+  #within<R>(waitMs: number, run: (signal: AbortSignal) => Promise<R>): Promise<R> {
+    return withDeadline(this.#deps.clock, waitMs, this.#deps.signal, run)
+  }
+
+  async #guard(outcome: Promise<Outcome>, zone = this.#domain): Promise<Outcome> {
+    try {
+      return await outcome
+    } catch (thrown) {
+      return this.#failure(thrown, zone)
+    }
+  }
+
+  #failure(thrown: unknown, zone = this.#domain): Outcome {
+    if (thrown instanceof FairleadError && thrown.code === 'NO_PATH_TO_DATACENTER') {
+      return final(negative(RCODE.NXDOMAIN, this.#soa(zone)))
+    }
+    this.#deps.log.debug('no answer for a question', { err: thrown })
+    return final(empty(RCODE.SERVFAIL, false))
+  }
+}
+
+function final(response: Draft['response']): Outcome {
+  return { kind: 'draft', draft: closed(response) }
+}
+
+function reusable(
+  source: InstanceSource,
+  make: (instances: readonly HealthyInstance[]) => Draft,
+): Outcome {
+  const instances = source.value()
+  const { version } = source
+  const again = instances.length > 1 ? () => make(instances) : undefined
+  return { kind: 'draft', draft: make(instances), reuse: { source, version, again } }
+}

@@ -1,0 +1,72 @@
+/**
+ * One UDP socket that answers DNS queries.
+ *
+ * Replies leave from the same socket, at once where the engine has the answer at hand. The address of a
+ * client is a literal already, so no name look-up happens on the way out.
+ */
+
+import type { Buffer } from 'node:buffer'
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
+import type { Logger } from '../../core/log.ts'
+import type { Reply } from './engine.ts'
+
+/** Asked of the kernel, which may give less: room for a burst while the process is busy. */
+const RECEIVE_BUFFER_BYTES = 1024 * 1024
+
+export class UdpListener {
+  readonly #socket: Socket
+  readonly #answer: (packet: Buffer) => Reply
+  readonly #log: Logger
+  #isClosed = false
+
+  constructor(
+    options: { readonly family: 4 | 6 },
+    deps: { readonly answer: (packet: Buffer) => Reply; readonly log: Logger },
+  ) {
+    this.#answer = deps.answer
+    this.#log = deps.log
+    this.#socket = createSocket({
+      type: options.family === 6 ? 'udp6' : 'udp4',
+      ipv6Only: options.family === 6,
+      recvBufferSize: RECEIVE_BUFFER_BYTES,
+      lookup: (address, _options, callback) => callback(null, address, options.family),
+    })
+    this.#socket.on('message', (packet, client) => this.#onMessage(packet, client))
+  }
+
+  /** @returns the port; @throws the platform's error when the address cannot be bound */
+  async listen(address: string, port: number): Promise<number> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    this.#socket.once('error', reject)
+    this.#socket.bind(port, address, resolve)
+    await promise
+    this.#socket.off('error', reject)
+    this.#socket.on('error', (err) => this.#log.warn('udp socket failed', { err }))
+    return this.#socket.address().port
+  }
+
+  /** Takes no more queries; replies to those taken still go out. */
+  stopReading(): void {
+    this.#socket.removeAllListeners('message')
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#socket.close(resolve)
+    await promise
+  }
+
+  #onMessage(packet: Buffer, client: RemoteInfo): void {
+    const reply = this.#answer(packet)
+    if (reply === null) return
+    if (reply instanceof Promise) void reply.then((late) => this.#send(late, client))
+    else this.#send(reply, client)
+  }
+
+  #send(reply: Uint8Array | null, client: RemoteInfo): void {
+    if (reply === null || this.#isClosed) return
+    this.#socket.send(reply, 0, reply.length, client.port, client.address)
+  }
+}

@@ -67,7 +67,7 @@ const proxy = object(
   { transparentProxy: object({ outboundListenerPort: integer, dialedDirectly: boolean }) },
 )
 
-const service = object(
+export const serviceShape = object(
   {
     kind: oneOf(
       '',
@@ -92,7 +92,7 @@ const service = object(
   { proxy, locality },
 )
 
-const check = object({
+export const checkShape = object({
   checkId: text,
   name: text,
   status,
@@ -116,18 +116,18 @@ const registerRequest = object(
     taggedAddresses: nullable(stringMap),
     meta: nullable(stringMap),
     skipNodeUpdate: boolean,
-    checks: listOf(check),
+    checks: listOf(checkShape),
   },
-  { locality, service },
+  { locality, service: serviceShape },
 )
 
-const kvEntry = object({ key: text, value: bytes, flags: unsigned64, session: text })
+export const kvEntryShape = object({ key: text, value: bytes, flags: unsigned64, session: text })
 
 const kvWrites = {
-  set: object({ entry: kvEntry }),
-  cas: object({ entry: kvEntry, index: count }),
-  lock: object({ entry: kvEntry }),
-  unlock: object({ entry: kvEntry }),
+  set: object({ entry: kvEntryShape }),
+  cas: object({ entry: kvEntryShape, index: count }),
+  lock: object({ entry: kvEntryShape }),
+  unlock: object({ entry: kvEntryShape }),
   delete: object({ key: text }),
   'delete-tree': object({ key: text }),
   'delete-cas': object({ key: text, index: count }),
@@ -142,7 +142,7 @@ const kvReads = {
   'check-not-exists': object({ key: text }),
 }
 
-const node = object(
+export const nodeShape = object(
   {
     id: text,
     node: text,
@@ -156,12 +156,12 @@ const node = object(
 
 const txnOp = variant('type', {
   kv: object({ op: variant('verb', { ...kvWrites, ...kvReads }) }),
-  node: object({ verb: objectVerb, node, index: count }),
-  service: object({ verb: objectVerb, node: text, service, index: count }),
-  check: object({ verb: objectVerb, node: text, check, index: count }),
+  node: object({ verb: objectVerb, node: nodeShape, index: count }),
+  service: object({ verb: objectVerb, node: text, service: serviceShape, index: count }),
+  check: object({ verb: objectVerb, node: text, check: checkShape, index: count }),
 })
 
-const session = object({
+export const sessionShape = object({
   id: text,
   name: text,
   node: text,
@@ -201,7 +201,7 @@ const permission = object({
   ),
 })
 
-const intention = object({
+export const intentionShape = object({
   id: text,
   description: text,
   sourceName: text,
@@ -211,7 +211,7 @@ const intention = object({
   meta: stringMap,
 })
 
-const caRoot = object({
+export const caRootShape = object({
   id: text,
   name: text,
   serialNumber: integer,
@@ -234,10 +234,10 @@ const COMMANDS: Readonly<Record<Command['kind'], Shape>> = {
   ),
   kv: object({ op: variant('verb', kvWrites), now: count }),
   txn: object({ ops: listOf(txnOp), now: count }),
-  'session.create': object({ session }),
+  'session.create': object({ session: sessionShape }),
   'session.destroy': object({ id: text, now: count }),
   'tombstone.reap': object({ index: count }),
-  'intention.set': object({ intention, now: count }),
+  'intention.set': object({ intention: intentionShape, now: count }),
   'intention.delete': object({
     by: either(object({ id: text }), object({ sourceName: text, destinationName: text })),
   }),
@@ -248,7 +248,7 @@ const COMMANDS: Readonly<Record<Command['kind'], Shape>> = {
     { cas: count },
   ),
   'ca.roots.set': object({
-    roots: listOf(caRoot),
+    roots: listOf(caRootShape),
     provider: object({ rootId: text, privateKeyPem: text }),
     cas: count,
   }),

@@ -86,6 +86,11 @@ export function variant(tag: string, variants: Fields): Shape {
   }
 }
 
+/** Both shapes at once: an object with the fields of either. */
+export function both(first: Shape, second: Shape): Shape {
+  return (value) => first(value) ?? second(value)
+}
+
 /** Any of the shapes; the problem told is that of the last. */
 export function either(first: Shape, second: Shape): Shape {
   return (value) => (first(value) === undefined ? undefined : second(value))

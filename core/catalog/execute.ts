@@ -1,0 +1,103 @@
+/**
+ * One command on one draft: the dispatch from kinds of commands to the tables. Pure.
+ *
+ * The caller keeps the draft when the result is ok and drops it otherwise; a conditional write that
+ * missed is ok with the value false and has changed nothing.
+ */
+
+import { assertNever } from '../assert.ts'
+import { setCaConfig, setCaRoots, takeSerials } from './ca.ts'
+import type { ApplyResult, ApplyValue, Command } from './commands.ts'
+import { deleteConfigEntry, setConfigEntry } from './config-entries.ts'
+import { type Draft, type Refusal, refuse } from './draft.ts'
+import { settleInstances } from './instances.ts'
+import { deleteIntention, setIntention } from './intention-table.ts'
+import { advanceClock, reapTombstones, writeKv } from './kv.ts'
+import { deregister, register } from './registration.ts'
+import { createSession, destroySession } from './sessions.ts'
+import { runTxn, TXN_OPS_MAX } from './txn.ts'
+import { settleVirtualIps } from './virtual-ips.ts'
+
+const DONE: ApplyResult = { ok: true, value: true }
+
+export function execute(draft: Draft, command: Command): ApplyResult {
+  advanceClock(draft, 'now' in command ? command.now : undefined)
+  const result = dispatch(draft, command)
+  if (result.ok) {
+    settleInstances(draft)
+    settleVirtualIps(draft)
+  }
+  return result
+}
+
+function dispatch(draft: Draft, command: Command): ApplyResult {
+  switch (command.kind) {
+    case 'register':
+      return doneUnless(register(draft, command.request))
+    case 'deregister':
+      return doneUnless(deregister(draft, command.request))
+    case 'kv':
+      return executeKv(draft, command)
+    case 'txn':
+      return executeTxn(draft, command)
+    case 'session.create':
+      return valueUnless(command.session.id, createSession(draft, command.session))
+    case 'session.destroy':
+      destroySession(draft, command.id)
+      return DONE
+    case 'tombstone.reap':
+      reapTombstones(draft, command.index)
+      return DONE
+    case 'intention.set':
+      return doneUnless(setIntention(draft, command.intention, command.now))
+    case 'intention.delete':
+      deleteIntention(draft, command.by)
+      return DONE
+    case 'config.set':
+      return valueOrRefusal(setConfigEntry(draft, command))
+    case 'config.delete':
+      return valueOrRefusal(deleteConfigEntry(draft, command))
+    case 'ca.config.set':
+      return valueOrRefusal(setCaConfig(draft, command))
+    case 'ca.roots.set':
+      return valueOrRefusal(setCaRoots(draft, command))
+    case 'ca.serial.take':
+      return valueOrRefusal(takeSerials(draft, command.count))
+    case 'noop':
+      return DONE
+    default:
+      return assertNever(command, 'command')
+  }
+}
+
+function executeKv(draft: Draft, command: Extract<Command, { kind: 'kv' }>): ApplyResult {
+  const outcome = writeKv(draft, command.op)
+  if (outcome.kind === 'refused') return refusedBy(outcome.refusal)
+  return { ok: true, value: outcome.kind === 'done' }
+}
+
+function executeTxn(draft: Draft, command: Extract<Command, { kind: 'txn' }>): ApplyResult {
+  if (command.ops.length > TXN_OPS_MAX) {
+    const text = `Transaction contains too many operations (${command.ops.length} > ${TXN_OPS_MAX})`
+    return refusedBy(refuse(text, 'TOO_LARGE'))
+  }
+  const { results, errors } = runTxn(draft, command.ops)
+  if (errors.length > 0) return { ok: false, code: 'TXN_FAILED', errors }
+  return { ok: true, value: results }
+}
+
+function doneUnless(refusal: Refusal | undefined): ApplyResult {
+  return refusal === undefined ? DONE : refusedBy(refusal)
+}
+
+function valueUnless(value: ApplyValue, refusal: Refusal | undefined): ApplyResult {
+  return refusal === undefined ? { ok: true, value } : refusedBy(refusal)
+}
+
+function valueOrRefusal(outcome: boolean | number | Refusal): ApplyResult {
+  return typeof outcome === 'object' ? refusedBy(outcome) : { ok: true, value: outcome }
+}
+
+function refusedBy(refusal: Refusal): ApplyResult {
+  return { ok: false, ...refusal }
+}

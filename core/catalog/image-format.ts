@@ -1,0 +1,75 @@
+/**
+ * The image of a state: what the writer and the reader agree on.
+ *
+ * Lines of UTF-8: a header with the version, then one JSON array a line whose first element says what it
+ * is, `end` with the number of lines last. Keys of objects are sorted and tables come in key order, so
+ * equal states have equal bytes. Secondary indexes are left out and built again by the reader.
+ */
+
+import {
+  caRootShape,
+  checkShape,
+  intentionShape,
+  kvEntryShape,
+  nodeShape,
+  serviceShape,
+  sessionShape,
+} from './command-shape.ts'
+import { both, count, jsonObject, nullable, object, type Shape, text } from './shape.ts'
+
+export const IMAGE_MAGIC = 'fairlead-state'
+export const IMAGE_VERSION = 1
+export const IMAGE_CHUNK_SIZE = 256 * 1024
+/** Longer than any record: a KV value is bounded far below. */
+export const IMAGE_LINE_SIZE_MAX = 64 * 1024 * 1024
+
+export const IMAGE_HEADER = `${IMAGE_MAGIC} ${IMAGE_VERSION}`
+
+const indexed = object({ createIndex: count, modifyIndex: count })
+const onNode = both(indexed, object({ node: text }))
+
+const indexes = object({
+  nodes: count,
+  services: count,
+  checks: count,
+  kv: count,
+  sessions: count,
+  intentions: count,
+  config: count,
+  caRoots: count,
+  caConfig: count,
+  virtualIps: count,
+  serviceExtinction: count,
+  destinationExtinction: count,
+})
+
+/** The fields of each kind of line after its name. */
+export const LINE_SHAPES = {
+  meta: object({ lastIndex: count, clock: count, caSerial: count, offsetCounter: count, indexes }),
+  node: object({ record: both(nodeShape, indexed), servicesIndex: count, checksIndex: count }),
+  service: both(serviceShape, onNode),
+  check: both(checkShape, onNode),
+  group: object({ table: text, key: text, name: text, index: count }),
+  session: both(sessionShape, indexed),
+  kv: both(both(kvEntryShape, indexed), object({ lockIndex: count })),
+  tombstone: object({ key: text, index: count }),
+  'lock-delay': object({ key: text, until: count }),
+  intention: both(
+    both(intentionShape, indexed),
+    object({ precedence: count, createdAt: count, updatedAt: count }),
+  ),
+  config: both(object({ kind: text, name: text, body: jsonObject }), indexed),
+  'ca-root': both(caRootShape, indexed),
+  'ca-provider': nullable(object({ rootId: text, privateKeyPem: text })),
+  'ca-config': nullable(
+    both(object({ clusterId: text, provider: text, config: jsonObject }), indexed),
+  ),
+  'virtual-ip': both(
+    object({ service: text, offset: count, virtualIp: text, loopbackIp: text }),
+    indexed,
+  ),
+  'free-offset': count,
+  end: object({ lines: count }),
+} as const satisfies Readonly<Record<string, Shape>>
+
+export type LineName = keyof typeof LINE_SHAPES

@@ -1,0 +1,79 @@
+/**
+ * Writes the image of one state, lazily (image-format.ts).
+ *
+ * Guarantees: the same state gives the same bytes on every server; the state may be superseded meanwhile,
+ * for it never changes itself. Holds about one chunk at a time.
+ */
+
+import { IMAGE_CHUNK_SIZE, IMAGE_HEADER, type LineName } from './image-format.ts'
+import { canonicalJsonText } from './json-codec.ts'
+import type { PersistentMap } from './persistent-map.ts'
+import type { InstanceGroup, State } from './state.ts'
+
+const ENCODER = new TextEncoder()
+
+/** Chunks of about IMAGE_CHUNK_SIZE bytes; one with a long record is longer. */
+export function* writeImage(state: State): Generator<Uint8Array, void, undefined> {
+  let pending = `${IMAGE_HEADER}\n`
+  let lines = 0
+  for (const line of linesOf(state)) {
+    pending += `${line}\n`
+    lines += 1
+    if (pending.length < IMAGE_CHUNK_SIZE) continue
+    yield ENCODER.encode(pending)
+    pending = ''
+  }
+  yield ENCODER.encode(`${pending}${lineOf('end', { lines })}\n`)
+}
+
+function* linesOf(state: State): Generator<string, void, undefined> {
+  const { lastIndex, clock, caSerial, offsetCounter, indexes } = state
+  yield lineOf('meta', { lastIndex, clock, caSerial, offsetCounter, indexes })
+  yield* catalogLines(state)
+  yield* groupLines('services', state.services)
+  yield* groupLines('destinations', state.destinations)
+  yield* tableLines('session', state.sessions)
+  yield* tableLines('kv', state.kv)
+  yield* tableLines('tombstone', state.tombstones)
+  yield* tableLines('lock-delay', state.lockDelays)
+  yield* tableLines('intention', state.intentions)
+  yield* tableLines('config', state.configEntries)
+  for (const root of state.caRoots) yield lineOf('ca-root', root)
+  yield lineOf('ca-provider', state.caProvider)
+  yield lineOf('ca-config', state.caConfig)
+  yield* tableLines('virtual-ip', state.virtualIps)
+  yield* tableLines('free-offset', state.freeOffsets)
+}
+
+function* catalogLines(state: State): Generator<string, void, undefined> {
+  const cursor = state.nodes.cursor()
+  while (cursor.next()) {
+    const { record, servicesIndex, checksIndex, services, checks } = cursor.value
+    yield lineOf('node', { record, servicesIndex, checksIndex })
+    yield* tableLines('service', services)
+    yield* tableLines('check', checks)
+  }
+}
+
+function* groupLines(
+  table: 'services' | 'destinations',
+  groups: PersistentMap<InstanceGroup>,
+): Generator<string, void, undefined> {
+  const cursor = groups.cursor()
+  while (cursor.next()) {
+    const { name, index } = cursor.value
+    yield lineOf('group', { table, key: cursor.key, name, index })
+  }
+}
+
+function* tableLines<V>(
+  name: LineName,
+  table: PersistentMap<V>,
+): Generator<string, void, undefined> {
+  const cursor = table.cursor()
+  while (cursor.next()) yield lineOf(name, cursor.value)
+}
+
+function lineOf(name: LineName, content: unknown): string {
+  return canonicalJsonText([name, content])
+}

@@ -1,0 +1,129 @@
+/**
+ * The nodes table: who may hold a node name, renaming, removal with all that hangs on a node (http-api.md
+ * 11.1, node identity rules).
+ *
+ * Names compare case-insensitively. A name held under another id is refused unless that node has no id, or
+ * no serfHealth check, or a critical one. The same id under a new name is a rename: the old node goes
+ * away with its services, checks and sessions first.
+ */
+
+import { deleteAllChecks } from './checks.ts'
+import { type Draft, type Refusal, refuse, touchTable } from './draft.ts'
+import { sameData } from './equality.ts'
+import { goQuote } from './go-quote.ts'
+import { markNode } from './instances.ts'
+import { PersistentMap } from './persistent-map.ts'
+import { deleteService } from './services.ts'
+import { invalidateSessionsOfNode } from './sessions.ts'
+import { type NodeState, nameKey, pairKey } from './state.ts'
+import type { Indexed, NodeRecord } from './types.ts'
+import { nodeWatch } from './watch-keys.ts'
+
+export type NodeWrite = Omit<NodeRecord, keyof Indexed>
+
+export const SERF_HEALTH = 'serfHealth'
+
+/** Creates, changes or renames a node. An empty id keeps the one the node has. */
+export function ensureNode(draft: Draft, write: NodeWrite): Refusal | undefined {
+  const key = nameKey(write.node)
+  let createIndex: number | undefined
+  if (write.id !== '') {
+    const holderKey = draft.next.nodeIds.get(nameKey(write.id))
+    const conflict = holderKey === key ? undefined : nameConflict(draft, key, write)
+    if (conflict !== undefined) return conflict
+    if (holderKey !== undefined && holderKey !== key) {
+      createIndex = draft.next.nodes.get(holderKey)?.record.createIndex
+      deleteNode(draft, holderKey)
+    }
+  }
+  const existing = draft.next.nodes.get(key)
+  const record: NodeRecord = {
+    ...write,
+    id: write.id === '' ? (existing?.record.id ?? '') : write.id,
+    createIndex: createIndex ?? existing?.record.createIndex ?? draft.index,
+    modifyIndex: existing?.record.modifyIndex ?? draft.index,
+  }
+  if (existing !== undefined && sameData(existing.record, record)) return undefined
+  putNode(draft, key, existing, { ...record, modifyIndex: draft.index })
+  return undefined
+}
+
+/** Removes the node, its services, its checks and its sessions; nothing when there is no such node. */
+export function deleteNode(draft: Draft, key: string): void {
+  const node = draft.next.nodes.get(key)
+  if (node === undefined) return
+  for (const service of node.services.values()) deleteService(draft, key, service.id)
+  deleteAllChecks(draft, key)
+  invalidateSessionsOfNode(draft, key)
+  draft.next.nodes = draft.next.nodes.delete(key)
+  if (draft.next.nodeIds.get(nameKey(node.record.id)) === key) {
+    draft.next.nodeIds = draft.next.nodeIds.delete(nameKey(node.record.id))
+  }
+  replaceAddresses(draft, key, node.record, undefined)
+  touchTable(draft, 'nodes')
+  draft.fired.add(nodeWatch(key))
+}
+
+function nameConflict(draft: Draft, key: string, write: NodeWrite): Refusal | undefined {
+  const other = draft.next.nodes.get(key)
+  if (other === undefined || other.record.id === '') return undefined
+  const serfHealth = other.checks.get(SERF_HEALTH)
+  if (serfHealth === undefined || serfHealth.status === 'critical') return undefined
+  const { id, node, address } = other.record
+  return refuse(
+    `Error while renaming Node ID: ${goQuote(write.id)}: Node name ${write.node} is reserved by node ${id} with name ${node} (${address})`,
+  )
+}
+
+/** Stores the record as it is, in place of `existing`, the node at this key. */
+export function putNode(
+  draft: Draft,
+  key: string,
+  existing: NodeState | undefined,
+  record: NodeRecord,
+): void {
+  const changed: NodeState =
+    existing === undefined
+      ? {
+          record,
+          services: PersistentMap.empty(),
+          checks: PersistentMap.empty(),
+          checksByService: PersistentMap.empty(),
+          servicesIndex: 0,
+          checksIndex: 0,
+        }
+      : { ...existing, record }
+  draft.next.nodes = draft.next.nodes.set(key, changed)
+  const oldId = existing?.record.id ?? ''
+  if (oldId !== record.id) {
+    if (oldId !== '') draft.next.nodeIds = draft.next.nodeIds.delete(nameKey(oldId))
+    if (record.id !== '') draft.next.nodeIds = draft.next.nodeIds.set(nameKey(record.id), key)
+  }
+  replaceAddresses(draft, key, existing?.record, record)
+  markNode(draft, key)
+  touchTable(draft, 'nodes')
+  draft.fired.add(nodeWatch(key))
+}
+
+function replaceAddresses(
+  draft: Draft,
+  key: string,
+  before: NodeRecord | undefined,
+  after: NodeRecord | undefined,
+): void {
+  const old = addressesOf(before)
+  const now = addressesOf(after)
+  let table = draft.next.nodeAddresses
+  for (const address of old) if (!now.has(address)) table = table.delete(pairKey(address, key))
+  for (const address of now) if (!old.has(address)) table = table.set(pairKey(address, key), key)
+  draft.next.nodeAddresses = table
+}
+
+function addressesOf(record: NodeRecord | undefined): ReadonlySet<string> {
+  const addresses = new Set<string>()
+  if (record === undefined) return addresses
+  addresses.add(record.address)
+  for (const address of Object.values(record.taggedAddresses ?? {})) addresses.add(address)
+  addresses.delete('')
+  return addresses
+}

@@ -1,0 +1,241 @@
+/**
+ * Reads of nodes, services, checks and virtual addresses, with the index rules of http-api.md 4. Pure.
+ *
+ * A read by service name or destination costs one look-up and one step an instance. Indexes never go
+ * back while a thing exists; of a thing that does not exist the index is that of the last extinction.
+ */
+
+import type { Reads } from '../rpc/reads.ts'
+import { instanceAt } from './instances.ts'
+import { type InstanceGroup, type NodeState, nameKey, pairKey, type State } from './state.ts'
+import type { Evaluated, WatchKey } from './store-api.ts'
+import type {
+  CheckRecord,
+  HealthEntry,
+  NodeRecord,
+  ServiceRecord,
+  ServiceWithNode,
+  StringMap,
+} from './types.ts'
+import { destinationWatch, nodeWatch, serviceWatch, tableWatch } from './watch-keys.ts'
+
+type Request<N extends keyof Reads> = Reads[N]['request']
+
+/** Shortest part of a node id that finds a node where a name is expected. */
+const NODE_ID_PREFIX_MIN = 12
+
+const NODES_TABLE = tableWatch('nodes')
+const SERVICES_TABLE = tableWatch('services')
+const CHECKS_TABLE = tableWatch('checks')
+
+export function readNodes(
+  state: State,
+  { nodeMeta }: Request<'catalog.nodes'>,
+): Evaluated<'catalog.nodes'> {
+  const value: NodeRecord[] = []
+  for (const { record } of state.nodes.values()) {
+    if (hasMeta(record, nodeMeta)) value.push(record)
+  }
+  return evaluated(value, state.indexes.nodes, [NODES_TABLE])
+}
+
+export function readServices(
+  state: State,
+  { nodeMeta }: Request<'catalog.services'>,
+): Evaluated<'catalog.services'> {
+  const value: ServiceWithNode[] = []
+  for (const group of state.services.values()) {
+    for (const entry of group.instances.values()) {
+      if (hasMeta(entry.node, nodeMeta)) value.push(withoutChecks(entry))
+    }
+  }
+  const index = Math.max(state.indexes.nodes, state.indexes.services)
+  return evaluated(value, index, [NODES_TABLE, SERVICES_TABLE])
+}
+
+export function readService(
+  state: State,
+  request: Request<'catalog.service'>,
+): Evaluated<'catalog.service'> {
+  const { group, index, watch } = findGroup(state, request.service, request.connect, false)
+  const value = narrowed(group, request).map(withoutChecks)
+  return evaluated(value, index, watch, group !== undefined)
+}
+
+export function readHealth(
+  state: State,
+  request: Request<'health.service'>,
+): Evaluated<'health.service'> {
+  const { group, index, watch } = findGroup(state, request.service, request.connect, true)
+  const entries = narrowed(group, request)
+  const value = request.passingOnly === true ? entries.filter(isPassing) : entries
+  return evaluated(value, index, watch, group !== undefined)
+}
+
+export function readServiceChecks(
+  state: State,
+  { service, nodeMeta }: Request<'health.checks'>,
+): Evaluated<'health.checks'> {
+  const { group, index, watch } = findGroup(state, service, false, true)
+  const value: CheckRecord[] = []
+  for (const entry of narrowed(group, { nodeMeta })) {
+    for (const check of entry.checks) if (check.serviceId !== '') value.push(check)
+  }
+  return evaluated(value, index, watch, group !== undefined)
+}
+
+export function readChecksInState(
+  state: State,
+  request: Request<'health.state'>,
+): Evaluated<'health.state'> {
+  const value: CheckRecord[] = []
+  for (const node of state.nodes.values()) {
+    if (!hasMeta(node.record, request.nodeMeta)) continue
+    for (const check of node.checks.values()) {
+      if (request.state === 'any' || check.status === request.state) value.push(check)
+    }
+  }
+  if (request.nodeMeta === undefined) return evaluated(value, state.indexes.checks, [CHECKS_TABLE])
+  const index = Math.max(state.indexes.checks, state.indexes.nodes)
+  return evaluated(value, index, [CHECKS_TABLE, NODES_TABLE])
+}
+
+/** The watch also fires for checks of the node, which the index, as the reference has it, leaves out. */
+export function readNode(
+  state: State,
+  { node: name }: Request<'catalog.node'>,
+): Evaluated<'catalog.node'> {
+  const node = findNode(state, name)
+  if (node === undefined) {
+    const index = Math.max(state.indexes.nodes, state.indexes.services)
+    return evaluated(null, index, missingNodeWatch(name), false)
+  }
+  const value = {
+    node: node.record,
+    services: node.services.values(),
+    checks: node.checks.values(),
+  }
+  const index = Math.max(node.record.modifyIndex, node.servicesIndex)
+  return evaluated<'catalog.node'>(value, index, [nodeWatch(nameKey(node.record.node))])
+}
+
+export function readNodeChecks(
+  state: State,
+  { node: name }: Request<'health.node'>,
+): Evaluated<'health.node'> {
+  const node = findNode(state, name)
+  if (node === undefined) {
+    const index = Math.max(state.indexes.nodes, state.indexes.checks)
+    return evaluated([], index, missingNodeWatch(name), false)
+  }
+  const index = Math.max(node.record.modifyIndex, node.checksIndex)
+  return evaluated(node.checks.values(), index, [nodeWatch(nameKey(node.record.node))])
+}
+
+export function readAddress(
+  state: State,
+  { ip }: Request<'catalog.address'>,
+): Evaluated<'catalog.address'> {
+  const prefix = pairKey(ip, '')
+  const nodes: NodeRecord[] = []
+  for (const key of state.nodeAddresses.valuesUnder(prefix)) {
+    const node = state.nodes.get(key)
+    if (node !== undefined) nodes.push(node.record)
+  }
+  const services: ServiceWithNode[] = []
+  for (const key of state.serviceAddresses.valuesUnder(prefix)) {
+    const entry = instanceAt(state, key)
+    if (entry !== undefined) services.push(withoutChecks(entry))
+  }
+  const index = Math.max(state.indexes.nodes, state.indexes.services)
+  const isFound = nodes.length > 0 || services.length > 0
+  return evaluated({ nodes, services }, index, [NODES_TABLE, SERVICES_TABLE], isFound)
+}
+
+export function readVirtualIps(state: State): Evaluated<'catalog.virtual-ips'> {
+  const watch = [tableWatch('virtualIps')]
+  return evaluated(state.virtualIps.values(), state.indexes.virtualIps, watch)
+}
+
+function findGroup(
+  state: State,
+  name: string,
+  connect: boolean | undefined,
+  hasChecks: boolean,
+): { group: InstanceGroup | undefined; index: number; watch: readonly WatchKey[] } {
+  const key = nameKey(name)
+  const { indexes } = state
+  if (connect === true) {
+    const group = state.destinations.get(key)
+    const extinction = Math.max(indexes.serviceExtinction, indexes.destinationExtinction)
+    const index = group?.index ?? absentIndex(state, extinction, hasChecks)
+    return { group, index, watch: [destinationWatch(key)] }
+  }
+  const group = state.services.get(key)
+  const index = group?.index ?? absentIndex(state, indexes.serviceExtinction, hasChecks)
+  return { group, index, watch: [serviceWatch(key)] }
+}
+
+function absentIndex(state: State, extinction: number, hasChecks: boolean): number {
+  if (extinction > 0) return extinction
+  const { nodes, services, checks } = state.indexes
+  return Math.max(nodes, services, hasChecks ? checks : 0)
+}
+
+/** By name, or by an unambiguous part of the id of at least NODE_ID_PREFIX_MIN characters. */
+function findNode(state: State, name: string): NodeState | undefined {
+  const byName = state.nodes.get(nameKey(name))
+  if (byName !== undefined || name.length < NODE_ID_PREFIX_MIN) return byName
+  const [key, another] = state.nodeIds.valuesUnder(nameKey(name))
+  return key === undefined || another !== undefined ? undefined : state.nodes.get(key)
+}
+
+/** What looks like an id may appear under any name. */
+function missingNodeWatch(name: string): readonly WatchKey[] {
+  const own = nodeWatch(nameKey(name))
+  return name.length < NODE_ID_PREFIX_MIN ? [own] : [own, NODES_TABLE]
+}
+
+function narrowed(
+  group: InstanceGroup | undefined,
+  by: { readonly tags?: readonly string[] | undefined; readonly nodeMeta?: StringMap | undefined },
+): HealthEntry[] {
+  if (group === undefined) return []
+  const entries = group.instances.values()
+  const tags = by.tags?.map((tag) => tag.toLowerCase())
+  const hasTags = tags !== undefined && tags.length > 0
+  if (!hasTags && by.nodeMeta === undefined) return entries
+  return entries.filter(
+    (entry) => (!hasTags || carries(entry.service, tags)) && hasMeta(entry.node, by.nodeMeta),
+  )
+}
+
+function carries(service: ServiceRecord, tags: readonly string[]): boolean {
+  const own = service.tags.map((tag) => tag.toLowerCase())
+  return tags.every((tag) => own.includes(tag))
+}
+
+function hasMeta(node: NodeRecord, wanted: StringMap | undefined): boolean {
+  if (wanted === undefined) return true
+  const { meta } = node
+  return Object.entries(wanted).every(
+    ([key, value]) => meta !== null && Object.hasOwn(meta, key) && meta[key] === value,
+  )
+}
+
+function isPassing(entry: HealthEntry): boolean {
+  return entry.checks.every((check) => check.status === 'passing')
+}
+
+function withoutChecks(entry: HealthEntry): ServiceWithNode {
+  return { node: entry.node, service: entry.service }
+}
+
+function evaluated<N extends keyof Reads>(
+  value: Reads[N]['reply'],
+  index: number,
+  watch: readonly WatchKey[],
+  found = true,
+): Evaluated<N> {
+  return { value, index: Math.max(1, index), watch, found }
+}

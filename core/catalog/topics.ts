@@ -1,0 +1,153 @@
+/**
+ * The topics of the change feed: which items a topic holds, and which topics a command touched (feed.ts).
+ *
+ * Guarantees: the snapshot of a topic followed by the deltas made here equals the snapshot of any later
+ * version. A rule for destination `*` is published once, under the channel of `*`, which every follower
+ * of intentions listens to.
+ */
+
+import { assertNever } from '../assert.ts'
+import { WILDCARD } from '../intentions/precedence.ts'
+import { rootsOf } from './ca.ts'
+import { configKey } from './config-entries.ts'
+import type { Change, Changes } from './draft.ts'
+import type { FeedItem, Topic, TopicKey } from './feed.ts'
+import { destinationOf } from './instances.ts'
+import { intentionsFor } from './intention-table.ts'
+import { nameKey, type State } from './state.ts'
+import type { HealthEntry, IntentionRecord } from './types.ts'
+
+/** Where deltas are published; a follower listens to one or two. */
+export type Channel = string
+
+export interface TopicDelta {
+  readonly upserts: readonly FeedItem[]
+  readonly deletes: readonly string[]
+}
+
+export function channelsOf(key: TopicKey): readonly Channel[] {
+  switch (key.topic) {
+    case 'health':
+    case 'connect':
+      return [channel(key.topic, nameKey(key.key))]
+    case 'intentions':
+      return key.key === WILDCARD
+        ? [channel('intentions', WILDCARD)]
+        : [channel('intentions', key.key), channel('intentions', WILDCARD)]
+    case 'config':
+      return [channel('config', splitConfigKey(key.key))]
+    case 'roots':
+    case 'virtual-ips':
+      return [channel(key.topic, '')]
+    default:
+      return assertNever(key.topic)
+  }
+}
+
+/** Everything in the topic at this version. */
+export function itemsOf(state: State, key: TopicKey): FeedItem[] {
+  switch (key.topic) {
+    case 'health':
+      return instanceItems(state.services.get(nameKey(key.key))?.instances.values())
+    case 'connect':
+      return instanceItems(state.destinations.get(nameKey(key.key))?.instances.values())
+    case 'intentions':
+      return intentionsFor(state, key.key).map((rule) => ({ id: intentionId(rule), value: rule }))
+    case 'roots':
+      return [{ id: ROOTS_ID, value: rootsOf(state) }]
+    case 'config': {
+      const entry = state.configEntries.get(splitConfigKey(key.key))
+      return entry === undefined ? [] : [{ id: entry.name, value: entry }]
+    }
+    case 'virtual-ips':
+      return state.virtualIps.values().map((record) => ({ id: record.service, value: record }))
+    default:
+      return assertNever(key.topic)
+  }
+}
+
+/** What each channel has to say about one command. */
+export function deltasOf(changes: Changes): ReadonlyMap<Channel, TopicDelta> {
+  const deltas = new Map<Channel, { upserts: FeedItem[]; deletes: string[] }>()
+  const at = (name: Channel): { upserts: FeedItem[]; deletes: string[] } => {
+    let delta = deltas.get(name)
+    if (delta === undefined) {
+      delta = { upserts: [], deletes: [] }
+      deltas.set(name, delta)
+    }
+    return delta
+  }
+  for (const change of changes.instances) noteInstance(change, at)
+  for (const { before, after } of changes.intentions) {
+    if (before !== undefined && after === undefined) {
+      at(channel('intentions', before.destinationName)).deletes.push(intentionId(before))
+    }
+    if (after === undefined) continue
+    const item = { id: intentionId(after), value: after }
+    at(channel('intentions', after.destinationName)).upserts.push(item)
+  }
+  for (const { before, after } of changes.configEntries) {
+    const entry = after ?? before
+    if (entry === undefined) continue
+    const delta = at(channel('config', configKey(entry.kind, entry.name)))
+    if (after === undefined) delta.deletes.push(entry.name)
+    else delta.upserts.push({ id: after.name, value: after })
+  }
+  for (const { before, after } of changes.virtualIps) {
+    const delta = at(channel('virtual-ips', ''))
+    if (after !== undefined) delta.upserts.push({ id: after.service, value: after })
+    else if (before !== undefined) delta.deletes.push(before.service)
+  }
+  if (changes.roots !== undefined) {
+    at(channel('roots', '')).upserts.push({ id: ROOTS_ID, value: changes.roots })
+  }
+  return deltas
+}
+
+const ROOTS_ID = 'roots'
+
+function noteInstance(
+  { before, after }: Change<HealthEntry>,
+  at: (name: Channel) => { upserts: FeedItem[]; deletes: string[] },
+): void {
+  const old = before === undefined ? [] : instanceChannels(before)
+  const now = after === undefined ? [] : instanceChannels(after)
+  const isRenamed =
+    before !== undefined && after !== undefined && instanceId(before) !== instanceId(after)
+  if (before !== undefined) {
+    for (const name of old) {
+      if (isRenamed || !now.includes(name)) at(name).deletes.push(instanceId(before))
+    }
+  }
+  if (after !== undefined) {
+    for (const name of now) at(name).upserts.push({ id: instanceId(after), value: after })
+  }
+}
+
+function instanceChannels(entry: HealthEntry): readonly Channel[] {
+  const own = channel('health', nameKey(entry.service.service))
+  const destination = destinationOf(entry.service)
+  return destination === undefined ? [own] : [own, channel('connect', nameKey(destination))]
+}
+
+function instanceItems(entries: readonly HealthEntry[] | undefined): FeedItem[] {
+  return (entries ?? []).map((entry) => ({ id: instanceId(entry), value: entry }))
+}
+
+function instanceId(entry: HealthEntry): string {
+  return `${entry.node.node}/${entry.service.id}`
+}
+
+function intentionId(rule: IntentionRecord): string {
+  return `${rule.sourceName}/${rule.destinationName}`
+}
+
+/** `<kind>/<name>`; a kind has no slash, a name may. */
+function splitConfigKey(text: string): string {
+  const slash = text.indexOf('/')
+  return slash < 0 ? configKey(text, '') : configKey(text.slice(0, slash), text.slice(slash + 1))
+}
+
+function channel(topic: Topic, key: string): Channel {
+  return `${topic}:${key}`
+}

@@ -56,7 +56,7 @@ export class Oracle {
   }
 
   /** After every input of a server. */
-  step({ id, core }: Observed): void {
+  step({ id, core, disk }: Observed): void {
     const last = core.last
     const before = this.#before.get(id)
     assert.equal(core.failure, null, `no correct server halts: ${core.failure}`)
@@ -73,11 +73,15 @@ export class Oracle {
     const isNewLeader =
       core.role === 'leader' &&
       (before?.core !== core || before.role !== 'leader' || before.term !== core.term)
-    if (isNewLeader) this.#elected(id, core)
+    if (isNewLeader) this.#elected(id, core, disk)
     else if (core.role === 'leader' && before !== undefined) {
       assert.ok(last.index >= before.lastIndex, `I2: leader ${id} shortened its log`)
       const kept = core.entry(before.lastIndex)
       if (kept !== undefined) assert.equal(kept.chain, before.lastChain, `I2: leader ${id} rewrote`)
+      const top = core.entry(core.commit)
+      if (core.commit > before.commit && top !== undefined) {
+        assert.equal(top.term, core.term, `I14: leader ${id} commits an earlier term by counting`)
+      }
     }
     if (before?.core !== core || core.commit > before.commit) this.#reported(id, core)
     this.#before.set(id, {
@@ -122,7 +126,9 @@ export class Oracle {
     assert.equal(entry.chain, committed.chain, `I5: ${id} applies another entry ${entry.index}`)
   }
 
-  #elected(id: string, core: RaftCore): void {
+  #elected(id: string, core: RaftCore, disk: ModelDisk): void {
+    assert.equal(disk.hardState.term, core.term, `I11: ${id} leads in a volatile term`)
+    assert.equal(disk.hardState.vote, id, `I11: ${id} leads without its own durable vote`)
     const other = this.#leaders.get(core.term)
     assert.ok(other === undefined || other === id, `I1: ${other} and ${id} lead term ${core.term}`)
     this.#leaders.set(core.term, id)

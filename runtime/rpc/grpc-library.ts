@@ -6,5 +6,8 @@
 export type GrpcLibrary = typeof import('@grpc/grpc-js')
 
 export async function loadGrpc(): Promise<GrpcLibrary> {
-  return import('@grpc/grpc-js')
+  const grpc = await import('@grpc/grpc-js')
+  // It would write to stderr; what matters comes back as an error.
+  grpc.setLogVerbosity(grpc.logVerbosity.NONE)
+  return grpc
 }

@@ -63,15 +63,21 @@ export class RpcChannel {
     return new RpcChannel(address, await loadGrpc(), clock)
   }
 
-  /** Resolves when connected. @throws FairleadError NO_SERVERS when that takes longer */
-  whenReady(timeoutMs: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#client.waitForReady(this.#deadline(timeoutMs), (error) => {
-        if (error === undefined) return resolve()
-        const message = `rpc error making call: cannot connect to "${this.address}"`
-        return reject(new FairleadError('NO_SERVERS', message, { cause: error }))
+  /** Resolves when connected. @throws FairleadError NO_SERVERS when refused, or when that takes longer */
+  async whenReady(timeoutMs: number): Promise<void> {
+    const { READY, TRANSIENT_FAILURE, SHUTDOWN } = this.#grpc.connectivityState
+    const channel = this.#client.getChannel()
+    const deadline = this.#deadline(timeoutMs)
+    for (;;) {
+      const state = channel.getConnectivityState(true)
+      if (state === READY) return
+      if (state === TRANSIENT_FAILURE || state === SHUTDOWN) throw this.#unreachable()
+      await new Promise<void>((resolve, reject) => {
+        channel.watchConnectivityState(state, deadline, (error) =>
+          error === undefined ? resolve() : reject(this.#unreachable(error)),
+        )
       })
-    })
+    }
   }
 
   /** @throws RpcCallError, or the abort reason */
@@ -146,6 +152,11 @@ export class RpcChannel {
   /** Idempotent. Calls that run fail as lost. */
   close(): void {
     this.#client.close()
+  }
+
+  #unreachable(cause?: unknown): FairleadError {
+    const message = `rpc error making call: cannot connect to "${this.address}"`
+    return new FairleadError('NO_SERVERS', message, { cause })
   }
 
   #deadline(timeoutMs: number): number {

@@ -76,7 +76,8 @@ export class RpcHost {
       'grpc.keepalive_time_ms': KEEPALIVE_MS,
       'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
       'grpc.max_concurrent_streams': CALLS_MAX,
-      'grpc.enable_channelz': 0,
+      // Channelz stays on: without it grpc-js 1.14 keeps no list of connections and `forceShutdown`
+      // leaves them open.
     })
     server.addService(SERVERS_SERVICE, this.#implementation())
     this.#port = await this.#bind(server, this.#grpc)

@@ -75,7 +75,7 @@ export class FeedSubscription implements Subscription {
         if (this.#end.reason !== undefined) throw this.#end.reason
         return { done: true, value: undefined }
       }
-      if (this.#leave === undefined) this.#follow()
+      if (this.#leave === undefined && !this.#tryToFollow()) continue
       const frame = this.#queue.shift()
       if (frame !== undefined) {
         this.#queuedItems -= itemCount(frame)
@@ -93,6 +93,17 @@ export class FeedSubscription implements Subscription {
       await this.#deps.ready(this.#abort.signal)
     } catch (thrown) {
       this.#finish({ reason: thrown })
+    }
+  }
+
+  /** @returns false when the store refuses another follower; the iteration has ended then */
+  #tryToFollow(): boolean {
+    try {
+      this.#follow()
+      return true
+    } catch (thrown) {
+      this.#finish({ reason: thrown })
+      return false
     }
   }
 

@@ -1,0 +1,227 @@
+/**
+ * The life of one agent process: start every part in order, say so, serve, stop in reverse order.
+ *
+ * Exit codes: 0 after a clean stop by SIGTERM, SIGINT or leave; 1 when it could not start, a part failed for
+ * good, the stop took over STOP_MAX_MS, or a second signal cut it. A failed start undoes what had begun.
+ */
+
+import { formatProblem } from '../../core/config/problem.ts'
+import { FairleadError, toFairleadError } from '../../core/errors.ts'
+import type { Logger } from '../../core/log.ts'
+import { instant } from '../../core/time.ts'
+import { systemClock } from '../../runtime/clock/system-clock.ts'
+import { createLogger, type RootLogger, stdoutSink } from '../../runtime/log/pino-logger.ts'
+import type { CliContext } from '../command.ts'
+import { COMPATIBLE_CONSUL_VERSION, readVersion } from '../version.ts'
+import { formatBanner } from './banner.ts'
+import { type Agent, composeAgent } from './compose.ts'
+import { type HeldSink, holdLines } from './held-sink.ts'
+import { readHostFacts } from './host-facts.ts'
+import { type ConfigSources, type LoadedConfig, loadConfig } from './load-config.ts'
+import { createServiceManager, type ServiceManager } from './service-manager.ts'
+import { listenForSignals } from './signals.ts'
+
+/** How long exchanges in progress may go on after the agent was told to stop. */
+const DRAIN_MS = 5_000
+const STOP_MAX_MS = 15_000
+const LOG_FLUSH_MS = 1_000
+
+type StopReason =
+  | { readonly kind: 'asked'; readonly by: string }
+  | { readonly kind: 'failed'; readonly error: FairleadError }
+
+export async function runAgent(
+  loaded: LoadedConfig,
+  sources: ConfigSources,
+  context: CliContext,
+): Promise<number> {
+  const sink = holdLines(stdoutSink({ clock: systemClock }))
+  const log = createLogger(loaded.config.log, { clock: systemClock, sink })
+  const manager = createServiceManager(context.env, {
+    log: log.child('systemd'),
+    monotonicUs: () => process.hrtime.bigint() / 1_000n,
+  })
+  const run = new AgentRun(loaded, { sources, context, sink, log, manager })
+  const code = await run.toEnd()
+  await manager.settled()
+  await log.flush(LOG_FLUSH_MS)
+  return code
+}
+
+interface RunDeps {
+  readonly sources: ConfigSources
+  readonly context: CliContext
+  readonly sink: HeldSink
+  readonly log: RootLogger
+  readonly manager: ServiceManager
+}
+
+class AgentRun {
+  readonly #loaded: LoadedConfig
+  readonly #deps: RunDeps
+  readonly #log: Logger
+  readonly #stopAsked = Promise.withResolvers<StopReason>()
+  readonly #starting = new AbortController()
+  #agent: Agent | undefined
+  #reloading: Promise<void> | undefined
+
+  constructor(loaded: LoadedConfig, deps: RunDeps) {
+    this.#loaded = loaded
+    this.#deps = deps
+    this.#log = deps.log
+  }
+
+  async toEnd(): Promise<number> {
+    using _signals = listenForSignals({
+      onStop: (by) => this.#stop({ kind: 'asked', by }),
+      onCut: (by) => this.#cut(by),
+      onReload: () => void this.#reloadAndLog(),
+    })
+    for (const warning of this.#loaded.warnings) this.#log.warn(warning)
+    const failure = await this.#start()
+    if (failure !== undefined) return failure
+    const reason = await this.#stopAsked.promise
+    return await this.#shutDown(reason)
+  }
+
+  /** @returns an exit code when the agent does not run */
+  async #start(): Promise<number | undefined> {
+    const { version } = readVersion()
+    try {
+      this.#agent = await composeAgent(
+        this.#loaded,
+        { fairlead: version, consul: COMPATIBLE_CONSUL_VERSION },
+        {
+          clock: systemClock,
+          log: this.#deps.log,
+          signal: this.#starting.signal,
+          onFatal: (error) => this.#stop({ kind: 'failed', error }),
+          onLeave: async () => this.#stop({ kind: 'asked', by: 'leave' }),
+          onReload: () => this.#reload(),
+        },
+      )
+    } catch (thrown) {
+      if (this.#starting.signal.aborted) {
+        this.#log.info('stopped while starting')
+        return 0
+      }
+      this.#deps.sink.release()
+      return this.#reportFailedStart(toFairleadError(thrown))
+    }
+    this.#announce(this.#agent, version)
+    return undefined
+  }
+
+  #announce(agent: Agent, version: string): void {
+    const { config } = agent
+    const { http, dns } = agent.ports
+    const colour = this.#deps.context.columns !== undefined
+    if (!config.log.json) {
+      const banner = formatBanner(
+        {
+          version,
+          nodeId: config.nodeId,
+          config,
+          ports: agent.ports,
+          startMs: processAgeMs(),
+        },
+        colour,
+      )
+      this.#deps.context.stdout(banner)
+    }
+    this.#deps.sink.release()
+    this.#log.info('agent is ready', {
+      node: config.nodeName,
+      http,
+      dns,
+      server: agent.ports.server,
+      pid: process.pid,
+      durationMs: Math.round(processAgeMs()),
+    })
+    this.#deps.manager.ready(`Serving HTTP on port ${http}, DNS on port ${dns}`)
+  }
+
+  #reportFailedStart(error: FairleadError): number {
+    const { stderr } = this.#deps.context
+    const hint = error.facts['hint'] ?? error.entry.hint
+    stderr(`==> The agent could not start: ${error.message}\n`)
+    if (hint !== undefined) stderr(`    fix ${String(hint)}\n`)
+    if (error.code === 'INTERNAL' && error.cause instanceof Error) stderr(`${error.cause.stack}\n`)
+    return 1
+  }
+
+  #stop(reason: StopReason): void {
+    if (reason.kind === 'failed') {
+      this.#log.error('a part of the agent failed for good', { err: reason.error })
+    } else this.#log.info('stopping', { reason: reason.by })
+    this.#stopAsked.resolve(reason)
+    if (this.#agent === undefined) this.#starting.abort()
+  }
+
+  #cut(by: string): void {
+    this.#deps.context.stderr(`Second signal (${by}): ending at once\n`)
+    process.exit(1)
+  }
+
+  async #shutDown(reason: StopReason): Promise<number> {
+    this.#deps.manager.stopping()
+    const late = systemClock.timer(instant(systemClock.now() + STOP_MAX_MS), () => {
+      this.#deps.context.stderr(`The agent did not stop within ${STOP_MAX_MS} ms: ending at once\n`)
+      process.exit(1)
+    })
+    try {
+      await this.#reloading
+      await this.#agent?.drain(instant(systemClock.now() + DRAIN_MS))
+      await this.#agent?.[Symbol.asyncDispose]()
+    } catch (thrown) {
+      this.#log.error('stopping failed', { err: toFairleadError(thrown) })
+      return 1
+    } finally {
+      late.cancel()
+    }
+    this.#log.info('stopped')
+    return reason.kind === 'asked' ? 0 : 1
+  }
+
+  async #reloadAndLog(): Promise<void> {
+    try {
+      await this.#reload()
+    } catch (thrown) {
+      this.#log.error('reload failed; the former configuration stays', {
+        err: toFairleadError(thrown),
+      })
+    }
+  }
+
+  /** One at a time; a second request while one runs gets the first one's outcome. */
+  #reload(): Promise<void> {
+    this.#reloading ??= this.#reloadOnce().finally(() => {
+      this.#reloading = undefined
+    })
+    return this.#reloading
+  }
+
+  async #reloadOnce(): Promise<void> {
+    const agent = this.#agent
+    if (agent === undefined) throw new FairleadError('BUSY', 'The agent is still starting')
+    this.#deps.manager.reloading()
+    try {
+      const result = await loadConfig(this.#deps.sources, readHostFacts())
+      if (!result.ok) {
+        const text = result.problems.map((problem) => formatProblem(problem)).join('; ')
+        throw new FairleadError('INVALID_CONFIG', `The configuration is not valid: ${text}`)
+      }
+      for (const warning of result.loaded.warnings) this.#log.warn(warning)
+      this.#deps.log.level = result.loaded.config.log.level
+      await agent.reload(result.loaded)
+      this.#log.info('configuration reloaded')
+    } finally {
+      this.#deps.manager.ready('Serving')
+    }
+  }
+}
+
+/** The system clock counts from the start of the process, so that loading the program counts. */
+function processAgeMs(): number {
+  return systemClock.now()
+}

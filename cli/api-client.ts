@@ -1,0 +1,224 @@
+/**
+ * A client of the agent's HTTP API for the commands (cli.md section 1).
+ *
+ * Address, token and TLS come from flags, then from FAIRLEAD_HTTP_ADDR and the CONSUL_* environment
+ * variables. Failures are FairleadErrors whose text says what was asked of whom. Bound: an answer of at
+ * most BODY_BYTES_MAX.
+ */
+
+import { readFileSync } from 'node:fs'
+import { type IncomingMessage, type RequestOptions, request } from 'node:http'
+import { request as requestTls } from 'node:https'
+import { FairleadError } from '../core/errors.ts'
+import { type Arguments, type CliContext, type FlagSpec, flag, toggle } from './command.ts'
+
+export const API_FLAGS: readonly FlagSpec[] = [
+  flag('http-addr', 'address', 'the agent: host:port, a URL or unix:///path (CONSUL_HTTP_ADDR)'),
+  flag('token', 'secret', 'ACL token (CONSUL_HTTP_TOKEN)'),
+  flag('token-file', 'path', 'file with the ACL token (CONSUL_HTTP_TOKEN_FILE)'),
+  flag('ca-file', 'path', 'certificate authority for HTTPS (CONSUL_CACERT)'),
+  flag('client-cert', 'path', 'client certificate for HTTPS (CONSUL_CLIENT_CERT)'),
+  flag('client-key', 'path', 'key of the client certificate (CONSUL_CLIENT_KEY)'),
+  flag('tls-server-name', 'name', 'name expected in the certificate (CONSUL_TLS_SERVER_NAME)'),
+]
+
+/** For commands answered by servers. */
+export const SERVER_FLAGS: readonly FlagSpec[] = [
+  flag('datacenter', 'name', 'ask this datacenter'),
+  toggle('stale', 'let any server answer'),
+]
+
+export interface ApiAnswer {
+  readonly status: number
+  readonly body: Buffer
+  json(): unknown
+  text(): string
+}
+
+export interface ApiRequest {
+  readonly method?: 'GET' | 'PUT' | 'DELETE' | 'POST'
+  /** An empty text stands for a parameter without value; a list repeats the parameter. */
+  readonly query?: Query
+  readonly body?: string | Uint8Array
+  /** Statuses besides 200 that are answers, not failures. */
+  readonly accept?: readonly number[]
+}
+
+type Query = Readonly<Record<string, string | readonly string[] | undefined>>
+
+const BODY_BYTES_MAX = 512 * 1024 * 1024
+const DEFAULT_ADDRESS = 'http://127.0.0.1:8500'
+
+export class ApiClient {
+  readonly #base: RequestOptions
+  readonly #isTls: boolean
+  readonly #shown: string
+  readonly #query: Query
+  readonly #signal: AbortSignal
+
+  constructor(args: Arguments, context: CliContext) {
+    const env = context.env
+    const pick = (name: string, variable: string): string | undefined =>
+      args.text(name) ?? nonEmpty(env[variable])
+    const address =
+      args.text('http-addr') ??
+      nonEmpty(env['FAIRLEAD_HTTP_ADDR']) ??
+      nonEmpty(env['CONSUL_HTTP_ADDR']) ??
+      DEFAULT_ADDRESS
+    const target = parseAddress(address, env['CONSUL_HTTP_SSL'] === 'true')
+    const token = tokenOf(args, env)
+    const auth = nonEmpty(env['CONSUL_HTTP_AUTH'])
+    this.#isTls = target.isTls
+    this.#shown = target.shown
+    this.#signal = context.signal
+    this.#query = {
+      dc: args.text('datacenter'),
+      stale: args.bool('stale') ? '' : undefined,
+    }
+    this.#base = {
+      ...target.options,
+      ...(auth === undefined ? {} : { auth }),
+      headers: token === undefined ? {} : { 'X-Consul-Token': token },
+      ...(target.isTls
+        ? {
+            ca: fileText(pick('ca-file', 'CONSUL_CACERT')),
+            cert: fileText(pick('client-cert', 'CONSUL_CLIENT_CERT')),
+            key: fileText(pick('client-key', 'CONSUL_CLIENT_KEY')),
+            servername: pick('tls-server-name', 'CONSUL_TLS_SERVER_NAME'),
+            rejectUnauthorized: env['CONSUL_HTTP_SSL_VERIFY'] !== 'false',
+          }
+        : {}),
+    }
+  }
+
+  async get(path: string, options: Omit<ApiRequest, 'method'> = {}): Promise<ApiAnswer> {
+    return await this.send(path, options)
+  }
+
+  async put(path: string, options: Omit<ApiRequest, 'method'> = {}): Promise<ApiAnswer> {
+    return await this.send(path, { ...options, method: 'PUT' })
+  }
+
+  /** @param path with its segments already escaped, starting with `/v1/` */
+  async send(path: string, options: ApiRequest): Promise<ApiAnswer> {
+    const method = options.method ?? 'GET'
+    const full = `${path}${queryString({ ...this.#query, ...options.query })}`
+    let answer: ApiAnswer
+    try {
+      answer = await this.#exchange(method, full, options.body)
+    } catch (err) {
+      throw this.#connectionFailure(method, full, err)
+    }
+    if (answer.status === 200 || options.accept?.includes(answer.status)) return answer
+    const detail = answer.text().trim()
+    throw new FairleadError(
+      answer.status === 404 ? 'NOT_FOUND' : 'REJECTED',
+      `Unexpected response code: ${answer.status}${detail === '' ? '' : ` (${detail})`}`,
+    )
+  }
+
+  async #exchange(
+    method: string,
+    path: string,
+    body: string | Uint8Array | undefined,
+  ): Promise<ApiAnswer> {
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      const options = { ...this.#base, method, path, signal: this.#signal }
+      const outgoing = this.#isTls ? requestTls(options, resolve) : request(options, resolve)
+      outgoing.on('error', reject)
+      outgoing.end(body)
+    })
+    const chunks: Buffer[] = []
+    let length = 0
+    for await (const chunk of response) {
+      const bytes = Buffer.from(chunk)
+      length += bytes.length
+      if (length > BODY_BYTES_MAX) throw new Error(`the answer is over ${BODY_BYTES_MAX} bytes`)
+      chunks.push(bytes)
+    }
+    const whole = Buffer.concat(chunks)
+    return {
+      status: response.statusCode ?? 0,
+      body: whole,
+      json: () => JSON.parse(whole.toString()),
+      text: () => whole.toString(),
+    }
+  }
+
+  #connectionFailure(method: string, path: string, err: unknown): FairleadError {
+    const code = (err as NodeJS.ErrnoException).code
+    const reason =
+      code === 'ECONNREFUSED' || code === 'ENOENT'
+        ? 'connection refused'
+        : err instanceof Error
+          ? err.message
+          : String(err)
+    const verb = method.charAt(0) + method.slice(1).toLowerCase()
+    return new FairleadError(
+      'NO_SERVERS',
+      `Error connecting to the agent: ${verb} "${this.#shown}${path}": ${reason}`,
+      {
+        cause: err,
+        facts: {
+          hint: 'is it running? fairlead agent -dev, or systemctl status fairlead; another address: -http-addr or CONSUL_HTTP_ADDR',
+        },
+      },
+    )
+  }
+}
+
+function parseAddress(
+  address: string,
+  preferTls: boolean,
+): { readonly options: RequestOptions; readonly isTls: boolean; readonly shown: string } {
+  if (address.startsWith('unix://')) {
+    const socketPath = address.slice('unix://'.length)
+    return { options: { socketPath, host: 'localhost' }, isTls: false, shown: address }
+  }
+  const scheme = preferTls ? 'https' : 'http'
+  const text = /^https?:\/\//.test(address) ? address : `${scheme}://${address}`
+  if (!URL.canParse(text)) {
+    throw new FairleadError('BAD_REQUEST', `Invalid agent address "${address}"`, {
+      facts: { hint: '-http-addr 127.0.0.1:8500' },
+    })
+  }
+  const url = new URL(text)
+  const isTls = url.protocol === 'https:'
+  const host = url.hostname.replace(/^\[|\]$/g, '')
+  const port = url.port === '' ? (isTls ? 443 : 80) : Number(url.port)
+  return { options: { host, port }, isTls, shown: `${url.protocol}//${url.host}` }
+}
+
+function tokenOf(args: Arguments, env: CliContext['env']): string | undefined {
+  const given = args.text('token')
+  if (given !== undefined) return given
+  const file = args.text('token-file')
+  if (file !== undefined) return fileText(file)?.trim()
+  return (
+    nonEmpty(env['CONSUL_HTTP_TOKEN']) ?? fileText(nonEmpty(env['CONSUL_HTTP_TOKEN_FILE']))?.trim()
+  )
+}
+
+/** Read while starting a short command, so synchronously. */
+function fileText(path: string | undefined): string | undefined {
+  if (path === undefined) return undefined
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (err) {
+    throw new FairleadError('BAD_REQUEST', `Error reading "${path}": ${(err as Error).message}`, {
+      cause: err,
+    })
+  }
+}
+
+function nonEmpty(text: string | undefined): string | undefined {
+  return text === undefined || text === '' ? undefined : text
+}
+
+function queryString(query: Query): string {
+  const parts = Object.entries(query).flatMap(([name, value]) => {
+    const values = typeof value === 'string' ? [value] : (value ?? [])
+    return values.map((text) => (text === '' ? name : `${name}=${encodeURIComponent(text)}`))
+  })
+  return parts.length === 0 ? '' : `?${parts.join('&')}`
+}

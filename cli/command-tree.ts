@@ -1,0 +1,157 @@
+/**
+ * Every command by name; each file is loaded only when its command runs, which keeps start-up fast.
+ *
+ * Commands of Consul that fairlead does not have yet are listed too, so that they answer clearly.
+ */
+
+import type { CommandSpec } from './command.ts'
+
+export type CommandNode =
+  | {
+      readonly kind: 'command'
+      readonly summary: string
+      readonly hidden?: true
+      readonly load: () => Promise<CommandSpec>
+    }
+  | { readonly kind: 'group'; readonly summary: string; readonly children: CommandTree }
+  | { readonly kind: 'unsupported' }
+
+export interface CommandTree {
+  readonly [name: string]: CommandNode
+}
+
+function command(summary: string, load: () => Promise<CommandSpec>): CommandNode {
+  return { kind: 'command', summary, load }
+}
+
+function group(summary: string, children: CommandTree): CommandNode {
+  return { kind: 'group', summary, children }
+}
+
+const unsupported: CommandNode = { kind: 'unsupported' }
+
+function allUnsupported(...names: readonly string[]): CommandTree {
+  return Object.fromEntries(names.map((name) => [name, unsupported]))
+}
+
+export const COMMANDS: CommandTree = {
+  agent: command('Run the agent (and, with -server, the server)', async () => {
+    return (await import('./commands/agent.ts')).agentCommand
+  }),
+  catalog: group('Look things up in the catalog', {
+    datacenters: command('List datacenters', async () => {
+      return (await import('./commands/catalog.ts')).datacentersCommand
+    }),
+    nodes: command('List nodes', async () => {
+      return (await import('./commands/catalog.ts')).nodesCommand
+    }),
+    services: command('List services', async () => {
+      return (await import('./commands/catalog.ts')).servicesCommand
+    }),
+  }),
+  info: command('Show what the agent knows about itself', async () => {
+    return (await import('./commands/info.ts')).infoCommand
+  }),
+  intention: group('Decide who may call whom', {
+    check: command('Would a call be allowed?', async () => {
+      return (await import('./commands/intention-read.ts')).intentionCheckCommand
+    }),
+    create: command('Create an intention', async () => {
+      return (await import('./commands/intention-write.ts')).intentionCreateCommand
+    }),
+    delete: command('Delete an intention', async () => {
+      return (await import('./commands/intention-write.ts')).intentionDeleteCommand
+    }),
+    get: command('Show an intention', async () => {
+      return (await import('./commands/intention-read.ts')).intentionGetCommand
+    }),
+    list: command('List intentions', async () => {
+      return (await import('./commands/intention-read.ts')).intentionListCommand
+    }),
+    match: command('List intentions that match a service', async () => {
+      return (await import('./commands/intention-read.ts')).intentionMatchCommand
+    }),
+  }),
+  kv: group('Read and write the key-value store', {
+    delete: command('Delete a key, or all with a prefix', async () => {
+      return (await import('./commands/kv-write.ts')).kvDeleteCommand
+    }),
+    export: command('Print keys as JSON', async () => {
+      return (await import('./commands/kv-transfer.ts')).kvExportCommand
+    }),
+    get: command('Print the value of a key', async () => {
+      return (await import('./commands/kv-get.ts')).kvGetCommand
+    }),
+    import: command('Write keys from JSON', async () => {
+      return (await import('./commands/kv-transfer.ts')).kvImportCommand
+    }),
+    put: command('Write a key', async () => {
+      return (await import('./commands/kv-write.ts')).kvPutCommand
+    }),
+  }),
+  leave: command('Make the agent leave the cluster and stop', async () => {
+    return (await import('./commands/leave.ts')).leaveCommand
+  }),
+  maint: command('Take a node or a service out of service, or back', async () => {
+    return (await import('./commands/maint.ts')).maintCommand
+  }),
+  members: command('List the members of the cluster', async () => {
+    return (await import('./commands/members.ts')).membersCommand
+  }),
+  operator: group('Look after the servers', {
+    raft: group('The consensus of the servers', {
+      'list-peers': command('List the servers and their roles', async () => {
+        return (await import('./commands/operator-raft.ts')).raftListPeersCommand
+      }),
+      ...allUnsupported('remove-peer', 'transfer-leader'),
+    }),
+    ...allUnsupported('area', 'autopilot', 'usage', 'utilization'),
+  }),
+  proxy: {
+    kind: 'command',
+    summary: 'The mesh proxy of this host; started by the agent',
+    hidden: true,
+    load: async () => (await import('./commands/proxy.ts')).proxyCommand,
+  },
+  reload: command('Make the agent read its configuration again', async () => {
+    return (await import('./commands/reload.ts')).reloadCommand
+  }),
+  services: group('Register services with the local agent', {
+    deregister: command('Remove a service', async () => {
+      return (await import('./commands/services.ts')).deregisterCommand
+    }),
+    register: command('Add a service', async () => {
+      return (await import('./commands/services.ts')).registerCommand
+    }),
+    ...allUnsupported('export', 'exported-services'),
+  }),
+  validate: command('Check configuration files', async () => {
+    return (await import('./commands/validate.ts')).validateCommand
+  }),
+  version: command('Print the version', async () => {
+    return (await import('./commands/version.ts')).versionCommand
+  }),
+  ...allUnsupported(
+    'acl',
+    'config',
+    'connect',
+    'debug',
+    'event',
+    'exec',
+    'force-leave',
+    'join',
+    'keygen',
+    'keyring',
+    'lock',
+    'login',
+    'logout',
+    'monitor',
+    'peering',
+    'resource',
+    'rtt',
+    'snapshot',
+    'tls',
+    'troubleshoot',
+    'watch',
+  ),
+}

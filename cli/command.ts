@@ -1,0 +1,68 @@
+/**
+ * What a command of the program is: flags, a usage line and a function from arguments to an exit code.
+ *
+ * A command talks to the agent's HTTP API only, writes its answer to `stdout` and everything else to
+ * `stderr`, and never ends the process itself.
+ */
+
+export interface FlagSpec {
+  /** Without dashes. */
+  readonly name: string
+  readonly kind: 'bool' | 'value' | 'list'
+  /** Stands for the value in help; '' for a bool. */
+  readonly metavar: string
+  readonly doc: string
+}
+
+/** Flags and arguments as given. */
+export interface Arguments {
+  readonly positionals: readonly string[]
+  has(flag: string): boolean
+  bool(flag: string): boolean
+  text(flag: string): string | undefined
+  list(flag: string): readonly string[]
+  /** Values of several repeatable flags in the order given. */
+  ordered(flags: readonly string[]): readonly string[]
+  /** `name=value` pairs of a repeatable flag. @throws UsageError for one without `=` */
+  map(flag: string): Readonly<Record<string, string>>
+}
+
+/** What a command may touch besides the API. */
+export interface CliContext {
+  readonly env: Readonly<Record<string, string | undefined>>
+  stdout(text: string): void
+  stderr(text: string): void
+  readStdin(): Promise<Uint8Array>
+  readFile(path: string): Promise<Uint8Array>
+  /** Columns of the terminal, undefined when stdout is none. */
+  readonly columns: number | undefined
+  /** Ends long waits when the user interrupts. */
+  readonly signal: AbortSignal
+}
+
+export interface CommandSpec {
+  readonly summary: string
+  /** Arguments after the flags, as help prints them: `KEY [DATA]`. */
+  readonly usage: string
+  readonly flags: readonly FlagSpec[]
+  /** Judges unknown flags itself instead of having them refused. */
+  readonly acceptsUnknownFlags?: true
+  run(args: Arguments, context: CliContext, unknownFlags: readonly string[]): Promise<number>
+}
+
+/** Wrong use of a command: the message goes to stderr, the exit code is 1. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+}
+
+export function flag(name: string, metavar: string, doc: string): FlagSpec {
+  return { name, kind: 'value', metavar, doc }
+}
+
+export function toggle(name: string, doc: string): FlagSpec {
+  return { name, kind: 'bool', metavar: '', doc }
+}
+
+export function listFlag(name: string, metavar: string, doc: string): FlagSpec {
+  return { name, kind: 'list', metavar, doc }
+}

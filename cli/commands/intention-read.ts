@@ -1,0 +1,123 @@
+/**
+ * `fairlead intention check | get | list | match` (cli.md section 8).
+ *
+ * `check` answers by exit code: 0 allowed, 1 denied, 2 could not be found out.
+ */
+
+import { toFairleadError } from '../../core/errors.ts'
+import { formatPairs, formatTable } from '../../runtime/terminal/table.ts'
+import { API_FLAGS, ApiClient, SERVER_FLAGS } from '../api-client.ts'
+import { type CommandSpec, toggle, UsageError } from '../command.ts'
+import { type IntentionAnswer, intentionLine, readIntention } from '../intentions.ts'
+
+const EXIT_UNKNOWN = 2
+const EXIT_NONE = 2
+
+export const intentionCheckCommand: CommandSpec = {
+  summary: 'Would a call be allowed? Exit code 0: yes, 1: no, 2: unknown',
+  usage: 'SRC DST',
+  flags: [...SERVER_FLAGS, ...API_FLAGS],
+  run: async (args, context) => {
+    const [source, destination] = args.positionals
+    if (source === undefined || destination === undefined) {
+      context.stderr('Error: command requires exactly two arguments: src and dst\n')
+      return EXIT_UNKNOWN
+    }
+    try {
+      const client = new ApiClient(args, context)
+      const answer = await client.get('/v1/connect/intentions/check', {
+        query: { source, destination },
+      })
+      const { Allowed } = answer.json() as { Allowed: boolean }
+      context.stdout(Allowed ? 'Allowed\n' : 'Denied\n')
+      return Allowed ? 0 : 1
+    } catch (thrown) {
+      context.stderr(`Error checking the connection: ${toFairleadError(thrown).message}\n`)
+      return EXIT_UNKNOWN
+    }
+  },
+}
+
+export const intentionMatchCommand: CommandSpec = {
+  summary: 'List the intentions that match a service, the deciding one first',
+  usage: 'NAME',
+  flags: [
+    toggle('source', 'NAME calls'),
+    toggle('destination', 'NAME is called (default)'),
+    ...SERVER_FLAGS,
+    ...API_FLAGS,
+  ],
+  run: async (args, context) => {
+    const [name] = args.positionals
+    if (name === undefined)
+      throw new UsageError('Error: command requires exactly one argument: src or dst')
+    if (args.bool('source') && args.bool('destination')) {
+      throw new UsageError('Error: only one of -source and -destination can be specified')
+    }
+    const by = args.bool('source') ? 'source' : 'destination'
+    const answer = await new ApiClient(args, context).get('/v1/connect/intentions/match', {
+      query: { by, name },
+    })
+    const matches = answer.json() as Readonly<Record<string, readonly IntentionAnswer[]>>
+    for (const intention of matches[name] ?? []) context.stdout(`${intentionLine(intention)}\n`)
+    return 0
+  },
+}
+
+export const intentionGetCommand: CommandSpec = {
+  summary: 'Show an intention',
+  usage: 'SRC DST | ID',
+  flags: [...SERVER_FLAGS, ...API_FLAGS],
+  run: async (args, context) => {
+    const intention = await readIntention(new ApiClient(args, context), args.positionals)
+    const action = intention.Action === '' ? [] : [['Action', intention.Action] as const]
+    const id = intention.ID === '' ? [] : [['ID', intention.ID] as const]
+    const description =
+      intention.Description === '' ? [] : [['Description', intention.Description] as const]
+    const meta = Object.entries(intention.Meta ?? {})
+      .sort()
+      .map(([name, value]) => [`Meta[${name}]`, value] as const)
+    context.stdout(
+      formatPairs(
+        [
+          ['Source', intention.SourceName],
+          ['Destination', intention.DestinationName],
+          ...action,
+          ...id,
+          ...description,
+          ...meta,
+          ['Created At', intention.CreatedAt],
+        ],
+        ':',
+      ),
+    )
+    const permissions = intention.Permissions ?? []
+    if (permissions.length > 0) {
+      context.stdout(`Permissions:\n${JSON.stringify(permissions, undefined, '  ')}\n`)
+    }
+    return 0
+  },
+}
+
+export const intentionListCommand: CommandSpec = {
+  summary: 'List all intentions; exit code 2 when there are none',
+  usage: '',
+  flags: [...SERVER_FLAGS, ...API_FLAGS],
+  run: async (args, context) => {
+    const answer = await new ApiClient(args, context).get('/v1/connect/intentions')
+    const intentions = (answer.json() ?? []) as readonly IntentionAnswer[]
+    if (intentions.length === 0) {
+      context.stderr('There are no intentions.\n')
+      return EXIT_NONE
+    }
+    const rows = intentions.map((intention) => [
+      intention.ID,
+      intention.SourceName,
+      intention.Action,
+      intention.DestinationName,
+      String(intention.Precedence),
+    ])
+    context.stdout(formatTable([['ID', 'Source', 'Action', 'Destination', 'Precedence'], ...rows]))
+    return 0
+  },
+}

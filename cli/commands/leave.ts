@@ -1,0 +1,17 @@
+/**
+ * `fairlead leave`: the agent leaves the cluster gracefully and stops (cli.md section 3).
+ */
+
+import { API_FLAGS, ApiClient } from '../api-client.ts'
+import type { CommandSpec } from '../command.ts'
+
+export const leaveCommand: CommandSpec = {
+  summary: 'Make the agent leave the cluster and stop',
+  usage: '',
+  flags: API_FLAGS,
+  run: async (args, context) => {
+    await new ApiClient(args, context).put('/v1/agent/leave')
+    context.stdout('Graceful leave complete\n')
+    return 0
+  },
+}

@@ -1,0 +1,36 @@
+/**
+ * `fairlead version`: the program's version and the formats it speaks (cli.md section 7).
+ */
+
+import { type CommandSpec, flag, UsageError } from '../command.ts'
+import { COMPATIBLE_CONSUL_VERSION, readVersion } from '../version.ts'
+
+export const versionCommand: CommandSpec = {
+  summary: 'Print the version',
+  usage: '',
+  flags: [flag('format', 'pretty|json', 'form of the answer (default: pretty)')],
+  run: async (args, context) => {
+    const { version } = readVersion()
+    const format = args.text('format') ?? 'pretty'
+    if (format !== 'pretty' && format !== 'json') {
+      throw new UsageError(`-format takes pretty or json, got "${format}"`)
+    }
+    if (format === 'json') {
+      const answer = {
+        HumanVersion: version,
+        Version: version,
+        Revision: '',
+        Prerelease: '',
+        RPC: { Default: 2, Min: 2, Max: 3 },
+        Consul: COMPATIBLE_CONSUL_VERSION,
+        Node: process.versions.node,
+      }
+      context.stdout(`${JSON.stringify(answer, undefined, '  ')}\n`)
+    } else {
+      context.stdout(
+        `Fairlead v${version}\nSpeaks the formats of Consul ${COMPATIBLE_CONSUL_VERSION}\nNode ${process.versions.node}\n`,
+      )
+    }
+    return 0
+  },
+}

@@ -1,0 +1,48 @@
+/**
+ * Help texts, laid out by commander and wrapped to the terminal.
+ */
+
+import { Command, Option } from 'commander'
+import type { CommandSpec } from './command.ts'
+import type { CommandTree } from './command-tree.ts'
+
+export function commandHelp(
+  path: readonly string[],
+  spec: CommandSpec,
+  columns: number | undefined,
+): string {
+  const command = bare(['fairlead', ...path].join(' '), columns)
+  command.description(spec.summary)
+  command.usage(`${spec.flags.length > 0 ? '[flags] ' : ''}${spec.usage}`)
+  for (const flag of spec.flags) {
+    const value = flag.kind === 'bool' ? '' : ` <${flag.metavar}>`
+    command.addOption(new Option(`--${flag.name}${value}`, flag.doc))
+  }
+  return command.helpInformation()
+}
+
+export function groupHelp(
+  path: readonly string[],
+  summary: string,
+  children: CommandTree,
+  columns: number | undefined,
+): string {
+  const command = bare(['fairlead', ...path].join(' '), columns)
+  command.description(summary).usage('<command> [flags] [arguments]')
+  for (const [name, node] of Object.entries(children)) {
+    if (node.kind === 'unsupported' || (node.kind === 'command' && node.hidden)) continue
+    command.addCommand(bare(name, columns).summary(node.summary))
+  }
+  return command.helpInformation()
+}
+
+/** One dash, as the examples of Consul's users have; two work as well. */
+function bare(name: string, columns: number | undefined): Command {
+  const command = new Command(name).helpOption(false).helpCommand(false)
+  return command.configureHelp({
+    helpWidth: Math.min(columns ?? 100, 100),
+    sortOptions: true,
+    optionTerm: (option) => option.flags.replace(/^--/, '-'),
+    subcommandTerm: (sub) => sub.name(),
+  })
+}

@@ -1,0 +1,42 @@
+/**
+ * The program `fairlead`: hands the process over to the command line and ends with its exit code.
+ *
+ * The only file besides commands/agent.ts and commands/proxy.ts that touches `process`.
+ */
+
+import { readFile } from 'node:fs/promises'
+import type { CliContext } from './command.ts'
+import { runProgram } from './program.ts'
+
+const STDIN_BYTES_MAX = 64 * 1024 * 1024
+
+async function readStdin(): Promise<Uint8Array> {
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of process.stdin) {
+    const bytes = Buffer.from(chunk)
+    length += bytes.length
+    if (length > STDIN_BYTES_MAX) throw new Error(`standard input is over ${STDIN_BYTES_MAX} bytes`)
+    chunks.push(bytes)
+  }
+  return Buffer.concat(chunks)
+}
+
+/** A reader that went away (`fairlead members | head -1`) is no failure. */
+process.stdout.on('error', (err: NodeJS.ErrnoException) => {
+  if (err.code !== 'EPIPE') throw err
+  process.exit(0)
+})
+
+const controller = new AbortController()
+const context: CliContext = {
+  env: process.env,
+  stdout: (text) => void process.stdout.write(text),
+  stderr: (text) => void process.stderr.write(text),
+  readStdin,
+  readFile: async (path) => await readFile(path),
+  columns: process.stdout.isTTY ? process.stdout.columns : undefined,
+  signal: controller.signal,
+}
+
+process.exitCode = await runProgram(process.argv.slice(2), context)

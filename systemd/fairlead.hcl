@@ -1,0 +1,50 @@
+# Configuration of the Fairlead agent. Every file of this folder that ends in .hcl or .json is read, in the
+# order of their names; put each service into a file of its own. After a change:
+#
+#   fairlead validate -config-format=hcl <file>     is it right?
+#   systemctl reload fairlead                       services, checks and log_level
+#   systemctl restart fairlead                      everything else
+#
+# All keys: docs/reference/configuration.md. The data directory is set by the unit.
+
+# This version runs one server, with the agent in the same process.
+server           = true
+bootstrap_expect = 1
+
+# The name of this node; the host name by default.
+# node_name = "vm-a"
+
+# datacenter = "dc1"
+
+# The address that other hosts use to reach this one. Needed when the host has several private addresses.
+# advertise_addr = "{{ GetInterfaceIP \"eth0\" }}"
+
+# Who may use the HTTP API and DNS: programs of this host only. There is no access control yet, so do not
+# open the API to a network that you do not trust.
+# client_addr = "127.0.0.1"
+
+# ports {
+#   http = 8500
+#   dns  = 8600
+# }
+
+# What a call gets that no intention matches: allow or deny.
+# default_intention_policy = "allow"
+
+# The mesh proxy goes on serving while the agent restarts.
+proxy {
+  keep_on_agent_stop = true
+}
+
+# log_level = "info"
+
+# service {
+#   name = "web"
+#   port = 8080
+#   check {
+#     http     = "http://127.0.0.1:8080/health"
+#     interval = "10s"
+#     timeout  = "1s"
+#   }
+#   connect { sidecar_service {} }
+# }

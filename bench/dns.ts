@@ -1,0 +1,226 @@
+/**
+ * CPU time of a DNS query: the agent's DNS server on a real state store, asked over loopback UDP.
+ *
+ * The server runs in this process and only its CPU time counts (user and system, so the kernel's share of
+ * receiving and sending is in it); a child process asks, with a bounded number of questions in flight.
+ * Consul's mark is the published 114 µs a query of version 1.10, not measured in the same run.
+ * Bounded: about 8 s. Run alone: `node bench/dns.ts`.
+ */
+
+import { Buffer } from 'node:buffer'
+import { fork } from 'node:child_process'
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import process from 'node:process'
+import { fileURLToPath } from 'node:url'
+import { createDnsServer, type DnsServer } from '../agent/dns/dns-server.ts'
+import { SubscribedViews } from '../agent/view/catalog-views.ts'
+import type { RegisterRequest } from '../core/catalog/commands.ts'
+import type { FeedFrame, TopicKey } from '../core/catalog/feed.ts'
+import { StateStore } from '../core/catalog/state-store.ts'
+import type { DnsConfig } from '../core/config/model.ts'
+import { silentLogger } from '../core/log.ts'
+import { seededRng } from '../core/rng.ts'
+import type { ReadName, Reads } from '../core/rpc/reads.ts'
+import type { ServerApi, Subscription } from '../core/rpc/server-api.ts'
+import { systemClock } from '../runtime/clock/system-clock.ts'
+import { type Figure, median, printFigures } from './figures.ts'
+
+const CONSUL_US = 114
+const WARM_UP_QUERIES = 20_000
+const QUERIES = 30_000
+const RUNS = 5
+/** Questions in flight; small enough that no socket buffer overflows. */
+const WINDOW = 32
+const INSTANCES = 10
+
+const DNS: DnsConfig = {
+  allowStale: true,
+  maxStaleMs: 315_360_000_000,
+  nodeTtlSeconds: 0,
+  serviceTtlSeconds: {},
+  onlyPassing: false,
+  enableTruncate: false,
+  udpAnswerLimit: 3,
+  aRecordLimit: 0,
+  disableCompression: false,
+  recursors: [],
+  recursorTimeoutMs: 2000,
+  recursorStrategy: 'sequential',
+  enableAdditionalNodeMetaTxt: true,
+  soa: { refresh: 3600, retry: 600, expire: 86400, minTtl: 0 },
+}
+
+interface Question {
+  readonly title: string
+  readonly name: string
+  readonly type: number
+}
+
+const QUESTIONS: readonly Question[] = [
+  { title: `A, ${INSTANCES} instances`, name: 'web.service.consul', type: 1 },
+  { title: `SRV, ${INSTANCES} instances`, name: '_web._tcp.service.consul', type: 33 },
+  { title: 'A of a virtual name', name: 'web.virtual.consul', type: 1 },
+]
+
+export async function benchDns(): Promise<Figure[]> {
+  const server = await startServer()
+  const port = server.addresses[0]?.port ?? 0
+  const load = fork(fileURLToPath(import.meta.url), ['load', String(port)])
+  const figures: Figure[] = []
+  try {
+    for (const question of QUESTIONS) {
+      await ask(load, question, WARM_UP_QUERIES)
+      const runs: number[] = []
+      for (let i = 0; i < RUNS; i++) {
+        const before = process.cpuUsage()
+        await ask(load, question, QUERIES)
+        const used = process.cpuUsage(before)
+        runs.push((used.user + used.system) / QUERIES)
+      }
+      figures.push({
+        name: `DNS ${question.title}, CPU a query`,
+        value: median(runs),
+        unit: 'µs',
+        spread: (Math.max(...runs) - Math.min(...runs)) / 2,
+        mark: { name: 'Consul 1.10 (published)', value: CONSUL_US },
+      })
+    }
+  } finally {
+    load.kill()
+    await server.stop()
+  }
+  return figures
+}
+
+async function ask(load: ReturnType<typeof fork>, question: Question, count: number) {
+  load.send({ packet: encodeQuestion(question).toString('base64'), count })
+  const [answered] = await once(load, 'message')
+  if (answered !== count) throw new Error(`${answered} of ${count} questions were answered`)
+}
+
+async function startServer(): Promise<DnsServer> {
+  const servers = new LocalStore()
+  servers.fill()
+  const rng = seededRng(1)
+  const deps = { servers, clock: systemClock, rng, log: silentLogger }
+  const views = new SubscribedViews(deps)
+  const server = createDnsServer(
+    { addresses: ['127.0.0.1'], port: 0 },
+    { ...deps, views, config: { domain: 'consul', altDomain: '', datacenter: 'dc1', dns: DNS } },
+  )
+  await server.start(AbortSignal.timeout(5000))
+  const stopServer = server.stop.bind(server)
+  server.stop = async () => {
+    await stopServer()
+    await views.stop()
+  }
+  return server
+}
+
+/** A state store as the server, without Raft: the DNS path is the same. */
+class LocalStore implements Pick<ServerApi, 'read' | 'subscribe'> {
+  readonly #store = new StateStore({ datacenter: 'dc1' })
+
+  fill(): void {
+    for (let i = 1; i <= INSTANCES; i++) {
+      this.#store.apply(i, { kind: 'register', request: registration(i) })
+    }
+  }
+
+  subscribe(topic: TopicKey): Subscription {
+    const frames: FeedFrame[] = []
+    let wake = (): void => {}
+    let isClosed = false
+    const leave = this.#store.follow(topic, undefined, (frame) => {
+      frames.push(frame)
+      wake()
+    })
+    return {
+      close: () => {
+        isClosed = true
+        leave()
+        wake()
+      },
+      async *[Symbol.asyncIterator]() {
+        while (!isClosed) {
+          const frame = frames.shift()
+          if (frame !== undefined) yield frame
+          else await new Promise<void>((resolve) => (wake = resolve))
+        }
+      },
+    }
+  }
+
+  async read<N extends ReadName>(name: N, request: Reads[N]['request']) {
+    const { value, index } = this.#store.read(name, request)
+    return { value, index, knownLeader: true, lastContactMs: 0 }
+  }
+}
+
+function registration(i: number): RegisterRequest {
+  return {
+    id: '',
+    node: `vm-${i}`,
+    address: `10.0.0.${i}`,
+    taggedAddresses: null,
+    meta: { rack: `r${i}` },
+    skipNodeUpdate: false,
+    service: {
+      kind: '',
+      id: 'web',
+      service: 'web',
+      tags: ['v1'],
+      address: '',
+      port: 8000 + i,
+      socketPath: '',
+      taggedAddresses: {},
+      meta: null,
+      weights: { passing: 1, warning: 1 },
+      enableTagOverride: false,
+      connectNative: true,
+    },
+    checks: [],
+  }
+}
+
+function encodeQuestion({ name, type }: Question): Buffer {
+  const labels = name.split('.').map((label) => Buffer.from(`\0${label}`))
+  for (const label of labels) label[0] = label.length - 1
+  const head = Buffer.from([0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0])
+  return Buffer.concat([head, ...labels, Buffer.from([0, 0, type, 0, 1])])
+}
+
+/** The asking process: sends what it is told to, `WINDOW` at a time, and reports the number of answers. */
+function runLoad(port: number): void {
+  const socket = createSocket('udp4')
+  let packet: Buffer = Buffer.alloc(0)
+  let toSend = 0
+  let answered = 0
+  let count = 0
+  const sendOne = (): void => {
+    if (toSend === 0) return
+    toSend--
+    socket.send(packet)
+  }
+  socket.on('message', (reply) => {
+    const isAnswer = ((reply[3] ?? 1) & 0xf) === 0 && reply.readUInt16BE(6) > 0
+    if (!isAnswer) throw new Error('a question got no answer')
+    answered++
+    if (answered === count) process.send?.(answered)
+    else sendOne()
+  })
+  socket.connect(port, '127.0.0.1')
+  process.on('message', (order: { packet: string; count: number }) => {
+    packet = Buffer.from(order.packet, 'base64')
+    count = order.count
+    toSend = count
+    answered = 0
+    for (let i = 0; i < WINDOW; i++) sendOne()
+  })
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  if (process.argv[2] === 'load') runLoad(Number(process.argv[3]))
+  else printFigures('DNS', await benchDns())
+}

@@ -89,7 +89,7 @@ export function resolveConfig(raw: RawConfig, devMode: boolean, host: HostFacts)
       keepOnAgentStop: reader.bool('proxy.keep_on_agent_stop', false),
       virtualPorts: resolveVirtualPorts(reader),
     },
-    log: { level: resolveLogLevel(reader, devMode), json: reader.bool('log_json', false) },
+    log: { level: resolveLogLevel(reader), json: reader.bool('log_json', false) },
     services: services.map((definition) => definition.body),
     checkDefinitions: checks.map((definition) => definition.body),
   }
@@ -348,8 +348,8 @@ function resolveVirtualPorts(reader: RawReader): readonly number[] {
   })
 }
 
-function resolveLogLevel(reader: RawReader, devMode: boolean): LogLevel {
-  const given = reader.text('log_level', devMode ? 'debug' : 'info').toLowerCase()
+function resolveLogLevel(reader: RawReader): LogLevel {
+  const given = reader.text('log_level', 'info').toLowerCase()
   const name = given === 'err' ? 'error' : given
   const level = LOG_LEVELS.find((known) => known === name)
   if (level === undefined) {

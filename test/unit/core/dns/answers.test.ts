@@ -23,6 +23,8 @@ import {
   VM_A,
   VM_B,
   WEB,
+  WEB_A,
+  WEB_B,
 } from './example-catalog.ts'
 
 const SOA = { zone: 'consul', config: dnsConfig(), now: wallTime(1_767_225_600_999) }
@@ -108,7 +110,7 @@ describe('answerInstances', () => {
   })
 
   it('hides instances with a critical check, of the node or their own', () => {
-    const [a, b] = WEB as [HealthEntry, HealthEntry]
+    const [a, b] = [WEB_A, WEB_B]
     const down = { ...a, checks: [check(VM_A, 'critical')] }
     assert.deepEqual(printed(ask([down, b], TYPE.A).response.answers), ['@ A 10.0.1.6'])
     const maintenance = check(VM_B, 'critical', {
@@ -121,7 +123,7 @@ describe('answerInstances', () => {
   })
 
   it('keeps warning instances unless only passing ones are wanted', () => {
-    const [a, b] = WEB as [HealthEntry, HealthEntry]
+    const [a, b] = [WEB_A, WEB_B]
     const warned = { ...b, checks: [check(VM_B, 'warning', { serviceName: 'web' })] }
     assert.equal(ask([a, warned], TYPE.A).response.answers.length, 2)
     const strict = ask([a, warned], TYPE.A, { config: { onlyPassing: true } })
@@ -129,7 +131,7 @@ describe('answerInstances', () => {
   })
 
   it('weighs SRV answers by the state of the checks', () => {
-    const [, b] = WEB as [HealthEntry, HealthEntry]
+    const b = WEB_B
     const weight = (changed: HealthEntry): number => {
       const [answer] = ask([changed], TYPE.SRV).response.answers
       return answer?.type === TYPE.SRV ? answer.weight : -1
@@ -306,7 +308,7 @@ describe('other kinds', () => {
   })
 
   it('answers reverse names by node, then by service', () => {
-    const [, b] = WEB as [HealthEntry, HealthEntry]
+    const b = WEB_B
     const services = [{ node: b.node, service: b.service }]
     const byNode = answerReverse({ nodes: [VM_A], services }, 'consul')
     assert.deepEqual(printed(byNode?.answers ?? []), ['@ PTR vm-a.node.dc1.consul'])

@@ -109,19 +109,19 @@ export const VM_A = node('vm-a', '10.0.0.5', {
 })
 export const VM_B = node('vm-b', '10.0.0.6')
 
-/** `web` on vm-a without own address, and on vm-b with one. */
-export const WEB: readonly HealthEntry[] = [
-  entry(VM_A, service(VM_A, 'web', { port: 8080 }), check(VM_A, 'passing')),
-  entry(
-    VM_B,
-    service(VM_B, 'web', {
-      port: 8081,
-      address: '10.0.1.6',
-      weights: { passing: 10, warning: 2 },
-    }),
-    check(VM_B, 'passing'),
-  ),
-]
+/** `web` on vm-a without own address. */
+export const WEB_A = entry(VM_A, service(VM_A, 'web', { port: 8080 }), check(VM_A, 'passing'))
+/** `web` on vm-b with an own address. */
+export const WEB_B = entry(
+  VM_B,
+  service(VM_B, 'web', {
+    port: 8081,
+    address: '10.0.1.6',
+    weights: { passing: 10, warning: 2 },
+  }),
+  check(VM_B, 'passing'),
+)
+export const WEB: readonly HealthEntry[] = [WEB_A, WEB_B]
 
 /** `count` passing instances at distinct addresses of 10.0.0.0/8, port 8000 and up. */
 export function manyInstances(name: string, count: number): HealthEntry[] {

@@ -1,0 +1,92 @@
+/**
+ * One request on its way through a handler: what was asked, of whom, and whether the client still listens.
+ *
+ * Cheap by default: the abort signal exists only for handlers that wait. After `finish` nothing of a call
+ * is used again.
+ */
+
+import type { IncomingMessage } from 'node:http'
+import { FairleadError } from '../../core/errors.ts'
+import type { AgentContext } from './context.ts'
+import { decodePercent } from './path.ts'
+import type { Query } from './query.ts'
+
+const NO_BODY = Buffer.alloc(0)
+
+/** How JSON is laid out: as is, indented, or indented with a final newline. */
+export type Layout = 'compact' | 'indented' | 'pretty'
+
+export class HttpCall {
+  readonly agent: AgentContext
+  readonly method: string
+  /** Path behind the route's prefix, percent-decoded once; '' for an exact route. */
+  readonly suffix: string
+  readonly query: Query
+  readonly #request: IncomingMessage
+  #controller: AbortController | undefined
+  #ended: unknown
+
+  body: Buffer = NO_BODY
+
+  constructor(
+    agent: AgentContext,
+    request: IncomingMessage,
+    target: { readonly suffix: string; readonly query: Query },
+  ) {
+    this.agent = agent
+    this.method = request.method ?? ''
+    this.#request = request
+    this.suffix = target.suffix
+    this.query = target.query
+  }
+
+  header(name: Lowercase<string>): string | undefined {
+    const value = this.#request.headers[name]
+    return Array.isArray(value) ? value[0] : value
+  }
+
+  get layout(): Layout {
+    if (this.query.has('pretty')) return 'pretty'
+    return this.agent.config.devMode ? 'indented' : 'compact'
+  }
+
+  /** Aborted when the client hangs up or the API stops; handlers that wait pass it on. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#ended !== undefined) this.#controller.abort(this.#ended)
+    }
+    return this.#controller.signal
+  }
+
+  /** Wakes what waits on `signal`. Idempotent. */
+  abort(reason: unknown): void {
+    if (this.#ended !== undefined) return
+    this.#ended = reason
+    this.#controller?.abort(reason)
+  }
+
+  get isAborted(): boolean {
+    return this.#ended !== undefined
+  }
+
+  bodyText(): string {
+    return this.body.toString('utf8')
+  }
+
+  /** For the endpoints whose last part is escaped twice (ids and names of services, checks, entries). */
+  unescapedSuffix(): string {
+    const name = decodePercent(this.suffix, 'reject')
+    if (name !== undefined) return name
+    throw new FairleadError('REJECTED', `failure in unescaping path param "${this.suffix}"`)
+  }
+
+  /** Secret of the request: query, header, or bearer (http-api.md 1.4). '' for none. */
+  token(): string {
+    const fromQuery = this.query.get('token')
+    if (fromQuery !== '') return fromQuery
+    const fromHeader = this.header('x-consul-token')
+    if (fromHeader !== undefined && fromHeader !== '') return fromHeader
+    return /^bearer\s+(\S+)\s*$/i.exec(this.header('authorization') ?? '')?.[1] ?? ''
+  }
+}

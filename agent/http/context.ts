@@ -1,0 +1,48 @@
+/**
+ * What the handlers of the HTTP API work with: one agent's parts, its identity and its caches.
+ *
+ * Built once by server.ts from the options and deps of `createHttpApi`; handlers own none of it.
+ */
+
+import type { AgentConfig } from '../../core/config/model.ts'
+import type { Logger } from '../../core/log.ts'
+import type { Membership } from '../../core/membership.ts'
+import type { ServerApi } from '../../core/rpc/server-api.ts'
+import type { Clock } from '../../core/time.ts'
+import type { LocalStateApi } from '../local/types.ts'
+import type { LeafSource } from '../mesh/types.ts'
+import type { AgentCache } from './agent-cache.ts'
+import type { BodyCache } from './body-cache.ts'
+
+/** What agent/self and agent/version say about the program. */
+export interface BuildFacts {
+  /** The Consul version whose formats are spoken; clients decide by it what they may ask. */
+  readonly version: string
+  readonly revision: string
+  /** RFC 3339. */
+  readonly date: string
+  /** Of fairlead itself. */
+  readonly fairleadVersion: string
+}
+
+/** Acts of the whole process, which only the composition root can do; absent ones answer 501. */
+export interface HttpApiHooks {
+  /** Leaves the cluster. Resolves when done; the process ends after, it must not wait for this API to stop. */
+  readonly onLeave?: () => Promise<void>
+  /** Reads the configuration again, as SIGHUP does. Rejects with what was wrong. */
+  readonly onReload?: () => Promise<void>
+}
+
+export interface AgentContext {
+  readonly config: AgentConfig
+  readonly build: BuildFacts
+  readonly clock: Clock
+  readonly log: Logger
+  readonly servers: ServerApi
+  readonly local: LocalStateApi
+  readonly membership: Membership
+  readonly leaves: LeafSource
+  readonly hooks: HttpApiHooks
+  readonly bodies: BodyCache
+  readonly cache: AgentCache
+}

@@ -1,0 +1,83 @@
+/**
+ * The route table: every endpoint is one object, from which dispatch, 405, `Allow` and the reference derive.
+ *
+ * A path that ends in `/` matches by prefix, the longest first, as in http-api.md section 28; every other
+ * matches exactly. Methods are an exact list: HEAD is not implied by GET.
+ */
+
+import type { HttpCall } from './call.ts'
+import type { AgentContext } from './context.ts'
+import { decodePercent } from './path.ts'
+import type { Reply } from './reply.ts'
+
+export type Method = 'GET' | 'PUT' | 'POST' | 'DELETE'
+
+export type Handler = (call: HttpCall) => Reply | Promise<Reply>
+
+/** How much body a route takes, and what it says to more; `sizeBytes` is undefined for a chunked body. */
+export interface BodyLimit {
+  readonly maxBytes: number
+  message(sizeBytes: number | undefined): string
+}
+
+export interface Route {
+  readonly path: string
+  /** By method, in the order of the `Allow` header. */
+  readonly methods: { readonly [M in Method]?: Handler }
+  /** One sentence for the reference. */
+  readonly doc: string
+  /** Takes `index` and `wait`. */
+  readonly blocking?: boolean
+  /** Query parameters of its own, besides those of http-api.md 1.5. */
+  readonly query?: readonly string[]
+  /** Answers 501 in this version. */
+  readonly unsupported?: boolean
+  readonly bodyLimit?: (agent: AgentContext) => BodyLimit
+}
+
+export type Match =
+  | { readonly kind: 'route'; readonly route: Route; readonly suffix: string }
+  /** Registered only with a slash at the end. */
+  | { readonly kind: 'redirect'; readonly path: string }
+  | { readonly kind: 'invalid' }
+  | { readonly kind: 'unknown' }
+
+const METHODS: readonly Method[] = ['GET', 'PUT', 'POST', 'DELETE']
+
+export class RouteTable {
+  readonly routes: readonly Route[]
+  readonly #exact = new Map<string, Route>()
+  readonly #prefixes = new Map<string, Route>()
+
+  constructor(routes: readonly Route[]) {
+    this.routes = routes
+    for (const route of routes) {
+      const table = route.path.endsWith('/') ? this.#prefixes : this.#exact
+      if (table.has(route.path)) throw new Error(`route ${route.path} is registered twice`)
+      table.set(route.path, route)
+    }
+  }
+
+  /** @param path escaped and clean */
+  match(path: string): Match {
+    const exact = this.#exact.get(path)
+    if (exact !== undefined) return { kind: 'route', route: exact, suffix: '' }
+    if (this.#prefixes.has(`${path}/`)) return { kind: 'redirect', path: `${path}/` }
+    for (let at = path.lastIndexOf('/'); at > 0; at = path.lastIndexOf('/', at - 1)) {
+      const route = this.#prefixes.get(path.slice(0, at + 1))
+      if (route === undefined) continue
+      const suffix = decodePercent(path.slice(at + 1), 'reject')
+      return suffix === undefined ? { kind: 'invalid' } : { kind: 'route', route, suffix }
+    }
+    return { kind: 'unknown' }
+  }
+}
+
+export function handlerOf(route: Route, method: string): Handler | undefined {
+  return METHODS.includes(method as Method) ? route.methods[method as Method] : undefined
+}
+
+/** Value of the `Allow` header. */
+export function allowedMethods(route: Route): string {
+  return ['OPTIONS', ...Object.keys(route.methods)].join(',')
+}

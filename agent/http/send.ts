@@ -1,0 +1,78 @@
+/**
+ * Writes a reply to the connection: standing headers, layout, compression, length.
+ *
+ * Every answer of the API carries `Vary`, `X-Consul-Default-Acl-Policy` and the configured extra headers
+ * (http-api.md 2.3). Bypasses fastify's reply, which would fold the names to lower case.
+ */
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { AgentConfig } from '../../core/config/model.ts'
+import { FairleadError, toFairleadError } from '../../core/errors.ts'
+import type { Layout } from './call.ts'
+import { renderJson } from './render.ts'
+import {
+  acceptsGzip,
+  compress,
+  GZIP_SIZE_MIN,
+  JSON_TYPE,
+  RenderedBody,
+  type Reply,
+  textReply,
+} from './reply.ts'
+
+export function standingHeaders(config: AgentConfig): readonly string[] {
+  const headers = ['Vary', 'Accept-Encoding', 'X-Consul-Default-Acl-Policy', 'allow']
+  for (const [name, value] of Object.entries(config.httpResponseHeaders)) headers.push(name, value)
+  return headers
+}
+
+export interface SendOptions {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly standing: readonly string[]
+  readonly layout: Layout
+}
+
+/** Resolves when the reply was handed to the connection; a connection that is gone is no error. */
+export function send(reply: Reply, options: SendOptions): void | Promise<void> {
+  const { request, response } = options
+  if (response.headersSent || response.destroyed) return undefined
+  const bytes = bytesOf(reply, options.layout)
+  const isCompressed =
+    bytes.length >= GZIP_SIZE_MIN && acceptsGzip(request.headers['accept-encoding'])
+  if (!isCompressed) {
+    write(reply, bytes, options, false)
+    return undefined
+  }
+  const gzipped = reply.body instanceof RenderedBody ? reply.body.gzipped() : compress(bytes)
+  return gzipped.then((small) => write(reply, small, options, true))
+}
+
+function write(reply: Reply, bytes: Buffer, options: SendOptions, isCompressed: boolean): void {
+  const { response } = options
+  if (response.headersSent || response.destroyed) return
+  const headers = [...options.standing, ...reply.headers]
+  if (reply.type !== '') headers.push('Content-Type', reply.type)
+  if (isCompressed) headers.push('Content-Encoding', 'gzip')
+  headers.push('Content-Length', String(bytes.length))
+  response.writeHead(reply.status, headers)
+  if (bytes.length === 0) response.end()
+  else response.end(bytes)
+}
+
+function bytesOf(reply: Reply, layout: Layout): Buffer {
+  const { body } = reply
+  if (typeof body !== 'string') return body instanceof RenderedBody ? body.bytes : body
+  return Buffer.from(reply.type === JSON_TYPE ? renderJson(body, layout) : body)
+}
+
+/** The error as a client sees it: plain text with the status of its code (http-api.md 2.1). */
+export function errorReply(thrown: unknown): Reply {
+  const error = toFairleadError(thrown)
+  return textReply(error.entry.httpStatus, error.message, ['X-Fairlead-Error', error.code])
+}
+
+/** Whether an operator should see it in the log: what no client can cause. */
+export function isUnexpected(thrown: unknown): boolean {
+  return !(thrown instanceof FairleadError) || thrown.code === 'INTERNAL'
+}

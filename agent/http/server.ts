@@ -1,0 +1,257 @@
+/**
+ * The agent's HTTP API: listeners, the life of a request, start, drain and stop.
+ *
+ * fastify runs the request through its life cycle behind one route, because the paths are those of Go's
+ * request router (prefixes, exact method lists, redirects), which dispatch.ts knows. Guarantees: a handler
+ * that throws answers with its error and never ends the process; a client that hangs up wakes what waited
+ * for it; after `stop` no socket or timer is left. `drain` ends blocked reads, as a server leaving does.
+ * Bounds: connections per client and in all, header bytes, body bytes by route; a connection that sends no
+ * whole header in HEADERS_TIMEOUT_MS is closed.
+ */
+
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { FairleadError } from '../../core/errors.ts'
+import type { Service } from '../../core/lifecycle.ts'
+import type { Instant } from '../../core/time.ts'
+import { AgentCache } from './agent-cache.ts'
+import { BodyCache } from './body-cache.ts'
+import type { HttpCall } from './call.ts'
+import type { AgentContext, BuildFacts, HttpApiHooks } from './context.ts'
+import { dispatch } from './dispatch.ts'
+import { addressOf, closeListener, createListener, listen, portOf } from './listener.ts'
+import { DEFAULT_BODY_LIMIT, readBody } from './read-body.ts'
+import type { Reply } from './reply.ts'
+import { type Handler, type Route, RouteTable } from './route.ts'
+import { ROUTES } from './routes.ts'
+import { errorReply, isUnexpected, send, standingHeaders } from './send.ts'
+
+export interface HttpApiOptions {
+  readonly config: AgentContext['config']
+  readonly build: BuildFacts
+}
+
+export type HttpApiDeps = HttpApiHooks &
+  Pick<AgentContext, 'clock' | 'log' | 'servers' | 'local' | 'membership' | 'leaves'>
+
+export interface HttpApi extends Service {
+  /** `host:port` of each listener, with the real port. Empty before `start`, or when the API is off. */
+  readonly addresses: readonly string[]
+  /** Runs a request without a socket; for tests. */
+  readonly inject: FastifyInstance['inject']
+}
+
+export function createHttpApi(options: HttpApiOptions, deps: HttpApiDeps): HttpApi {
+  return new HttpApiServer(options, deps)
+}
+
+/** A request that dispatch has given a handler. */
+interface Served {
+  readonly call: HttpCall
+  readonly route: Route
+  readonly handler: Handler
+}
+
+/** Shared, because an error is made of a stack trace and every request ends. */
+const CLIENT_GONE = new FairleadError('BAD_REQUEST', 'The client closed the connection')
+const STOPPING = new FairleadError('SHUTTING_DOWN', 'The agent is shutting down')
+
+class HttpApiServer implements HttpApi {
+  readonly #agent: AgentContext
+  readonly #table = new RouteTable(ROUTES)
+  readonly #standing: readonly string[]
+  readonly #app: FastifyInstance
+  readonly #servers: Server[] = []
+  /** Requests between dispatch and the end of their response. */
+  readonly #open = new Set<HttpCall>()
+  /** What dispatch found, until fastify reaches the handler. */
+  readonly #pending = new WeakMap<IncomingMessage, Served>()
+  #whenIdle: (() => void) | undefined
+  #started: Promise<void> | undefined
+  #isDraining = false
+  #isStopped = false
+
+  constructor(options: HttpApiOptions, deps: HttpApiDeps) {
+    const { clock, log, servers, local, membership, leaves, onLeave, onReload } = deps
+    this.#agent = {
+      config: options.config,
+      build: options.build,
+      clock,
+      log: log.child('http'),
+      servers,
+      local,
+      membership,
+      leaves,
+      hooks: {
+        ...(onLeave === undefined ? {} : { onLeave }),
+        ...(onReload === undefined ? {} : { onReload }),
+      },
+      bodies: new BodyCache(),
+      cache: new AgentCache(clock),
+    }
+    this.#standing = standingHeaders(options.config)
+    this.#app = this.#buildApp()
+  }
+
+  get addresses(): readonly string[] {
+    return this.#servers.map(addressOf)
+  }
+
+  get inject(): FastifyInstance['inject'] {
+    return this.#app.inject.bind(this.#app)
+  }
+
+  start(signal: AbortSignal): Promise<void> {
+    this.#started ??= this.#listen(signal)
+    return this.#started
+  }
+
+  async drain(deadline: Instant): Promise<void> {
+    if (this.#isStopped) return
+    this.#isDraining = true
+    for (const server of this.#servers) {
+      server.close()
+      server.closeIdleConnections()
+    }
+    for (const call of [...this.#open]) call.abort(STOPPING)
+    await this.#idle(deadline)
+  }
+
+  async stop(): Promise<void> {
+    if (this.#isStopped) return
+    this.#isStopped = true
+    this.#isDraining = true
+    for (const call of [...this.#open]) call.abort(STOPPING)
+    await Promise.all(this.#servers.map(closeListener))
+    await this.#app.close()
+  }
+
+  async #listen(signal: AbortSignal): Promise<void> {
+    await this.#app.ready()
+    const { ports, clientAddresses, httpMaxConnsPerClient } = this.#agent.config
+    if (ports.http < 0) return
+    let port = ports.http
+    try {
+      for (const host of clientAddresses) {
+        signal.throwIfAborted()
+        const server = createListener(httpMaxConnsPerClient, (request, response) =>
+          this.#app.routing(request, response),
+        )
+        await listen(server, host, port)
+        this.#servers.push(server)
+        // With port 0 the first listener chooses, so that all addresses share one port.
+        if (port === 0) port = portOf(server)
+      }
+    } catch (thrown) {
+      await this.stop()
+      throw thrown
+    }
+  }
+
+  #buildApp(): FastifyInstance {
+    const app = fastify({
+      logger: false,
+      trustProxy: false,
+      requestTimeout: 0,
+      forceCloseConnections: true,
+      bodyLimit: DEFAULT_BODY_LIMIT.maxBytes,
+      genReqId: () => '',
+      exposeHeadRoutes: false,
+      // The one route; the real URL stays in `originalUrl`.
+      rewriteUrl: () => '/',
+    })
+    app.removeAllContentTypeParsers()
+    app.addContentTypeParser('*', async (request: FastifyRequest) => this.#receive(request.raw))
+    app.addHook('onRequest', (request, reply, done) => this.#begin(request, reply, done))
+    app.setNotFoundHandler((request, reply) => this.#run(request, reply))
+    app.setErrorHandler((error, request, reply) => {
+      reply.hijack()
+      void this.#reply(errorReply(error), request.raw, reply.raw)
+    })
+    app.all('/', (request, reply) => this.#run(request, reply))
+    return app
+  }
+
+  #begin(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
+    // The type of a body is not looked at, as in the reference: every route knows what it takes.
+    delete request.raw.headers['content-type']
+    const dispatched = dispatch(this.#table, this.#agent, request.raw, request.originalUrl)
+    if (dispatched.kind === 'reply') {
+      reply.hijack()
+      void this.#reply(dispatched.reply, request.raw, reply.raw)
+      return
+    }
+    this.#watch(dispatched.call, reply.raw)
+    this.#pending.set(request.raw, dispatched)
+    done()
+  }
+
+  #watch(call: HttpCall, response: ServerResponse): void {
+    this.#open.add(call)
+    response.once('close', () => {
+      this.#open.delete(call)
+      call.abort(CLIENT_GONE)
+      if (this.#open.size === 0) this.#whenIdle?.()
+    })
+    if (this.#isDraining) call.abort(STOPPING)
+  }
+
+  async #receive(request: IncomingMessage): Promise<void> {
+    const served = this.#pending.get(request)
+    if (served === undefined) return
+    const limit = served.route.bodyLimit?.(this.#agent) ?? DEFAULT_BODY_LIMIT
+    served.call.body = await readBody(request, limit)
+  }
+
+  #run(request: FastifyRequest, reply: FastifyReply): void {
+    reply.hijack()
+    const served = this.#pending.get(request.raw)
+    if (served !== undefined) void this.#handle(served, request.raw, reply.raw)
+  }
+
+  async #handle(served: Served, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { call, handler } = served
+    let answer: Reply
+    try {
+      answer = await handler(call)
+    } catch (thrown) {
+      if (isUnexpected(thrown)) {
+        this.#agent.log.error('request failed', { method: call.method, err: thrown })
+      }
+      answer = errorReply(thrown)
+    }
+    await this.#reply(answer, request, response, call)
+  }
+
+  /** Never rejects: a body that cannot be sent ends the connection. */
+  async #reply(
+    answer: Reply,
+    request: IncomingMessage,
+    response: ServerResponse,
+    call?: HttpCall,
+  ): Promise<void> {
+    try {
+      await send(answer, {
+        request,
+        response,
+        standing: this.#isDraining ? [...this.#standing, 'Connection', 'close'] : this.#standing,
+        layout: call?.layout ?? 'compact',
+      })
+    } catch (thrown) {
+      this.#agent.log.error('reply not sent', { err: thrown })
+      response.destroy()
+    }
+  }
+
+  /** Resolves when no request is open, at the latest at the deadline. */
+  #idle(deadline: Instant): Promise<void> {
+    if (this.#open.size === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      const timer = this.#agent.clock.timer(deadline, resolve)
+      this.#whenIdle = () => {
+        timer.cancel()
+        resolve()
+      }
+    })
+  }
+}

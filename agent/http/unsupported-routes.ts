@@ -1,0 +1,102 @@
+/**
+ * The rest of Consul's routes (http-api.md section 28): known, and answered with a clear 501.
+ *
+ * A client then reads what is missing instead of guessing from a 404, and method checks stay exact.
+ */
+
+import { FairleadError } from '../../core/errors.ts'
+import type { HttpCall } from './call.ts'
+import type { Reply } from './reply.ts'
+import type { Handler, Method, Route } from './route.ts'
+
+/** Path and methods, in the order of the `Allow` header. */
+const UNSUPPORTED: readonly (readonly [path: string, methods: string])[] = [
+  ['/v1/acl/bootstrap', 'PUT'],
+  ['/v1/acl/login', 'POST'],
+  ['/v1/acl/logout', 'POST'],
+  ['/v1/acl/replication', 'GET'],
+  ['/v1/acl/policies', 'GET'],
+  ['/v1/acl/policy', 'PUT'],
+  ['/v1/acl/policy/', 'GET PUT DELETE'],
+  ['/v1/acl/policy/name/', 'GET'],
+  ['/v1/acl/roles', 'GET'],
+  ['/v1/acl/role', 'PUT'],
+  ['/v1/acl/role/name/', 'GET'],
+  ['/v1/acl/role/', 'GET PUT DELETE'],
+  ['/v1/acl/binding-rules', 'GET'],
+  ['/v1/acl/binding-rule', 'PUT'],
+  ['/v1/acl/binding-rule/', 'GET PUT DELETE'],
+  ['/v1/acl/auth-methods', 'GET'],
+  ['/v1/acl/auth-method', 'PUT'],
+  ['/v1/acl/auth-method/', 'GET PUT DELETE'],
+  ['/v1/acl/tokens', 'GET'],
+  ['/v1/acl/token', 'PUT'],
+  ['/v1/acl/token/self', 'GET'],
+  ['/v1/acl/token/', 'GET PUT DELETE'],
+  ['/v1/acl/templated-policies', 'GET'],
+  ['/v1/acl/templated-policy/name/', 'GET'],
+  ['/v1/acl/templated-policy/preview/', 'POST'],
+  ['/v1/internal/acl/authorize', 'POST'],
+  ['/v1/agent/token/', 'PUT'],
+  ['/v1/agent/monitor', 'GET'],
+  ['/v1/agent/metrics', 'GET'],
+  ['/v1/agent/metrics/stream', 'GET'],
+  ['/v1/agent/join/', 'PUT'],
+  ['/v1/agent/force-leave/', 'PUT'],
+  ['/v1/catalog/gateway-services/', 'GET'],
+  ['/v1/coordinate/datacenters', 'GET'],
+  ['/v1/coordinate/nodes', 'GET'],
+  ['/v1/coordinate/node/', 'GET'],
+  ['/v1/coordinate/update', 'PUT'],
+  ['/v1/internal/federation-states', 'GET'],
+  ['/v1/internal/federation-states/mesh-gateways', 'GET'],
+  ['/v1/internal/federation-state/', 'GET'],
+  ['/v1/discovery-chain/', 'GET POST'],
+  ['/v1/exported-services', 'GET'],
+  ['/v1/event/fire/', 'PUT'],
+  ['/v1/event/list', 'GET'],
+  ['/v1/health/ingress/', 'GET'],
+  ['/v1/internal/ui/metrics-proxy/', 'GET'],
+  ['/v1/internal/ui/nodes', 'GET'],
+  ['/v1/internal/ui/node/', 'GET'],
+  ['/v1/internal/ui/services', 'GET'],
+  ['/v1/internal/ui/exported-services', 'GET'],
+  ['/v1/internal/ui/catalog-overview', 'GET'],
+  ['/v1/internal/ui/gateway-services-nodes/', 'GET'],
+  ['/v1/internal/ui/gateway-intentions/', 'GET'],
+  ['/v1/internal/ui/service-topology/', 'GET'],
+  ['/v1/internal/service-virtual-ip', 'PUT'],
+  ['/v1/operator/raft/configuration', 'GET'],
+  ['/v1/operator/raft/transfer-leader', 'POST'],
+  ['/v1/operator/raft/peer', 'DELETE'],
+  ['/v1/operator/keyring', 'GET POST PUT DELETE'],
+  ['/v1/operator/usage', 'GET'],
+  ['/v1/operator/autopilot/configuration', 'GET PUT'],
+  ['/v1/operator/autopilot/health', 'GET'],
+  ['/v1/operator/autopilot/state', 'GET'],
+  ['/v1/peering/token', 'POST'],
+  ['/v1/peering/establish', 'POST'],
+  ['/v1/peering/', 'GET DELETE'],
+  ['/v1/peerings', 'GET'],
+  ['/v1/query', 'GET POST'],
+  ['/v1/query/', 'GET PUT DELETE'],
+  ['/v1/snapshot', 'GET PUT'],
+]
+
+export const UNSUPPORTED_ROUTES: readonly Route[] = UNSUPPORTED.map(([path, methods]) => ({
+  path,
+  doc: 'Not supported by this version',
+  unsupported: true,
+  methods: Object.fromEntries(
+    methods
+      .split(' ')
+      .map((method): [Method, Handler] => [method as Method, (call) => refuse(call, path)]),
+  ),
+}))
+
+function refuse(call: HttpCall, path: string): Reply {
+  throw new FairleadError(
+    'NOT_SUPPORTED',
+    `${call.method} ${path}${call.suffix} is not supported by this version of Fairlead`,
+  )
+}

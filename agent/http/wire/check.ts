@@ -1,0 +1,51 @@
+/**
+ * A health check as health/* and agent/checks print it (http-api.md 9.8, 9.9, 12).
+ */
+
+import type { CheckDefinition, CheckRecord } from '../../../core/catalog/types.ts'
+import { opaque, text, textList } from './json.ts'
+
+/** Records are immutable, so their text is made once. */
+const made = new WeakMap<CheckRecord, string>()
+
+export function checkJson(check: CheckRecord): string {
+  let json = made.get(check)
+  if (json === undefined) {
+    json = encode(check, check.node, check.createIndex, check.modifyIndex)
+    made.set(check, json)
+  }
+  return json
+}
+
+/** As in agent/checks: the same object without indexes and definition. */
+export function agentCheckJson(check: CheckDefinition, node: string): string {
+  return encode({ ...check, definition: {} }, node, 0, 0)
+}
+
+/** As in agent/health/service: the client library's shorter form. */
+export function agentHealthCheckJson(check: CheckDefinition, node: string): string {
+  return `${headFields(check, node)}"Definition":{},"CreateIndex":0,"ModifyIndex":0}`
+}
+
+function encode(
+  check: CheckDefinition,
+  node: string,
+  createIndex: number,
+  modifyIndex: number,
+): string {
+  return (
+    `${headFields(check, node)}"Interval":${text(check.interval)},` +
+    `"Timeout":${text(check.timeout)},"ExposedPort":${check.exposedPort},` +
+    `"Definition":${opaque(check.definition)},` +
+    `"CreateIndex":${createIndex},"ModifyIndex":${modifyIndex}}`
+  )
+}
+
+function headFields(check: CheckDefinition, node: string): string {
+  return (
+    `{"Node":${text(node)},"CheckID":${text(check.checkId)},"Name":${text(check.name)},` +
+    `"Status":${text(check.status)},"Notes":${text(check.notes)},"Output":${text(check.output)},` +
+    `"ServiceID":${text(check.serviceId)},"ServiceName":${text(check.serviceName)},` +
+    `"ServiceTags":${textList(check.serviceTags)},"Type":${text(check.type)},`
+  )
+}

@@ -1,0 +1,32 @@
+/**
+ * A node of the catalog as catalog/nodes and health entries print it (http-api.md 11.4).
+ */
+
+import type { Locality, NodeRecord } from '../../../core/catalog/types.ts'
+import { text, textMap } from './json.ts'
+
+/** Records are immutable, so their text is made once. */
+const made = new WeakMap<NodeRecord, string>()
+
+export function nodeJson(node: NodeRecord): string {
+  let json = made.get(node)
+  if (json === undefined) {
+    json = encode(node)
+    made.set(node, json)
+  }
+  return json
+}
+
+function encode(node: NodeRecord): string {
+  const locality = node.locality === undefined ? '' : `"Locality":${localityJson(node.locality)},`
+  return (
+    `{"ID":${text(node.id)},"Node":${text(node.node)},"Address":${text(node.address)},` +
+    `"Datacenter":${text(node.datacenter)},"TaggedAddresses":${textMap(node.taggedAddresses)},` +
+    `"Meta":${textMap(node.meta)},${locality}` +
+    `"CreateIndex":${node.createIndex},"ModifyIndex":${node.modifyIndex}}`
+  )
+}
+
+export function localityJson(locality: Locality): string {
+  return `{"Region":${text(locality.region)},"Zone":${text(locality.zone)}}`
+}

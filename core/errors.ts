@@ -65,6 +65,25 @@ export const ERRORS = {
     retryable: false,
     hint: 'see docs/how-to/recover-a-server.md',
   },
+  /** Request line over its limit; of the proxy, like all codes down to UPSTREAM_TIMEOUT (mesh.md 10.12). */
+  URI_TOO_LONG: { httpStatus: 414, grpcStatus: INVALID_ARGUMENT, retryable: false },
+  HEADERS_TOO_LARGE: { httpStatus: 431, grpcStatus: INVALID_ARGUMENT, retryable: false },
+  /** No instance of the destination is healthy. */
+  UPSTREAM_UNHEALTHY: {
+    httpStatus: 503,
+    grpcStatus: UNAVAILABLE,
+    retryable: true,
+    hint: 'see which checks fail: fairlead health service <destination>',
+  },
+  /** No connection could be made; the request reached no instance. */
+  UPSTREAM_UNREACHABLE: { httpStatus: 503, grpcStatus: UNAVAILABLE, retryable: true },
+  /** The connection ended before a response; the request may have been handled. */
+  UPSTREAM_RESET: { httpStatus: 503, grpcStatus: UNAVAILABLE, retryable: false },
+  /** A limit on connections or requests in flight is reached. */
+  UPSTREAM_OVERLOADED: { httpStatus: 503, grpcStatus: UNAVAILABLE, retryable: true },
+  /** The instance answered with what is not valid HTTP. */
+  UPSTREAM_INVALID: { httpStatus: 502, grpcStatus: UNAVAILABLE, retryable: false },
+  UPSTREAM_TIMEOUT: { httpStatus: 504, grpcStatus: UNAVAILABLE, retryable: false },
   INVALID_CONFIG: { httpStatus: 500, grpcStatus: INVALID_ARGUMENT, retryable: false },
   INTERNAL: { httpStatus: 500, grpcStatus: INTERNAL, retryable: false },
 } as const satisfies Record<string, ErrorEntry>

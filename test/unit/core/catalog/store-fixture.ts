@@ -148,7 +148,7 @@ export class Driver {
   /** Applies a command that must succeed. @returns its value */
   ok(command: Command): ApplyValue {
     const result = this.apply(command)
-    assert.ok(result.ok, JSON.stringify(result))
+    assert.ok(result.ok, result.ok ? '' : JSON.stringify(result))
     return result.value
   }
 

@@ -1,0 +1,150 @@
+/**
+ * The life of the process: ready soon, honest about what it cannot do, gone without a trace.
+ */
+
+import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { startAgent, temporaryFolder } from './harness/agent.ts'
+import { eventually, processesMentioning, runCommand } from './harness/program.ts'
+
+/** Well under a second on an idle machine; tests share theirs. */
+const READY_MAX_MS = 5_000
+
+describe('start', () => {
+  it('serves HTTP with a leader when it says it is ready, and soon', async () => {
+    await using agent = await startAgent()
+    assert.match(await agent.json<string>('/v1/status/leader'), /^127\.0\.0\.1:\d+$/)
+    assert.ok(agent.ready.durationMs < READY_MAX_MS, `took ${agent.ready.durationMs} ms`)
+  })
+
+  it('prints where everything listens, for people and for scripts', async () => {
+    const folder = await temporaryFolder()
+    const child = runCommand(
+      [
+        'agent',
+        '-dev',
+        '-http-port=0',
+        '-dns-port=0',
+        '-server-port=0',
+        '-node=vm-a',
+        `-pid-file=${folder}/pid`,
+      ],
+      { env: { TMPDIR: folder } },
+    )
+    try {
+      const pid = await eventually('the pid file', async () => {
+        return existsSync(`${folder}/pid`) && Number(await readFile(`${folder}/pid`, 'utf8'))
+      })
+      // The pid file comes first; the folder of the proxy's socket goes last.
+      process.kill(pid, 'SIGINT')
+      const { code, stdout } = await child
+      assert.equal(code, 0)
+      if (stdout.includes('stopped while starting')) return
+      assert.match(stdout, /^==> Starting Fairlead agent\.\.\.\n/)
+      assert.match(stdout, /^ +Node name: 'vm-a'$/m)
+      assert.match(stdout, /^ +Client Addr: \[127\.0\.0\.1\] \(HTTP: \d+, .*DNS: \d+\)$/m)
+      assert.match(stdout, /^==> Log data will now stream in as it occurs:$/m)
+      assert.ok(!existsSync(`${folder}/pid`), 'the pid file is removed')
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+
+  it('refuses a port that is taken, naming it, with exit code 1', async () => {
+    await using agent = await startAgent()
+    const second = await runCommand([
+      'agent',
+      '-dev',
+      '-dns-port=0',
+      '-server-port=0',
+      `-http-port=${agent.ready.http}`,
+    ])
+    assert.equal(second.code, 1)
+    assert.match(second.stderr, /The agent could not start/)
+    assert.ok(second.stderr.includes(String(agent.ready.http)), second.stderr)
+  })
+
+  it('refuses a data directory that another agent uses', async () => {
+    const dataDir = await temporaryFolder()
+    try {
+      await using _agent = await startAgent({ dataDir })
+      const second = await runCommand([
+        'agent',
+        '-server',
+        '-bootstrap-expect=1',
+        '-bind=127.0.0.1',
+        `-data-dir=${dataDir}`,
+        '-http-port=0',
+        '-dns-port=0',
+        '-server-port=0',
+      ])
+      assert.equal(second.code, 1)
+      assert.match(second.stderr, /The agent could not start/)
+    } finally {
+      await rm(dataDir, { recursive: true })
+    }
+  })
+
+  it('reports every problem of flags and files at once and starts nothing', async () => {
+    const folder = await temporaryFolder()
+    try {
+      await writeFile(join(folder, 'x.hcl'), 'prots { http = 1 }\nretry_interval = "10"\n')
+      const { code, stderr, stdout } = await runCommand([
+        'agent',
+        '-server',
+        '-dta-dir=x',
+        '-raft-protocol=2',
+        `-config-dir=${folder}`,
+      ])
+      assert.equal(code, 1)
+      assert.equal(stdout, '')
+      for (const wanted of [
+        'did you mean -data-dir?',
+        'did you mean "ports"?',
+        'time: missing unit in duration "10"',
+        'raft_protocol version 2 is not supported',
+        'data_dir cannot be empty',
+      ]) {
+        assert.ok(stderr.includes(wanted), `missing: ${wanted}\n${stderr}`)
+      }
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+})
+
+describe('stop', () => {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    it(`ends with exit code 0 on ${signal}, leaving no process and no file`, async () => {
+      await using agent = await startAgent()
+      await agent.put('/v1/agent/service/register', {
+        Name: 'web',
+        Port: 9,
+        Connect: { SidecarService: {} },
+      })
+      agent.signal(signal)
+      const { code } = await agent.ended
+      assert.equal(code, 0, agent.output())
+      assert.match(agent.output(), /"@message":"stopped"/)
+      await eventually('no child is left', () => processesMentioning(agent.folder).length === 0)
+      const { readdir } = await import('node:fs/promises')
+      assert.deepEqual(await readdir(agent.folder), [])
+    })
+  }
+
+  it('refuses new connections and ends reads that wait', async () => {
+    await using agent = await startAgent()
+    const response = await agent.get('/v1/catalog/nodes')
+    const index = response.headers.get('x-consul-index')
+    await response.text()
+    const waiting = agent.get(`/v1/catalog/nodes?index=${index}&wait=60s`)
+    agent.signal('SIGTERM')
+    const answer = await waiting
+    await answer.text()
+    assert.equal((await agent.ended).code, 0)
+    await assert.rejects(agent.get('/v1/status/leader'))
+  })
+})

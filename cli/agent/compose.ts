@@ -79,16 +79,21 @@ export async function composeAgent(
   if (config.pidFile !== '') undo.use(await writePidFile(config.pidFile))
   const devFolder = config.dataDir === '' ? undo.use(await temporaryFolder()).path : ''
   const parts = createParts({ ...loaded, config }, versions, { ...deps, devFolder })
-  for (const name of START_ORDER) {
-    const part: Service = name === 'mesh' ? parts.mesh.controller : parts[name]
-    undo.defer(async () => {
-      await part.drain(instant(deps.clock.now() + PART_DRAIN_MS))
-      await part.stop()
-    })
+  const inOrder = START_ORDER.map((name): Service => {
+    return name === 'mesh' ? parts.mesh.controller : parts[name]
+  })
+  // All of them, started or not: a part may hold something of another from its construction on.
+  for (const part of inOrder) undo.defer(() => endPart(part, deps.clock))
+  for (const part of inOrder) {
     await part.start(deps.signal)
     deps.signal.throwIfAborted()
   }
   return new RunningAgent(config, parts, loaded, undo.move())
+}
+
+async function endPart(part: Service, clock: Clock): Promise<void> {
+  await part.drain(instant(clock.now() + PART_DRAIN_MS))
+  await part.stop()
 }
 
 /** The id is made once and kept; everything else is as configured. */

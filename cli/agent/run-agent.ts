@@ -17,6 +17,7 @@ import { formatBanner } from './banner.ts'
 import { type Agent, composeAgent } from './compose.ts'
 import { type HeldSink, holdLines } from './held-sink.ts'
 import { readHostFacts } from './host-facts.ts'
+import { endIfLingering } from './linger.ts'
 import { type ConfigSources, type LoadedConfig, loadConfig } from './load-config.ts'
 import { createServiceManager, type ServiceManager } from './service-manager.ts'
 import { listenForSignals } from './signals.ts'
@@ -25,6 +26,8 @@ import { listenForSignals } from './signals.ts'
 const DRAIN_MS = 5_000
 const STOP_MAX_MS = 15_000
 const LOG_FLUSH_MS = 1_000
+
+const LOCKED_HINT = 'stop the other agent, or give this one a -data-dir of its own'
 
 type StopReason =
   | { readonly kind: 'asked'; readonly by: string }
@@ -45,6 +48,7 @@ export async function runAgent(
   const code = await run.toEnd()
   await manager.settled()
   await log.flush(LOG_FLUSH_MS)
+  endIfLingering(code)
   return code
 }
 
@@ -143,7 +147,8 @@ class AgentRun {
 
   #reportFailedStart(error: FairleadError): number {
     const { stderr } = this.#deps.context
-    const hint = error.facts['hint'] ?? error.entry.hint
+    const isLocked = error.facts['reason'] === 'locked'
+    const hint = isLocked ? LOCKED_HINT : (error.facts['hint'] ?? error.entry.hint)
     stderr(`==> The agent could not start: ${error.message}\n`)
     if (hint !== undefined) stderr(`    fix ${String(hint)}\n`)
     if (error.code === 'INTERNAL' && error.cause instanceof Error) stderr(`${error.cause.stack}\n`)

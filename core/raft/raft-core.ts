@@ -181,10 +181,6 @@ export class RaftCore {
     return this.#state.log.firstIndex
   }
 
-  get durable(): LogIndex {
-    return this.#state.tracker.durable
-  }
-
   get configuration(): Configuration {
     return this.#state.configs.active
   }

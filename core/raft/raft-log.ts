@@ -20,11 +20,6 @@ export class RaftLog {
     this.append(entries)
   }
 
-  /** Position just below the first entry. */
-  get anchor(): LogPosition {
-    return this.#anchor
-  }
-
   get firstIndex(): LogIndex {
     return logIndex(this.#anchor.index + 1)
   }

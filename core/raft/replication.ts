@@ -6,6 +6,7 @@
  * chain where index and term agree is proof of corruption: the server halts.
  */
 
+import { assert } from '../assert.ts'
 import { chainOf } from './chain.ts'
 import { advanceFollowerCommit, advanceLeaderCommit } from './commit.ts'
 import type {
@@ -137,10 +138,7 @@ function newEntries(state: RaftState, message: AppendMessage): readonly Entry[] 
 function appendFresh(state: RaftState, fresh: readonly Entry[]): void {
   const first = fresh[0]
   if (first === undefined) return
-  if (first.index <= state.commit) {
-    halt(state, `the leader replaces entry ${first.index}, which is committed here`)
-    return
-  }
+  assert(first.index > state.commit, 'appends below the commit index were answered before')
   if (first.index <= state.log.lastIndex) {
     state.log.truncateFrom(first.index)
     state.tracker.truncateFrom(first.index)

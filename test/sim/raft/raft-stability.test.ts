@@ -7,8 +7,11 @@ import { describe, it } from 'node:test'
 import type { SimServer } from './sim-server.ts'
 import { World } from './world.ts'
 
-function settledWorld(seed: number): { world: World; leader: SimServer; follower: SimServer } {
-  const world = new World({ seed, servers: 3, steps: 0, calm: true })
+function settledWorld(
+  seed: number,
+  quiet = false,
+): { world: World; leader: SimServer; follower: SimServer } {
+  const world = new World({ seed, servers: 3, steps: 0, calm: true, quiet })
   world.open()
   world.runTicks(5 * world.electionTicks)
   const leader = world.leader
@@ -47,7 +50,8 @@ describe('a simulated raft cluster without faults', () => {
 
   it('is not disturbed by a follower that can send and not receive', () => {
     for (const seed of seeds) {
-      const { world, leader, follower } = settledWorld(seed)
+      // Without writes its log stays as good as anyone's: only the lease of the leader refuses it.
+      const { world, leader, follower } = settledWorld(seed, true)
       const term = leader.core?.term
       world.network.cut(leader.id, follower.id)
       world.runTicks(10 * world.electionTicks)

@@ -36,6 +36,8 @@ export interface WorldOptions {
   readonly steps: number
   /** Without any fault at all. */
   readonly calm?: boolean
+  /** Without clients: logs stay equal. */
+  readonly quiet?: boolean
 }
 
 export interface WorldReport {
@@ -131,7 +133,7 @@ export class World {
       server.start()
       this.#tick(server, this.#rng.range(0, TICK_US))
     }
-    this.#client(this.#rng.fork('clients'))
+    if (this.#options.quiet !== true) this.#client(this.#rng.fork('clients'))
     if (this.#options.calm !== true) this.#nemesis(this.#rng.fork('nemesis'))
     if (this.#swarm.hasCompaction) this.#compactor(this.#rng.fork('compaction'))
   }

@@ -97,8 +97,13 @@ export class RpcHost {
   /** Cuts. Idempotent. */
   async stop(): Promise<void> {
     this.#stopping.abort(new FairleadError('SHUTTING_DOWN', 'The server is shutting down'))
-    this.#server?.forceShutdown()
+    const server = this.#server
     this.#server = undefined
+    if (server === undefined) return
+    // The first knows when the sockets are gone, the second makes them go.
+    const closed = new Promise<void>((resolve) => server.tryShutdown(() => resolve()))
+    server.forceShutdown()
+    await closed
   }
 
   #bind(server: Server, grpc: GrpcLibrary): Promise<number> {

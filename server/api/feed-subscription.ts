@@ -75,6 +75,7 @@ export class FeedSubscription implements Subscription {
         if (this.#end.reason !== undefined) throw this.#end.reason
         return { done: true, value: undefined }
       }
+      // Still not following: refused, or too much to resume. The next turn ends or takes a snapshot.
       if (this.#leave === undefined && !this.#tryToFollow()) continue
       const frame = this.#queue.shift()
       if (frame !== undefined) {
@@ -96,15 +97,14 @@ export class FeedSubscription implements Subscription {
     }
   }
 
-  /** @returns false when the store refuses another follower; the iteration has ended then */
+  /** @returns whether it follows now */
   #tryToFollow(): boolean {
     try {
       this.#follow()
-      return true
     } catch (thrown) {
       this.#finish({ reason: thrown })
-      return false
     }
+    return this.#leave !== undefined
   }
 
   #follow(): void {

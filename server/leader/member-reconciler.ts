@@ -2,7 +2,7 @@
  * Makes the catalog say of the gossip pool what gossip says (http-api.md 10.8): the leader's oldest duty.
  *
  * Guarantees: one sweep at a time; a change during a sweep causes one more; a sweep that finds nothing
- * different writes nothing; a failed sweep is tried again. Who vanished from gossip without leaving turns
+ * different writes nothing; a failed sweep is tried again, one refused member is passed over. Who vanished from gossip without leaving turns
  * critical at the second sweep and is deregistered after RECONNECT_TIMEOUT_MS, counted from when this
  * leader first missed it.
  * Bounds: `#missing` holds at most one entry a node of the catalog.
@@ -12,6 +12,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Command } from '../../core/catalog/commands.ts'
 import type { StateStoreApi } from '../../core/catalog/store-api.ts'
 import type { StringMap } from '../../core/catalog/types.ts'
+import { toFairleadError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Member, Membership } from '../../core/membership.ts'
 import type { Clock, Instant, Timer } from '../../core/time.ts'
@@ -136,7 +137,15 @@ export class MemberReconciler {
 
   async #writeIfAny(command: Command | null): Promise<void> {
     if (command === null) return
-    await this.#deps.write(command)
+    try {
+      await this.#deps.write(command)
+    } catch (err) {
+      const { code } = toFairleadError(err)
+      if (code !== 'REJECTED' && code !== 'BAD_REQUEST') throw err
+      // One member that the catalog will not have (an id that is taken, say) must not stop the others.
+      this.#deps.log.warn('the catalog refuses what gossip says of a member', { command, err })
+      return
+    }
     if (command.kind === 'deregister') {
       this.#missing.delete(keyOf(command.request.node))
       this.#deps.log.info('deregistered a node that left', { node: command.request.node })

@@ -1,0 +1,154 @@
+/**
+ * A whole server for tests: real Raft, store, RPC on a free port of loopback; memory or a folder.
+ */
+
+import type { AgentConfig } from '../../../core/config/model.ts'
+import { silentLogger } from '../../../core/log.ts'
+import type { Member, Membership } from '../../../core/membership.ts'
+import { seededRng } from '../../../core/rng.ts'
+import { systemClock } from '../../../runtime/clock/system-clock.ts'
+import { createServer, type Server, type ServerDeps } from '../../../server/server.ts'
+
+export const NODE_ID = '11111111-aaaa-4444-8888-0000000000a1'
+export const CLUSTER_ID = '11111111-2222-3333-4444-555555555555'
+
+/** Membership that a test changes by hand. */
+export class HandMembership implements Membership {
+  #members: readonly Member[]
+  readonly #listeners = new Set<(members: readonly Member[]) => void>()
+
+  constructor(members: readonly Member[]) {
+    this.#members = members
+  }
+
+  self(): Member {
+    const [self] = this.#members
+    if (self === undefined) throw new Error('the first member is self')
+    return self
+  }
+
+  members(): readonly Member[] {
+    return this.#members
+  }
+
+  onChange(listener: (members: readonly Member[]) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  set(members: readonly Member[]): void {
+    this.#members = members
+    for (const listener of this.#listeners) listener(members)
+  }
+
+  get listeners(): number {
+    return this.#listeners.size
+  }
+}
+
+export function member(name: string, change: Partial<Member> = {}): Member {
+  return { name, address: '127.0.0.1', port: 8301, tags: {}, status: 'alive', ...change }
+}
+
+export function serverConfig(change: Partial<AgentConfig> = {}): AgentConfig {
+  return {
+    devMode: true,
+    server: true,
+    bootstrapExpect: 1,
+    datacenter: 'dc1',
+    nodeName: 'n1',
+    nodeId: NODE_ID,
+    nodeMeta: {},
+    domain: 'consul',
+    altDomain: '',
+    dataDir: '',
+    pidFile: '',
+    bindAddress: '127.0.0.1',
+    advertiseAddress: '127.0.0.1',
+    clientAddresses: ['127.0.0.1'],
+    taggedAddresses: {},
+    ports: {
+      http: -1,
+      dns: -1,
+      grpc: -1,
+      server: 0,
+      serfLan: -1,
+      sidecarMin: 21_000,
+      sidecarMax: 21_255,
+    },
+    retryJoin: [],
+    retryIntervalMs: 30_000,
+    retryMax: 0,
+    raft: { multiplier: 1 },
+    rpcHoldTimeoutMs: 7000,
+    checks: {
+      updateIntervalMs: 300_000,
+      outputMaxSize: 4096,
+      discardOutput: false,
+      enableScripts: false,
+      enableLocalScripts: false,
+    },
+    sessionTtlMinMs: 10_000,
+    kvMaxValueSize: 524_288,
+    txnMaxReqLen: 524_288,
+    httpMaxConnsPerClient: 200,
+    httpResponseHeaders: {},
+    dns: {
+      allowStale: true,
+      maxStaleMs: 0,
+      nodeTtlSeconds: 0,
+      serviceTtlSeconds: {},
+      onlyPassing: false,
+      enableTruncate: false,
+      udpAnswerLimit: 3,
+      aRecordLimit: 0,
+      disableCompression: false,
+      recursors: [],
+      recursorTimeoutMs: 2000,
+      recursorStrategy: 'sequential',
+      enableAdditionalNodeMetaTxt: true,
+      soa: { refresh: 3600, retry: 600, expire: 86_400, minTtl: 0 },
+    },
+    connect: {
+      enabled: true,
+      leafCertTtlMs: 72 * 3_600_000,
+      rootCertTtlMs: 87_600 * 3_600_000,
+      clusterId: CLUSTER_ID,
+    },
+    defaultIntentionPolicy: 'allow',
+    proxy: { keepOnAgentStop: false, virtualPorts: [80] },
+    log: { level: 'info', json: false },
+    services: [],
+    checkDefinitions: [],
+    ...change,
+  }
+}
+
+export interface RunningServer extends AsyncDisposable {
+  readonly server: Server
+  readonly membership: HandMembership
+  readonly fatal: unknown[]
+}
+
+export async function startServer(
+  change: Partial<AgentConfig> = {},
+  deps: Partial<ServerDeps> = {},
+): Promise<RunningServer> {
+  const membership = new HandMembership([member('n1')])
+  const fatal: unknown[] = []
+  const server = createServer(serverConfig(change), {
+    clock: systemClock,
+    rng: seededRng(1),
+    log: silentLogger,
+    membership,
+    onFatal: (error) => fatal.push(error),
+    ...deps,
+  })
+  await server.start(new AbortController().signal)
+  return {
+    server,
+    membership,
+    fatal,
+    [Symbol.asyncDispose]: () => server.stop(),
+  }
+}

@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { FairleadError } from '../../../../core/errors.ts'
+import { LeaderHold } from '../../../../server/api/leader-hold.ts'
+import { pass, RaftAndStore, set, settle } from '../raft-and-store.ts'
+
+const HOLD_MS = 7000
+
+test('a write made before there is a leader goes through as soon as there is one', async () => {
+  await using base = new RaftAndStore()
+  const hold = new LeaderHold({ holdMs: HOLD_MS }, base)
+  const written = hold.run(() => base.writer.write(set('a', '1')))
+  await settle()
+  await base.start()
+  assert.equal((await written).ok, true)
+  assert.equal(base.store.read('kv.get', { key: 'a' }).found, true)
+  hold.close()
+})
+
+test('without a leader it gives up after the hold, with the text that clients know', async () => {
+  await using base = new RaftAndStore()
+  const hold = new LeaderHold({ holdMs: HOLD_MS }, base)
+  let attempts = 0
+  const written = hold.run(async () => {
+    attempts += 1
+    return base.raft.readIndex()
+  })
+  const refused = assert.rejects(written, { code: 'NO_LEADER', message: 'No cluster leader' })
+  await pass(base.clock, HOLD_MS - 10, 100)
+  assert.ok(attempts > 3, `only ${attempts} attempts`)
+  await pass(base.clock, 600, 100)
+  await refused
+  assert.equal(base.clock.armed, 0)
+})
+
+test('what may have been applied, or broke a rule, is never repeated', async () => {
+  await using base = await new RaftAndStore().start()
+  const hold = new LeaderHold({ holdMs: HOLD_MS }, base)
+  for (const code of ['OUTCOME_UNKNOWN', 'REJECTED', 'TOO_LARGE'] as const) {
+    let attempts = 0
+    await assert.rejects(
+      hold.run(async () => {
+        attempts += 1
+        throw new FairleadError(code, 'no')
+      }),
+      { code },
+    )
+    assert.equal(attempts, 1)
+  }
+})
+
+test('an abort and a shutdown end the hold', async () => {
+  await using base = new RaftAndStore()
+  const hold = new LeaderHold({ holdMs: HOLD_MS }, base)
+  const controller = new AbortController()
+  const aborted = assert.rejects(
+    hold.run(() => base.raft.readIndex(), controller.signal),
+    /enough/,
+  )
+  const closed = assert.rejects(
+    hold.run(() => base.raft.readIndex()),
+    { code: 'SHUTTING_DOWN' },
+  )
+  await settle()
+  controller.abort(new Error('enough'))
+  await aborted
+  hold.close()
+  await closed
+  await assert.rejects(
+    hold.run(() => base.raft.readIndex()),
+    { code: 'SHUTTING_DOWN' },
+  )
+  assert.equal(base.clock.armed, 0)
+})

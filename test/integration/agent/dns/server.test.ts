@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
-import { connect, createServer } from 'node:net'
+import { type AddressInfo, connect, createServer, type Server } from 'node:net'
 import { describe, it } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import dnsPacket from 'dns-packet'
@@ -264,15 +264,12 @@ async function upstream(
     asked.push(question.name)
     return respond(question, id ?? 0)
   }
-  const udp: Socket = createSocket('udp4')
+  const { udp, tcp, port } = await bindBoth()
   udp.on('message', (packet, client) => {
     const reply = handle(packet)
     if (reply !== null) udp.send(reply, client.port, client.address)
   })
-  udp.bind(0, '127.0.0.1')
-  await once(udp, 'listening')
-  const { port } = udp.address()
-  const tcp = createServer((socket) => {
+  tcp.on('connection', (socket) => {
     socket.on('error', () => {})
     socket.on('data', (chunk: Buffer) => {
       const reply = handle(chunk.subarray(2))
@@ -282,8 +279,6 @@ async function upstream(
       socket.write(Buffer.concat([size, reply]))
     })
   })
-  tcp.listen(port, '127.0.0.1')
-  await once(tcp, 'listening')
   return {
     port,
     asked,
@@ -292,6 +287,24 @@ async function upstream(
       tcp.close()
       await once(tcp, 'close')
     },
+  }
+}
+
+/** A port that is free on both transports: another one is tried while it is not. */
+async function bindBoth(): Promise<{ udp: Socket; tcp: Server; port: number }> {
+  for (;;) {
+    const tcp = createServer().listen(0, '127.0.0.1')
+    await once(tcp, 'listening')
+    const { port } = tcp.address() as AddressInfo
+    const udp = createSocket('udp4')
+    try {
+      udp.bind(port, '127.0.0.1')
+      await once(udp, 'listening')
+      return { udp, tcp, port }
+    } catch {
+      udp.close() // taken: try the next
+      tcp.close()
+    }
   }
 }
 

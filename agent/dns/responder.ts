@@ -95,16 +95,11 @@ export class Responder {
 
   /** Resolves at once where the facts are at hand. */
   resolve(question: Question): Outcome | Promise<Outcome> {
-    if (question.type === TYPE.AXFR) return final(empty(RCODE.NOTIMP, false))
     const zone = matchZone(question.labels, this.#zones)
-    switch (zone.kind) {
-      case 'foreign':
-        return { kind: 'foreign' }
-      case 'reverse':
-        return this.#guard(this.#reverse(zone.labels))
-      case 'own':
-        return this.#own(question, zone.labels, zone.zone)
-    }
+    if (zone.kind === 'foreign') return { kind: 'foreign' }
+    if (question.type === TYPE.AXFR) return final(empty(RCODE.NOTIMP, false))
+    if (zone.kind === 'reverse') return this.#guard(this.#reverse(zone.labels))
+    return this.#own(question, zone.labels, zone.zone)
   }
 
   #own(question: Question, labels: readonly string[], zone: string): Outcome | Promise<Outcome> {

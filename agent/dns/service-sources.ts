@@ -2,8 +2,9 @@
  * Healthy instances of the services that are asked for, kept up to date by catalog views.
  *
  * Each source carries a version that grows with every change of its view; what is derived from a source is
- * void when the version has moved. Bounds: `SOURCES_MAX` services; the one opened longest ago is let go
- * first (its view stays warm for a while in agent/view/).
+ * void when the version has moved. Bounds: `SOURCES_MAX` services; beyond, one without instances is let go,
+ * the oldest first, so that a flood of made-up names does not push out real services, else the oldest of all
+ * (its view stays warm for a while in agent/view/).
  */
 
 import type { Topic } from '../../core/catalog/feed.ts'
@@ -83,8 +84,8 @@ export class ServiceSources {
     const source: InstanceSource = new ViewSource(this.#views.open(topic, service), (view) =>
       list.healthy(view.items().values()),
     )
+    if (this.#instances.size >= SOURCES_MAX) this.#releaseOne()
     this.#instances.set(key, source)
-    if (this.#instances.size > SOURCES_MAX) this.#releaseOldest()
     return source
   }
 
@@ -100,12 +101,17 @@ export class ServiceSources {
     this.#virtualIps = undefined
   }
 
-  #releaseOldest(): void {
+  #releaseOne(): void {
+    let chosen: string | undefined
     for (const [key, source] of this.#instances) {
-      this.#instances.delete(key)
-      source.release()
-      return
+      chosen ??= key
+      if (!source.isReady || source.value().length > 0) continue
+      chosen = key
+      break
     }
+    if (chosen === undefined) return
+    this.#instances.get(chosen)?.release()
+    this.#instances.delete(chosen)
   }
 }
 

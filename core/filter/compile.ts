@@ -38,8 +38,8 @@ export function compileFilter(text: string, schema?: FilterSchema): CompiledFilt
     const matches = new Compiler(schema).expression(parseFilter(text))
     return { ok: true, matches }
   } catch (thrown) {
-    if (thrown instanceof FilterError) return { ok: false, message: PREFIX + thrown.message }
-    throw thrown
+    if (!(thrown instanceof FilterError)) throw thrown
+    return { ok: false, message: PREFIX + thrown.message }
   }
 }
 
@@ -90,7 +90,7 @@ class Compiler {
       case 'equal':
         return equalTest(match, type)
       case 'in':
-        return inTest(match, type)
+        return inTest(match)
       case 'empty':
         return isEmpty
       case 'matches': {
@@ -154,13 +154,8 @@ function equalTest(match: Match, type: FilterSchema | undefined): Predicate {
   return (actual) => Number(actual ?? 0) === wanted
 }
 
-function inTest(match: Match, type: FilterSchema | undefined): Predicate {
+function inTest(match: Match): Predicate {
   const { value } = match
-  const of = elementType(type)
-  if (of === 'bool' || of === 'int' || of === 'float') {
-    const wanted = coerce(match, of)
-    return (actual) => Array.isArray(actual) && actual.some((item) => item === wanted)
-  }
   return (actual) => {
     if (typeof actual === 'string') return actual.includes(value)
     if (Array.isArray(actual)) {

@@ -77,7 +77,7 @@ function allows(type: FilterSchema, operator: MatchOperator): boolean {
   if (type.kind === 'struct') return false
   if (operator === 'empty') return true
   if (type.kind === 'map') return operator === 'in'
-  return operator === 'in' && typeof type.of === 'string'
+  return operator === 'in' && type.of === 'string'
 }
 
 function invalidSelector(selector: readonly string[]): FilterError {

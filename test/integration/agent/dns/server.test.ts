@@ -17,6 +17,7 @@ import {
   check,
   dnsConfig,
   entry,
+  manyInstances,
   node,
   service,
   VM_A,
@@ -110,6 +111,28 @@ describe('DNS server: transports', () => {
       packets.map((packet) => packet.readUInt16BE(0)),
     )
     assert.deepEqual(answered(replies[1] as Buffer).answers.length, 2)
+  })
+
+  it('stops answering a TCP client that does not read, and goes on when it does', async () => {
+    await using running = await startServer()
+    running.catalog.register(...manyInstances('huge', 2000))
+    // More than the kernel buffers between two sockets of this host.
+    const packets = Array.from({ length: 400 }, () => query('huge.service.consul', 'A'))
+    const socket = connect(running.port, '127.0.0.1').pause()
+    for (const packet of packets) socket.write(Buffer.concat([Buffer.of(0, packet.length), packet]))
+    const { counters } = running.server
+    let before = -1
+    while (counters.queries !== before) {
+      before = counters.queries
+      for (let i = 0; i < 50; i++) await turn()
+    }
+    assert.ok(before > 0 && before < packets.length, `${before} answered without a reader`)
+    let size = 0
+    for await (const chunk of socket) {
+      size += (chunk as Buffer).length
+      if (counters.queries === packets.length && size >= packets.length * 32_000) break
+    }
+    assert.equal(counters.queries, packets.length)
   })
 
   it('closes a TCP connection that sends too much or nothing', async () => {

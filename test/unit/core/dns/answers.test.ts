@@ -220,6 +220,14 @@ describe('answerInstances', () => {
     assert.equal(first.size, 5)
   })
 
+  it('adds the alias of a node that is known by a host name', () => {
+    const host = node('ext', 'www.example.com')
+    const { response, hosts } = ask([entry(host, service(host, 'web'))], TYPE.SRV)
+    assert.deepEqual(printed(response.answers), ['@ SRV 1 1 0 ext.node.dc1.consul'])
+    assert.deepEqual(printed(response.additional), ['ext.node.dc1.consul CNAME www.example.com'])
+    assert.deepEqual(hosts, [{ host: 'www.example.com', section: 'additional', ttl: 7 }])
+  })
+
   it('names a target by its address when the node name does not fit DNS', () => {
     const host = node('x'.repeat(80), '10.0.0.1', { meta: { k: 'v' } })
     const { response } = ask([entry(host, service(host, 'web'))], TYPE.SRV)

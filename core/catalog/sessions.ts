@@ -118,12 +118,15 @@ function setSessionChecks(
   output: string,
 ): void {
   if (session.name === '') return
+  const changed: string[] = []
   for (const check of draft.next.nodes.get(nodeKey)?.checks.values() ?? []) {
     if (!followsSession(check, session.name)) continue
     if (check.status === status && check.output === output) continue
     putCheck(draft, nodeKey, { ...check, status, output, modifyIndex: draft.index })
-    if (status === 'critical') invalidateSessionsOfCheck(draft, nodeKey, check.checkId)
+    changed.push(check.checkId)
   }
+  if (status !== 'critical') return
+  for (const checkId of changed) invalidateSessionsOfCheck(draft, nodeKey, checkId)
 }
 
 function followsSession(check: CheckRecord, name: string): boolean {

@@ -25,10 +25,10 @@ export interface MethodDefinition {
   readonly path: string
   readonly requestStream: boolean
   readonly responseStream: boolean
-  readonly requestSerialize: (value: unknown) => Buffer
-  readonly requestDeserialize: (bytes: Buffer) => unknown
-  readonly responseSerialize: (value: unknown) => Buffer
-  readonly responseDeserialize: (bytes: Buffer) => unknown
+  readonly requestSerialize: (message: Boxed) => Buffer
+  readonly requestDeserialize: (bytes: Buffer) => Boxed
+  readonly responseSerialize: (message: Boxed) => Buffer
+  readonly responseDeserialize: (bytes: Buffer) => Boxed
 }
 
 export const SERVERS_SERVICE: Readonly<Record<UnaryMethod | StreamMethod, MethodDefinition>> = {
@@ -41,15 +41,21 @@ export const SERVERS_SERVICE: Readonly<Record<UnaryMethod | StreamMethod, Method
 }
 
 /**
- * A request that cannot be decoded is handed to the handler as this, so that the caller gets our error
- * code; a throw here would become grpc-js's own.
+ * A message as it passes through grpc-js: boxed, for `null` would be taken for "no message"; and with the
+ * reason when it could not be decoded, so that the other side gets our error code and not the library's.
  */
-export class Undecodable {
-  readonly error: FairleadError
+export type Boxed =
+  | { readonly kind: 'value'; readonly value: unknown }
+  | { readonly kind: 'undecodable'; readonly error: FairleadError }
 
-  constructor(error: FairleadError) {
-    this.error = error
-  }
+export function box(value: unknown): Boxed {
+  return { kind: 'value', value }
+}
+
+/** @throws FairleadError why the message could not be decoded */
+export function unbox(message: Boxed): unknown {
+  if (message.kind === 'undecodable') throw message.error
+  return message.value
 }
 
 export function seal(value: unknown): Buffer {
@@ -77,18 +83,22 @@ function define(name: UnaryMethod | StreamMethod): MethodDefinition {
     path: `/${Servers.typeName}/${method.name}`,
     requestStream: false,
     responseStream: method.methodKind === 'server_streaming',
-    requestSerialize: seal,
-    requestDeserialize: openOrUndecodable,
-    responseSerialize: seal,
-    responseDeserialize: openOrUndecodable,
+    requestSerialize: sealBoxed,
+    requestDeserialize: openBoxed,
+    responseSerialize: sealBoxed,
+    responseDeserialize: openBoxed,
   }
 }
 
-function openOrUndecodable(bytes: Buffer): unknown {
+function sealBoxed(message: Boxed): Buffer {
+  return seal(unbox(message))
+}
+
+function openBoxed(bytes: Buffer): Boxed {
   try {
-    return open(bytes)
+    return box(open(bytes))
   } catch (thrown) {
-    if (thrown instanceof FairleadError) return new Undecodable(thrown)
+    if (thrown instanceof FairleadError) return { kind: 'undecodable', error: thrown }
     throw thrown
   }
 }

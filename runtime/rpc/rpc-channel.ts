@@ -12,18 +12,24 @@ import type { Client, ClientReadableStream, ServiceError } from '@grpc/grpc-js'
 import { FairleadError } from '../../core/errors.ts'
 import type { Clock } from '../../core/time.ts'
 import {
+  type Boxed,
+  box,
   REPLY_BYTES_MAX,
   REQUEST_BYTES_MAX,
   SERVERS_SERVICE,
   type StreamMethod,
   type UnaryMethod,
-  Undecodable,
 } from './envelope.ts'
 import { type GrpcLibrary, loadGrpc } from './grpc-library.ts'
 import { type RpcFailure, readFailure } from './rpc-errors.ts'
 
 const KEEPALIVE_MS = 30_000
 const KEEPALIVE_TIMEOUT_MS = 10_000
+
+const NO_REPLY: RpcFailure = {
+  kind: 'lost',
+  error: new FairleadError('NO_SERVERS', 'rpc error making call: EOF'),
+}
 
 /** Thrown by calls that failed on the other side or on the way. */
 export class RpcCallError extends Error {
@@ -98,16 +104,16 @@ export class RpcChannel {
         path,
         requestSerialize,
         responseDeserialize,
-        request,
+        box(request),
         new this.#grpc.Metadata(),
         { deadline: this.#deadline(options.timeoutMs) },
         (error, reply) => {
           signal?.removeEventListener('abort', onAbort)
           if (error !== null) return reject(new RpcCallError(readFailure(error)))
-          if (reply instanceof Undecodable) {
-            return reject(new RpcCallError({ kind: 'lost', error: reply.error }))
-          }
-          return resolve(reply)
+          if (reply === undefined) return reject(new RpcCallError(NO_REPLY))
+          return reply.kind === 'value'
+            ? resolve(reply.value)
+            : reject(new RpcCallError({ kind: 'lost', error: reply.error }))
         },
       )
       return signal?.addEventListener('abort', onAbort, { once: true })
@@ -122,21 +128,21 @@ export class RpcChannel {
   ): AsyncGenerator<unknown> {
     signal.throwIfAborted()
     const { path, requestSerialize, responseDeserialize } = SERVERS_SERVICE[method]
-    const call: ClientReadableStream<unknown> = this.#client.makeServerStreamRequest(
+    const call: ClientReadableStream<Boxed> = this.#client.makeServerStreamRequest(
       path,
       requestSerialize,
       responseDeserialize,
-      request,
+      box(request),
       new this.#grpc.Metadata(),
     )
     const onAbort = (): void => call.cancel()
     signal.addEventListener('abort', onAbort, { once: true })
     try {
-      for await (const message of call) {
-        if (message instanceof Undecodable) {
+      for await (const message of call as AsyncIterable<Boxed>) {
+        if (message.kind === 'undecodable') {
           throw new RpcCallError({ kind: 'lost', error: message.error })
         }
-        yield message
+        yield message.value
       }
     } catch (thrown) {
       signal.throwIfAborted()

@@ -16,6 +16,7 @@ export const MESSAGE_CHARS_MAX = 2048
 const CANCELLED = 1
 const DEADLINE_EXCEEDED = 4
 const RESOURCE_EXHAUSTED = 8
+const UNIMPLEMENTED = 12
 
 export interface FailedStatus {
   readonly code: number
@@ -53,6 +54,14 @@ export function readFailure(error: ServiceError): RpcFailure {
     return {
       kind: 'refused',
       error: new FairleadError('TOO_LARGE', `The message is too large: ${error.details}`, {
+        cause: error,
+      }),
+    }
+  }
+  if (error.code === UNIMPLEMENTED) {
+    return {
+      kind: 'refused',
+      error: new FairleadError('NOT_SUPPORTED', 'The server does not know this call', {
         cause: error,
       }),
     }

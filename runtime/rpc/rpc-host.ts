@@ -18,11 +18,13 @@ import type {
 import { FairleadError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
 import {
+  type Boxed,
+  box,
   REPLY_BYTES_MAX,
   REQUEST_BYTES_MAX,
   SERVERS_SERVICE,
   type UnaryMethod,
-  Undecodable,
+  unbox,
 } from './envelope.ts'
 import { type GrpcLibrary, loadGrpc } from './grpc-library.ts'
 import { toStatus } from './rpc-errors.ts'
@@ -125,7 +127,7 @@ export class RpcHost {
 
   #implementation(): UntypedServiceImplementation {
     const unary = (method: UnaryMethod) => {
-      return (call: ServerUnaryCall<unknown, unknown>, callback: sendUnaryData<unknown>): void =>
+      return (call: ServerUnaryCall<Boxed, Boxed>, callback: sendUnaryData<Boxed>): void =>
         void this.#answer(method, call, callback)
     }
     return {
@@ -134,19 +136,19 @@ export class RpcHost {
       signLeaf: unary('signLeaf'),
       renewSession: unary('renewSession'),
       status: unary('status'),
-      subscribe: (call: ServerWritableStream<unknown, unknown>): void => void this.#feed(call),
+      subscribe: (call: ServerWritableStream<Boxed, Boxed>): void => void this.#feed(call),
     }
   }
 
   async #answer(
     method: UnaryMethod,
-    call: ServerUnaryCall<unknown, unknown>,
-    callback: sendUnaryData<unknown>,
+    call: ServerUnaryCall<Boxed, Boxed>,
+    callback: sendUnaryData<Boxed>,
   ): Promise<void> {
     const scope = this.#openCall(call)
     try {
       const request = this.#requestOf(call.request)
-      callback(null, await this.#deps.handlers[method](request, scope.signal))
+      callback(null, box(await this.#deps.handlers[method](request, scope.signal)))
     } catch (thrown) {
       if (!call.cancelled) callback(this.#status(thrown))
     } finally {
@@ -154,13 +156,13 @@ export class RpcHost {
     }
   }
 
-  async #feed(call: ServerWritableStream<unknown, unknown>): Promise<void> {
+  async #feed(call: ServerWritableStream<Boxed, Boxed>): Promise<void> {
     const scope = this.#openCall(call)
     try {
       const request = this.#requestOf(call.request)
       for await (const message of this.#deps.handlers.subscribe(request, scope.signal)) {
         if (scope.signal.aborted) break
-        if (!call.write(message)) await once(call, 'drain', { signal: scope.signal })
+        if (!call.write(box(message))) await once(call, 'drain', { signal: scope.signal })
       }
       scope.signal.throwIfAborted()
       call.end()
@@ -191,15 +193,14 @@ export class RpcHost {
     }
   }
 
-  #requestOf(request: unknown): unknown {
+  #requestOf(request: Boxed): unknown {
     if (this.#calls > CALLS_MAX) {
       throw new FairleadError(
         'RATE_LIMITED',
         'rate limit exceeded, try again later or against a different server',
       )
     }
-    if (request instanceof Undecodable) throw request.error
-    return request
+    return unbox(request)
   }
 
   #status(thrown: unknown) {

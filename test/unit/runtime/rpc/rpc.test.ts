@@ -66,6 +66,7 @@ test('values cross whole: bytes, big integers, absent fields', async () => {
     }
     const { none: _, ...expected } = value
     assert.deepEqual(await channel.call('read', value, TIMEOUT), expected)
+    assert.equal(await channel.call('read', null, TIMEOUT), null)
   })
 })
 

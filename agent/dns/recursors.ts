@@ -30,7 +30,7 @@ export interface RecursorOptions {
 
 export type Transport = 'udp' | 'tcp'
 
-export const FORWARDS_MAX = 512
+const FORWARDS_MAX = 512
 const PORT_DEFAULT = 53
 const RCODES_FINAL = new Set([0, 3])
 

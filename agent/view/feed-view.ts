@@ -23,7 +23,7 @@ export interface FeedViewDeps {
   readonly log: Logger
 }
 
-export const BACKOFF_MIN_MS = 50
+const BACKOFF_MIN_MS = 50
 export const BACKOFF_MAX_MS = 10_000
 const BACKOFF_BASE_MS = 200
 /** A resumed feed may have nothing to send; staying open this long proves that a server feeds it. */

@@ -124,7 +124,7 @@ export function u16(packet: Uint8Array, at: number): number {
 }
 
 /** Lower case of A to Z only; DNS compares nothing else without case. */
-export function lowerAscii(text: string): string {
+function lowerAscii(text: string): string {
   return text.replace(/[A-Z]+/g, (capitals) => capitals.toLowerCase())
 }
 

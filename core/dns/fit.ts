@@ -20,9 +20,9 @@ export interface FitOptions {
   readonly udpAnswerLimit: number
 }
 
-export const UDP_SIZE_MIN = 512
-export const UDP_SIZE_MAX = 65_467
-export const TCP_SIZE_MAX = 65_523
+const UDP_SIZE_MIN = 512
+const UDP_SIZE_MAX = 65_467
+const TCP_SIZE_MAX = 65_523
 const UDP_RESERVE = 8
 const UDP_ANSWERS_MAX = 8
 const TCP_ANSWERS_MAX = 4096
@@ -58,7 +58,7 @@ export function encodeFitting(
   return packet ?? (encode({ ...cut, answers: [], additional: [] }, true) as Uint8Array)
 }
 
-export function udpSize(query: DnsQuery): number {
+function udpSize(query: DnsQuery): number {
   const asked = query.edns?.udpSize ?? UDP_SIZE_MIN
   return Math.min(UDP_SIZE_MAX, Math.max(UDP_SIZE_MIN, asked))
 }

@@ -7,7 +7,7 @@
 
 import { FilterError } from './errors.ts'
 
-export type TokenKind = 'word' | 'number' | 'string' | 'punctuation' | 'end'
+type TokenKind = 'word' | 'number' | 'string' | 'punctuation' | 'end'
 
 export interface Token {
   readonly kind: TokenKind

@@ -9,9 +9,9 @@
 import { RE2JS } from 're2js'
 import { FilterError } from './errors.ts'
 
-export const REGEX_LENGTH_MAX = 512
+const REGEX_LENGTH_MAX = 512
 /** Instructions of the compiled program; a counted repeat multiplies what it repeats. */
-export const REGEX_PROGRAM_MAX = 5000
+const REGEX_PROGRAM_MAX = 5000
 
 /**
  * @returns a test whether the pattern matches anywhere in a text

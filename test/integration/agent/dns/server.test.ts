@@ -1,3 +1,7 @@
+/**
+ * The DNS server over real sockets: nodes, reverse names, transports, recursion, lifecycle.
+ */
+
 import assert from 'node:assert/strict'
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'

@@ -1,3 +1,7 @@
+/**
+ * The DNS server over real sockets: services, tags, SRV, mesh names, TTLs, and dig as a client.
+ */
+
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { describe, it } from 'node:test'

@@ -1,3 +1,7 @@
+/**
+ * The cache of encoded answers: when an answer is void, its orders and its bounds.
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import {

@@ -1,3 +1,7 @@
+/**
+ * Packets in, packets out: waiting questions, kept answers, and arbitrary bytes.
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'

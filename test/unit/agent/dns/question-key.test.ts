@@ -1,3 +1,7 @@
+/**
+ * Cache keys of questions agree with the full decoder.
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import dnsPacket from 'dns-packet'

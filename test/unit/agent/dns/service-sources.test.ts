@@ -1,3 +1,7 @@
+/**
+ * Views behind DNS services: versions, and what is let go at the bound.
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { ServiceSources, SOURCES_MAX } from '../../../../agent/dns/service-sources.ts'

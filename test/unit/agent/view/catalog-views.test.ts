@@ -1,3 +1,7 @@
+/**
+ * Catalog views over a scripted feed and a manual clock.
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'

@@ -1,3 +1,7 @@
+/**
+ * DNS answers as values: the worked examples of dns.md 17 and the rules of its sections 3 to 10.
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { HealthEntry } from '../../../../core/catalog/types.ts'

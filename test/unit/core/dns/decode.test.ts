@@ -1,3 +1,7 @@
+/**
+ * Reading DNS packets: what is accepted, rejected and dropped, against dns-packet and random bytes.
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import dnsPacket from 'dns-packet'

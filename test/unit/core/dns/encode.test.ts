@@ -1,3 +1,7 @@
+/**
+ * Writing DNS packets: an independent decoder reads back what was written, compressed or not.
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import dnsPacket from 'dns-packet'

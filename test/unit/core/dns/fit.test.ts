@@ -1,3 +1,7 @@
+/**
+ * Limits and truncation of DNS answers (dns.md 11).
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import dnsPacket from 'dns-packet'

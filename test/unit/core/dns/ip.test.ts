@@ -1,3 +1,7 @@
+/**
+ * IP addresses as text, hex labels and reverse names.
+ */
+
 import assert from 'node:assert/strict'
 import { isIP } from 'node:net'
 import { describe, it } from 'node:test'

@@ -1,3 +1,7 @@
+/**
+ * The name grammar of dns.md 2 and the choice of zone.
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'

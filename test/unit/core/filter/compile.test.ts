@@ -1,3 +1,7 @@
+/**
+ * Filter expressions: operators with and without schema, refusals, bounds, and that nothing throws.
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'

@@ -1,0 +1,65 @@
+/**
+ * `npm run demo`: a dev agent, three small services, and the story of how they meet (scripts/demo/story.ts).
+ *
+ * Afterwards it stays up, printing commands to play with, until Ctrl-C. With `--once` it ends after the
+ * story, with exit code 0 when every step was as it should be and 1 otherwise. Leaves nothing behind.
+ */
+
+import { once } from 'node:events'
+import { Narrator } from './demo/narrator.ts'
+import { type Stage, setUpStage } from './demo/stage.ts'
+import { tellStory } from './demo/story.ts'
+
+/** Lines of the agent's log shown when the story fails. */
+const LOG_LINES = 30
+
+async function main(isOnce: boolean): Promise<number> {
+  const say = new Narrator()
+  say.title('Fairlead: two services find and call each other through a mesh, on this machine')
+  await using stage = await setUpStage()
+  try {
+    const { cart } = await tellStory(stage, say)
+    if (isOnce) {
+      say.plain('\nThe demo went as it should.')
+      return 0
+    }
+    invite(stage, cart.port, say)
+    await once(process, 'SIGINT')
+    say.plain('\nStopping.')
+    return 0
+  } catch (err) {
+    say.failed(reasonOf(err))
+    const lines = (await stage.log()).trimEnd().split('\n').slice(-LOG_LINES)
+    say.plain(`\nThe last lines of the agent's log:\n${lines.join('\n')}`)
+    return 1
+  }
+}
+
+function invite(stage: Stage, cartPort: number, say: Narrator): void {
+  say.title('Everything stays up until Ctrl-C. Play with it from another terminal:')
+  say.plain(`
+  export CONSUL_HTTP_ADDR=127.0.0.1:${stage.agent.http}
+  bin/fairlead members
+  bin/fairlead catalog services -tags
+  bin/fairlead intention list
+  bin/fairlead intention create -deny -replace cart payments
+  curl http://127.0.0.1:${cartPort}/checkout
+  dig @127.0.0.1 -p ${stage.agent.dns} payments.service.consul SRV
+  curl http://127.0.0.1:${stage.agent.http}/v1/health/service/payments?passing
+`)
+}
+
+function reasonOf(err: unknown): string {
+  const parts: string[] = []
+  for (let at = err; at instanceof Error; at = at.cause) parts.push(at.message)
+  return parts.join(': ') || String(err)
+}
+
+const args = process.argv.slice(2)
+const unknown = args.filter((arg) => arg !== '--once')
+if (unknown.length > 0) {
+  console.error(`unknown argument ${unknown.join(' ')}; there is only --once`)
+  process.exitCode = 2
+} else {
+  process.exitCode = await main(args.includes('--once'))
+}

@@ -7,7 +7,6 @@ import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server } from 'node:net'
 import { describe, it } from 'node:test'
-import { setImmediate as turn } from 'node:timers/promises'
 import dnsPacket from 'dns-packet'
 import { createDnsServer } from '../../../../agent/dns/dns-server.ts'
 import { COLD_WAIT_MS } from '../../../../agent/dns/responder.ts'
@@ -31,6 +30,9 @@ import {
 import { answered, ask, exchangeTcp, exchangeUdp, query } from './dns-client.ts'
 import { startServer } from './running-server.ts'
 import { StoreCatalog } from './store-catalog.ts'
+
+/** Lets everything that is due now run once. */
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 describe('DNS server: nodes and reverse names', () => {
   it('answers PTR for nodes and service addresses, NXDOMAIN for others', async () => {

@@ -48,9 +48,9 @@ export function serverApiHandlers(api: ServerApi): RpcHandlers {
         signal,
       })
     },
-    signLeaf: (request, signal) =>
+    signLeaf: async (request, signal) =>
       api.signLeaf(checked<SignLeafMessage>(signLeafMessage, request).csrPem, signal),
-    renewSession: (request, signal) =>
+    renewSession: async (request, signal) =>
       api.renewSession(checked<RenewSessionMessage>(renewSessionMessage, request).id, signal),
     status: (_, signal) => api.status(signal),
     subscribe: (request, signal) => feed(api, request, signal),

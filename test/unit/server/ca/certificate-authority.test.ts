@@ -1,0 +1,206 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { JsonObject } from '../../../../core/catalog/types.ts'
+import { silentLogger } from '../../../../core/log.ts'
+import { isSignedBy, readCertificate } from '../../../../runtime/pki/certificate.ts'
+import { createKeyAndCsr } from '../../../../runtime/pki/csr.ts'
+import { generateEcKey, generateRsaKey } from '../../../../runtime/pki/keys.ts'
+import { createRootCertificate } from '../../../../runtime/pki/root-certificate.ts'
+import {
+  CertificateAuthority,
+  type CertificateAuthorityOptions,
+} from '../../../../server/ca/certificate-authority.ts'
+import { pass, RaftAndStore } from '../raft-and-store.ts'
+
+const CLUSTER = '11111111-2222-3333-4444-555555555555'
+const WEB = `spiffe://${CLUSTER}.consul/ns/default/dc/dc1/svc/web`
+const HOUR = 3_600_000
+
+function authority(
+  base: RaftAndStore,
+  change: Partial<CertificateAuthorityOptions> = {},
+): CertificateAuthority {
+  return new CertificateAuthority(
+    {
+      isEnabled: true,
+      datacenter: 'dc1',
+      clusterId: CLUSTER,
+      leafTtlMs: 72 * HOUR,
+      rootTtlMs: 87_600 * HOUR,
+      config: {},
+      ...change,
+    },
+    {
+      store: base.store,
+      writer: base.writer,
+      clock: base.clock,
+      rng: base.rng,
+      log: silentLogger,
+      newId: () => 'ABCDEF00-0000-4000-8000-000000000000',
+    },
+  )
+}
+
+async function csr(uri = WEB): Promise<string> {
+  return (await createKeyAndCsr({ uri })).csrPem
+}
+
+function activeRootPem(base: RaftAndStore): string {
+  const { roots } = base.store.read('ca.roots', {}).value
+  return roots.find((root) => root.active)?.rootCertPem ?? ''
+}
+
+async function operatorRoot(kind: 'ec' | 'rsa', base: RaftAndStore): Promise<JsonObject> {
+  const key = kind === 'ec' ? await generateEcKey() : await generateRsaKey(2048)
+  const RootCert = await createRootCertificate({
+    key,
+    commonName: 'Our own root',
+    trustDomain: `${CLUSTER}.consul`,
+    serialNumber: 77,
+    notBefore: base.clock.wall(),
+    ttlMs: 87_600 * HOUR,
+  })
+  return { RootCert, PrivateKey: key.pem }
+}
+
+test('a new cluster gets its id, configuration and root, and signs', async () => {
+  await using base = await new RaftAndStore().start()
+  const ca = authority(base)
+  await ca.lead()
+  const config = base.store.read('ca.config', {}).value
+  assert.equal(config?.clusterId, CLUSTER)
+  assert.equal(config?.provider, 'consul')
+  assert.equal(config?.config['LeafCertTTL'], '72h0m0s')
+  const { value } = base.store.read('ca.roots', {})
+  assert.equal(value.trustDomain, `${CLUSTER}.consul`)
+  assert.equal(value.roots.length, 1)
+  assert.equal(value.roots[0]?.name, 'Consul CA Primary Cert')
+  assert.equal(value.roots[0]?.serialNumber, 1)
+  const leaf = await ca.sign(await csr())
+  assert.ok(isSignedBy(leaf.certPem, activeRootPem(base)))
+  assert.equal(leaf.notAfter - leaf.notBefore, 72 * HOUR)
+  assert.equal(leaf.index, base.store.lastIndex)
+})
+
+test('without a given cluster id a new one is made, in lower case', async () => {
+  await using base = await new RaftAndStore().start()
+  await authority(base, { clusterId: '' }).lead()
+  const { trustDomain } = base.store.read('ca.roots', {}).value
+  assert.equal(trustDomain, 'abcdef00-0000-4000-8000-000000000000.consul')
+})
+
+test('leading again, here or elsewhere, keeps the root and writes nothing', async () => {
+  await using base = await new RaftAndStore().start()
+  await authority(base).lead()
+  const root = activeRootPem(base)
+  const index = base.store.lastIndex
+  const other = authority(base, { clusterId: 'another' })
+  await other.lead()
+  assert.equal(base.store.lastIndex, index)
+  assert.ok(isSignedBy((await other.sign(await csr())).certPem, root))
+})
+
+test('it signs only while it leads, and says that it is a matter of time', async () => {
+  await using base = await new RaftAndStore().start()
+  const ca = authority(base)
+  const refusal = {
+    code: 'BUSY',
+    message: 'CA is uninitialized and unable to sign certificates yet: no active root',
+  }
+  await assert.rejects(ca.sign(await csr()), refusal)
+  await ca.lead()
+  await ca.sign(await csr())
+  ca.resign()
+  await assert.rejects(ca.sign(await csr()), refusal)
+})
+
+for (const kind of ['ec', 'rsa'] as const) {
+  test(`an operator's own ${kind} root is honoured, and its key is no one's to read`, async () => {
+    await using base = await new RaftAndStore().start()
+    const config = await operatorRoot(kind, base)
+    const ca = authority(base, { config })
+    await ca.lead()
+    assert.equal(activeRootPem(base), config['RootCert'])
+    const root = base.store.read('ca.roots', {}).value.roots[0]
+    assert.equal(root?.privateKeyType, kind)
+    assert.equal(root?.serialNumber, 77)
+    const leaf = await ca.sign(await csr())
+    assert.ok(isSignedBy(leaf.certPem, String(config['RootCert'])))
+    assert.equal(readCertificate(leaf.certPem).authorityKeyId, root?.signingKeyId)
+    assert.equal(JSON.stringify(base.store.read('ca.config', {}).value).includes('PRIVATE'), false)
+  })
+}
+
+test("an operator's key that does not belong to the root is refused and nothing is kept", async () => {
+  await using base = await new RaftAndStore().start()
+  const { RootCert } = await operatorRoot('ec', base)
+  const config = { RootCert: RootCert ?? '', PrivateKey: (await generateEcKey()).pem }
+  await assert.rejects(authority(base, { config }).lead(), { code: 'BAD_REQUEST' })
+  assert.equal(base.store.read('ca.roots', {}).value.roots.length, 0)
+})
+
+test('settings that break a rule are refused before anything runs', async () => {
+  await using base = await new RaftAndStore().start()
+  assert.throws(() => authority(base, { leafTtlMs: 60_000 }), {
+    code: 'BAD_REQUEST',
+    message: 'leaf cert TTL must be greater or equal than 1h0m0s',
+  })
+})
+
+test('a new leaf TTL counts from the next leaf on; a new root is not supported', async () => {
+  await using base = await new RaftAndStore().start()
+  const ca = authority(base)
+  await ca.lead()
+  const present = base.store.read('ca.config', {}).value
+  assert.ok(present !== null)
+  const change = (config: JsonObject, provider = 'consul') => ({
+    kind: 'ca.config.set' as const,
+    config: { clusterId: present.clusterId, provider, config: { ...present.config, ...config } },
+  })
+  const shorter = change({ LeafCertTTL: '2h' })
+  ca.checkConfig(shorter)
+  await base.write(shorter)
+  const leaf = await ca.sign(await csr())
+  assert.equal(leaf.notAfter - leaf.notBefore, 2 * HOUR)
+  assert.throws(() => ca.checkConfig(change({ LeafCertTTL: '1m' })), { code: 'BAD_REQUEST' })
+  assert.throws(() => ca.checkConfig(change({ PrivateKeyType: 'rsa', PrivateKeyBits: 2048 })), {
+    code: 'NOT_SUPPORTED',
+  })
+  assert.throws(() => ca.checkConfig(change({}, 'vault')), { code: 'NOT_SUPPORTED' })
+})
+
+test('an expired root signs nothing', async () => {
+  await using base = await new RaftAndStore().start()
+  const ca = authority(base, { rootTtlMs: 9000 * HOUR })
+  await ca.lead()
+  base.clock.jumpWall(9001 * HOUR)
+  await assert.rejects(ca.sign(await csr()), {
+    code: 'REJECTED',
+    message: /^root expired: certificate expired, expiration date: /,
+  })
+})
+
+test('over the rate, a request is refused with the text that clients know', async () => {
+  await using base = await new RaftAndStore().start()
+  const ca = authority(base, { config: { CSRMaxPerSecond: 1 } })
+  await ca.lead()
+  const requests = await Promise.all([csr(), csr()])
+  await ca.sign(requests[0])
+  await assert.rejects(ca.sign(requests[1]), {
+    code: 'RATE_LIMITED',
+    message: 'Rate limit reached, try again later',
+  })
+  await pass(base.clock, 1000)
+  await ca.sign(requests[1])
+})
+
+test('with the mesh turned off there is no CA', async () => {
+  await using base = await new RaftAndStore().start()
+  const ca = authority(base, { isEnabled: false })
+  await ca.lead()
+  assert.equal(base.store.read('ca.config', {}).value, null)
+  await assert.rejects(ca.sign(await csr()), {
+    code: 'REJECTED',
+    message: 'Connect must be enabled in order to use this endpoint',
+  })
+})

@@ -12,12 +12,15 @@ import { createDnsServer, type DnsServer } from '../../agent/dns/dns-server.ts'
 import { createHttpApi, type HttpApi } from '../../agent/http/server.ts'
 import { DefinitionFiles } from '../../agent/local/definition-files.ts'
 import { LocalState } from '../../agent/local/local-state.ts'
+import { StaticMembership } from '../../agent/members/static-membership.ts'
 import { createMesh, type Mesh } from '../../agent/mesh/mesh.ts'
+import { AntiEntropy } from '../../agent/sync/anti-entropy.ts'
 import { SubscribedViews } from '../../agent/view/catalog-views.ts'
 import type { AgentConfig } from '../../core/config/model.ts'
 import type { FairleadError } from '../../core/errors.ts'
 import type { Service } from '../../core/lifecycle.ts'
 import type { Logger } from '../../core/log.ts'
+import type { Membership } from '../../core/membership.ts'
 import type { Rng } from '../../core/rng.ts'
 import { type Clock, type Instant, instant } from '../../core/time.ts'
 import { loadOrCreateNodeId } from '../../runtime/host/node-id.ts'
@@ -28,7 +31,6 @@ import type { BoundPorts } from './banner.ts'
 import type { LoadedConfig } from './load-config.ts'
 import { writePidFile } from './pid-file.ts'
 import { DefinitionReload } from './reload.ts'
-import { soleMembership } from './sole-membership.ts'
 
 export interface AgentVersions {
   readonly fairlead: string
@@ -58,6 +60,7 @@ interface Parts {
   readonly server: Server
   readonly views: SubscribedViews
   readonly local: LocalState
+  readonly sync: AntiEntropy
   readonly mesh: Mesh
   readonly http: HttpApi
   readonly dns: DnsServer
@@ -67,7 +70,7 @@ interface Parts {
 const PART_DRAIN_MS = 2_000
 
 /** The running order, and the only copy of it. */
-const START_ORDER = ['server', 'views', 'local', 'mesh', 'http', 'dns'] as const
+const START_ORDER = ['server', 'views', 'local', 'sync', 'mesh', 'http', 'dns'] as const
 
 export async function composeAgent(
   loaded: LoadedConfig,
@@ -110,12 +113,7 @@ function createParts(
   const { config } = loaded
   const { clock, log } = deps
   const rng: Rng = systemRng()
-  const membership = soleMembership({
-    config,
-    build: `${versions.consul}:fairlead`,
-    serfPort: config.ports.serfLan,
-    rpcPort: () => portOf(server.rpcAddress),
-  })
+  const membership = aloneHere(config, versions, () => portOf(server.rpcAddress))
   const server: Server = createServer(config, {
     clock,
     log,
@@ -131,6 +129,14 @@ function createParts(
     log: log.child('view'),
   })
   const local = createLocalState(loaded, { clock, log })
+  const sync = new AntiEntropy(
+    {
+      nodeAddress: config.advertiseAddress,
+      nodeTaggedAddresses: config.taggedAddresses,
+      checkUpdateIntervalMs: config.checks.updateIntervalMs,
+    },
+    { clock, log: log.child('sync'), local, servers, membership, rng: rng.fork('sync') },
+  )
   const mesh = createMesh(config, {
     clock,
     log,
@@ -170,7 +176,39 @@ function createParts(
     { addresses: config.clientAddresses, port: config.ports.dns },
     { views, servers, config, clock, rng: rng.fork('dns'), log: log.child('dns') },
   )
-  return { server, views, local, mesh, http, dns }
+  return { server, views, local, sync, mesh, http, dns }
+}
+
+/** Until gossip is there. Asked for anew each time, because the RPC port is known only once it is bound. */
+function aloneHere(
+  config: AgentConfig,
+  versions: AgentVersions,
+  rpcPort: () => number,
+): Membership {
+  const current = (): StaticMembership =>
+    new StaticMembership({
+      nodeName: config.nodeName,
+      nodeId: config.nodeId,
+      datacenter: config.datacenter,
+      address: config.advertiseAddress,
+      port: config.ports.serfLan,
+      build: `${versions.consul}:fairlead`,
+      ...(config.server
+        ? {
+            server: {
+              rpcPort: rpcPort(),
+              grpcPort: 0,
+              bootstrapExpect: config.bootstrapExpect,
+              raftVersion: 3,
+            },
+          }
+        : {}),
+    })
+  return {
+    self: () => current().self(),
+    members: () => current().members(),
+    onChange: () => () => {},
+  }
 }
 
 function createLocalState(

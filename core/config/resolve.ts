@@ -10,6 +10,7 @@ import type { HostInterface } from './address-template.ts'
 import { resolveAddresses } from './addresses.ts'
 import { resolveConnect } from './connect.ts'
 import { resolveDns } from './dns.ts'
+import { ipFamily } from './ip-address.ts'
 import type { AgentConfig, LogLevel } from './model.ts'
 import type { ConfigProblem } from './problem.ts'
 import type { Definition, RawConfig } from './raw-config.ts'
@@ -63,7 +64,7 @@ export function resolveConfig(raw: RawConfig, devMode: boolean, host: HostFacts)
     bindAddress: addresses.bind,
     advertiseAddress: addresses.advertise,
     clientAddresses: addresses.client,
-    taggedAddresses: reader.map('tagged_addresses'),
+    taggedAddresses: resolveTaggedAddresses(reader, addresses.advertise),
     ports: resolvePorts(reader, devMode),
     retryJoin: reader.list('retry_join'),
     retryIntervalMs: reader.number('retry_interval', 30_000, 1),
@@ -154,6 +155,17 @@ function resolveNodeMeta(reader: RawReader): Readonly<Record<string, string>> {
     }
   }
   return meta
+}
+
+/** The address others use, under the names Consul's clients look for; given ones win. */
+function resolveTaggedAddresses(
+  reader: RawReader,
+  advertise: string,
+): Readonly<Record<string, string>> {
+  const family = ipFamily(advertise) === 6 ? 'ipv6' : 'ipv4'
+  const names = ['lan', `lan_${family}`, 'wan', `wan_${family}`]
+  const derived = Object.fromEntries(names.map((name) => [name, advertise]))
+  return { ...derived, ...reader.map('tagged_addresses') }
 }
 
 function resolveAltDomain(reader: RawReader, datacenter: string): string {

@@ -1,3 +1,7 @@
+/**
+ * Both implementations of the server API under the one contract of server-api-suite.ts.
+ */
+
 import { silentLogger } from '../../core/log.ts'
 import { seededRng } from '../../core/rng.ts'
 import { systemClock } from '../../runtime/clock/system-clock.ts'

@@ -1,4 +1,6 @@
-/** The server role as a whole: start, stop, restart on the same folder, death without warning. */
+/**
+ * The server role as a whole: start, stop, restart on the same folder, death without warning.
+ */
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'

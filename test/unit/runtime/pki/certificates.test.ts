@@ -1,4 +1,6 @@
-/** Chains of the built-in CA, judged by node:crypto and, when it is installed, by openssl. */
+/**
+ * Chains of the built-in CA, judged by node:crypto and, when it is installed, by openssl.
+ */
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'

@@ -1,3 +1,7 @@
+/**
+ * Signing requests: made, read back, and refused for every reason there is.
+ */
+
 import assert from 'node:assert/strict'
 import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { test } from 'node:test'

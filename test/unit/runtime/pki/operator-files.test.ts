@@ -1,4 +1,6 @@
-/** Files as an operator makes them, by openssl; skipped where it is not installed. */
+/**
+ * Files as an operator makes them, by openssl; skipped where it is not installed.
+ */
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'

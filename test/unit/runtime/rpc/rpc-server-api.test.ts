@@ -1,4 +1,6 @@
-/** How a client-mode agent chooses servers and what it repeats. The servers here answer as each test wants. */
+/**
+ * How a client-mode agent chooses servers and what it repeats. The servers here answer as each test wants.
+ */
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

@@ -1,10 +1,11 @@
-/** Host and channel over a real loopback socket, with handlers made for each test. */
+/**
+ * Host and channel over a real loopback socket, with handlers made for each test.
+ */
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { test } from 'node:test'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { FairleadError } from '../../../../core/errors.ts'
 import { silentLogger } from '../../../../core/log.ts'
 import { systemClock } from '../../../../runtime/clock/system-clock.ts'
@@ -12,6 +13,7 @@ import { open, REQUEST_BYTES_MAX, seal } from '../../../../runtime/rpc/envelope.
 import { RpcCallError, RpcChannel } from '../../../../runtime/rpc/rpc-channel.ts'
 import { type RpcHandlers, RpcHost } from '../../../../runtime/rpc/rpc-host.ts'
 
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 const TIMEOUT = { timeoutMs: 5000 }
 
 function handlers(some: Partial<RpcHandlers>): RpcHandlers {

@@ -1,3 +1,7 @@
+/**
+ * When a blocked read wakes, when it does not, and what it leaves behind; on real Raft and store.
+ */
+
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Evaluated } from '../../../../core/catalog/store-api.ts'

@@ -1,3 +1,7 @@
+/**
+ * Order, bounds and ends of one subscription, fed by a real store.
+ */
+
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { FeedFrame } from '../../../../core/catalog/feed.ts'

@@ -1,3 +1,7 @@
+/**
+ * How long a request is held without a leader, and which ones are.
+ */
+
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { FairleadError } from '../../../../core/errors.ts'

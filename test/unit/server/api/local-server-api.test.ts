@@ -1,4 +1,6 @@
-/** What the contract suite cannot arrange: no leader yet, a closing server, a store that is still behind. */
+/**
+ * What the contract suite cannot arrange: no leader yet, a closing server, a store that is still behind.
+ */
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

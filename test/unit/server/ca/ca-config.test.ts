@@ -1,3 +1,7 @@
+/**
+ * The table of mesh.md 4.5, rule by rule and text by text.
+ */
+
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { JsonObject } from '../../../../core/catalog/types.ts'

@@ -1,3 +1,7 @@
+/**
+ * The CA on a real replicated state: made once, signing while it leads, refusing what it must.
+ */
+
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { JsonObject } from '../../../../core/catalog/types.ts'

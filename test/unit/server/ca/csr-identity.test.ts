@@ -1,3 +1,7 @@
+/**
+ * Which identities a request may ask for (mesh.md 4.4).
+ */
+
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { signableIdentity } from '../../../../server/ca/csr-identity.ts'

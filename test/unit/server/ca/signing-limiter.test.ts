@@ -1,3 +1,7 @@
+/**
+ * Who waits, who is refused and in which order, under a clock moved by hand.
+ */
+
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ManualClock } from '../../../../runtime/clock/manual-clock.ts'

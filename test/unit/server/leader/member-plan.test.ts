@@ -1,3 +1,7 @@
+/**
+ * What is written about a member, and above all when nothing is.
+ */
+
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { CheckRecord, NodeRecord, ServiceRecord } from '../../../../core/catalog/types.ts'

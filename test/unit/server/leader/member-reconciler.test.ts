@@ -1,3 +1,7 @@
+/**
+ * Gossip made true in a real catalog, sweep by sweep.
+ */
+
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Command } from '../../../../core/catalog/commands.ts'

@@ -1,3 +1,7 @@
+/**
+ * How long tombstones live, under a clock moved by hand, on a real store.
+ */
+
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { silentLogger } from '../../../../core/log.ts'

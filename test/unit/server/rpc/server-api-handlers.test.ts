@@ -1,4 +1,6 @@
-/** What comes from the wire before it reaches the store; the API behind is a real one. */
+/**
+ * What comes from the wire before it reaches the store; the API behind is a real one.
+ */
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'

@@ -12,8 +12,6 @@ import { commandShape } from './command-shape.ts'
 import type { Command } from './commands.ts'
 import { decodeJson, encodeJson } from './json-codec.ts'
 
-export { decodeJson, encodeJson } from './json-codec.ts'
-
 export const COMMAND_VERSION = 1
 export const COMMAND_SIZE_MAX = 32 * 1024 * 1024
 

@@ -16,6 +16,13 @@ import { type Channel, channelsOf, itemsOf, type TopicDelta } from './topics.ts'
 export const HISTORY_ITEMS_MAX = 16_384
 export const FOLLOWERS_MAX = 200_000
 
+export interface FeedBounds {
+  /** Default HISTORY_ITEMS_MAX. Too small: followers that come back get snapshots; too large: memory. */
+  readonly historyItemsMax?: number
+  /** Default FOLLOWERS_MAX. */
+  readonly followersMax?: number
+}
+
 interface Past {
   readonly index: number
   readonly channel: Channel
@@ -40,10 +47,15 @@ export class FeedHub {
   #floor: number
   #followerCount = 0
   readonly #historyItemsMax: number
+  readonly #followersMax: number
 
-  constructor(startIndex: number, historyItemsMax = HISTORY_ITEMS_MAX) {
+  constructor(
+    startIndex: number,
+    { historyItemsMax = HISTORY_ITEMS_MAX, followersMax = FOLLOWERS_MAX }: FeedBounds = {},
+  ) {
     this.#floor = startIndex
     this.#historyItemsMax = historyItemsMax
+    this.#followersMax = followersMax
   }
 
   /** @throws FairleadError BUSY */
@@ -53,8 +65,8 @@ export class FeedHub {
     fromIndex: number | undefined,
     sink: (frame: FeedFrame<T>) => void,
   ): () => void {
-    if (this.#followerCount >= FOLLOWERS_MAX) {
-      throw new FairleadError('BUSY', `Too many subscriptions (limit ${FOLLOWERS_MAX})`)
+    if (this.#followerCount >= this.#followersMax) {
+      throw new FairleadError('BUSY', `Too many subscriptions (limit ${this.#followersMax})`)
     }
     const follower: Follower = { key, sink: sink as (frame: FeedFrame) => void, isClosed: false }
     this.#followerCount += 1

@@ -76,10 +76,6 @@ export function readState<N extends ReadName>(
   return READS[name](state, request)
 }
 
-export function isReadName(name: string): name is ReadName {
-  return Object.hasOwn(READS, name)
-}
-
 function readKey(state: State, { key }: Request<'kv.get'>): Evaluated<'kv.get'> {
   const order = orderKey(key)
   const entry = state.kv.get(order)

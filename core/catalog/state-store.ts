@@ -14,7 +14,7 @@ import type { ApplyResult, Command } from './commands.ts'
 import { startDraft } from './draft.ts'
 import { execute } from './execute.ts'
 import type { FeedFrame, Topic, TopicKey } from './feed.ts'
-import { FeedHub, HISTORY_ITEMS_MAX } from './feed-hub.ts'
+import { type FeedBounds, FeedHub } from './feed-hub.ts'
 import { readImage } from './image-reader.ts'
 import { writeImage } from './image-writer.ts'
 import { readState } from './read-state.ts'
@@ -27,8 +27,7 @@ import { WatchRegistry } from './watch-registry.ts'
 export interface StateStoreOptions {
   /** Written on every node. */
   readonly datacenter: string
-  /** Changed items kept for followers that come back; default HISTORY_ITEMS_MAX. More costs memory. */
-  readonly historyItemsMax?: number
+  readonly feeds?: FeedBounds
 }
 
 export class StateStore implements StateStoreApi {
@@ -40,7 +39,7 @@ export class StateStore implements StateStoreApi {
 
   constructor(options: StateStoreOptions) {
     this.#options = options
-    this.#feeds = new FeedHub(0, options.historyItemsMax ?? HISTORY_ITEMS_MAX)
+    this.#feeds = new FeedHub(0, options.feeds)
   }
 
   get lastIndex(): number {

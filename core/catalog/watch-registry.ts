@@ -23,7 +23,12 @@ export class WatchRegistry {
   readonly #waiters = new Map<WatchKey, Set<Waiter>>()
   /** Length of a watched KV prefix → number of different prefixes of that length. */
   readonly #prefixLengths = new Map<number, number>()
+  readonly #watchesMax: number
   #size = 0
+
+  constructor(watchesMax = WATCHES_MAX) {
+    this.#watchesMax = watchesMax
+  }
 
   /** Pairs of waiter and key. */
   get size(): number {
@@ -33,8 +38,9 @@ export class WatchRegistry {
   /** @throws FairleadError BUSY */
   watchOnce(keys: readonly WatchKey[], onChange: () => void): () => void {
     const waiter: Waiter = { keys: [...new Set(keys)], onChange, isDone: false }
-    if (this.#size + waiter.keys.length > WATCHES_MAX) {
-      throw new FairleadError('BUSY', `Too many blocking queries (limit ${WATCHES_MAX} watches)`)
+    if (this.#size + waiter.keys.length > this.#watchesMax) {
+      const text = `Too many blocking queries (limit ${this.#watchesMax} watches)`
+      throw new FairleadError('BUSY', text)
     }
     for (const key of waiter.keys) this.#add(key, waiter)
     return () => this.#remove(waiter)

@@ -88,7 +88,7 @@ function nameProblem(name: string): string | undefined {
 }
 
 /** Limits shared by every `Meta` of a config entry or intention (mesh.md 7). */
-function metaProblem(meta: Readonly<Record<string, string>>): string | undefined {
+export function metaProblem(meta: Readonly<Record<string, string>>): string | undefined {
   const pairs = Object.entries(meta)
   if (pairs.length > META_PAIRS_MAX) return `Meta exceeds maximum element count ${META_PAIRS_MAX}`
   for (const [key, value] of pairs) {

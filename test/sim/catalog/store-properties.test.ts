@@ -197,7 +197,7 @@ describe('feeds', () => {
     const away = fc.nat({ max: 30 })
     fc.assert(
       fc.property(commandsAndReaping, away, fc.integer({ min: 1, max: 60 }), (list, pick, kept) => {
-        const store = new StateStore({ datacenter: 'dc1', historyItemsMax: kept })
+        const store = new StateStore({ datacenter: 'dc1', feeds: { historyItemsMax: kept } })
         const views = TOPICS.map((topic) => ({ topic, view: new View(), close: () => {} }))
         for (const one of views)
           one.close = store.follow(one.topic, undefined, (f) => one.view.take(f))

@@ -133,7 +133,7 @@ describe('coming back to a topic', () => {
   })
 
   it('gives a snapshot when the history is too short, or the index is of the future', () => {
-    const driver = new Driver(new StateStore({ datacenter: 'dc1', historyItemsMax: 2 }))
+    const driver = new Driver(new StateStore({ datacenter: 'dc1', feeds: { historyItemsMax: 2 } }))
     for (const source of ['a', 'b', 'c']) allow(driver, source, 'db')
     assert.deepEqual(shown(follow(driver, 'intentions', 'db', 1).frames), ['2: +b/db', '3: +c/db'])
     const snapshot = ['3: = a/db b/db c/db']
@@ -154,6 +154,14 @@ describe('coming back to a topic', () => {
     driver.store.restore(other.store.snapshot().image())
     assert.deepEqual(shown(db.frames), ['0: =', '1: +a/db', '1: = x/db'])
     assert.equal(woken, 1)
+  })
+
+  it('is refused beyond the bound, until somebody leaves', () => {
+    const driver = new Driver(new StateStore({ datacenter: 'dc1', feeds: { followersMax: 1 } }))
+    const first = follow(driver, 'roots', '')
+    assert.throws(() => follow(driver, 'health', 'a'), { code: 'BUSY' })
+    first.close()
+    assert.equal(follow(driver, 'config', 'no-slash').frames.length, 1)
   })
 
   it('lets a sink follow and close while it is called', () => {

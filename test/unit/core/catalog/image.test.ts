@@ -20,6 +20,11 @@ function restoring(...texts: readonly string[]): () => void {
   return () => new StateStore({ datacenter: 'dc1' }).restore(texts.map((text) => Buffer.from(text)))
 }
 
+/** With the count of lines that goes with one line less. */
+function oneLess(text: string): string {
+  return text.replace(/"lines":(\d+)/, (_, lines) => `"lines":${Number(lines) - 1}`)
+}
+
 describe('the image of a state', () => {
   it('gives the same state whatever the cut of its chunks', () => {
     const driver = filled()
@@ -67,16 +72,45 @@ describe('the image of a state', () => {
       without(2),
       without(lines.length - 1),
       `${text}["noop",1]\n`,
+      text.replace('["ca-config",null]', '{"ca-config":null}'),
       text.replace('"node"', '"edon"'),
       text.replace('"modifyIndex":1', '"modifyIndex":"1"'),
       text.replace('{"caSerial"', '{{"caSerial"'),
-      without(1).replace('"lines":13', '"lines":12'),
+      oneLess(without(1)),
     ]
     const driver = filled()
     for (const bad of damaged) {
       assert.throws(() => driver.store.restore([Buffer.from(bad)]), { code: 'STORAGE_CORRUPT' })
     }
     assert.equal(driver.image(), text)
+  })
+
+  it('is refused when its lines contradict each other', () => {
+    const text = filled().image()
+    const [header, meta] = text.split('\n') as [string, string]
+    const service = text.split('\n').find((line) => line.startsWith('["service"')) as string
+    const group = text.split('\n').find((line) => line.startsWith('["group"')) as string
+    for (const lines of [[service], [group], [group.replace('"services"', '"nodes"')]]) {
+      const body = [header, meta, ...lines, `["end",{"lines":${lines.length + 1}}]`, '']
+      assert.throws(restoring(body.join('\n')), { code: 'STORAGE_CORRUPT' })
+    }
+    const cutGroup = oneLess(text.replace(`${group}\n`, ''))
+    assert.throws(restoring(cutGroup), { code: 'STORAGE_CORRUPT' })
+    const endless = Buffer.alloc(64 * 1024 * 1024 + 1, 'x')
+    assert.throws(() => new StateStore({ datacenter: 'dc1' }).restore([endless]), {
+      code: 'STORAGE_CORRUPT',
+    })
+  })
+
+  it('carries the signing key and the exhausted counter', () => {
+    const driver = new Driver()
+    const image = driver.image().replace('"offsetCounter":0', '"offsetCounter":8388606')
+    driver.store.restore([Buffer.from(image)])
+    assert.equal(
+      driver.refused(driver.register('n1', { service: sidecar('web') })),
+      'failed inserting service: cannot allocate any more unique service virtual IPs',
+    )
+    assert.equal(driver.store.snapshot().caProvider(), null)
   })
 
   it('is refused when a newer version wrote it', () => {

@@ -217,6 +217,11 @@ describe('the certificate authority', () => {
         'there must be exactly one active CA root',
       )
     }
+    const many = Array.from({ length: 65 }, (_, i) => root(`r${i}`, i === 0))
+    assert.equal(
+      driver.refused({ kind: 'ca.roots.set', roots: many, provider, cas: 0 }),
+      'there must be at most 64 CA roots',
+    )
     const one = { kind: 'ca.roots.set', roots: [root('a', true)], provider } as const
     assert.equal(driver.ok({ ...one, cas: 7 }), false)
     assert.equal(driver.ok({ ...one, cas: 0 }), true)

@@ -79,6 +79,12 @@ describe('PersistentMap', () => {
       let map = PersistentMap.empty<string>()
       for (const k of keys) map = map.set(k, k)
       assert.deepEqual(map.values(), ascending)
+      assert.deepEqual(map.keysUnder(''), ascending)
+      assert.deepEqual(
+        entries(map, indexKey(2500)).map(([k]) => k),
+        ascending.slice(2500),
+      )
+      assert.equal(map.keysUnder(indexKey(420).slice(0, -1)).length, 10)
       for (const k of rng.shuffle(ascending)) {
         map = map.delete(k)
         assert.equal(map.get(k), undefined)

@@ -111,7 +111,11 @@ describe('reads by service', () => {
       [1, 0],
     ])
     driver.ok(driver.deregister('n1'))
-    assert.deepEqual(at('10.0.0.2'), [0, 0])
+    driver.ok(driver.register('n1', { address: '10.0.0.3' }))
+    assert.deepEqual(['10.0.0.2', '10.0.0.3'].map(at), [
+      [0, 0],
+      [1, 0],
+    ])
   })
 })
 

@@ -66,6 +66,10 @@ const REFUSED: readonly (readonly [Partial<RegisterRequest>, string])[] = [
     "Couldn't load metadata pair ('a.b', 'v'): Key contains invalid characters",
   ],
   [
+    { meta: { ['k'.repeat(129)]: 'v' } },
+    `Couldn't load metadata pair ('${'k'.repeat(129)}', 'v'): Key is too long (limit: 128 characters)`,
+  ],
+  [
     { service: service({ service: 'w', meta: { k: 'v'.repeat(513) } }) },
     `Couldn't load metadata pair ('k', '${'v'.repeat(513)}'): Value is too long (limit: 512 characters)`,
   ],

@@ -41,6 +41,15 @@ describe('WatchRegistry', () => {
     assert.equal(watches.size, 2)
   })
 
+  it('registers nothing beyond its bound', () => {
+    const watches = new WatchRegistry(2)
+    const cancel = watches.watchOnce(['a', 'b'], () => {})
+    assert.throws(() => watches.watchOnce(['c'], () => {}), { code: 'BUSY' })
+    assert.equal(watches.size, 2)
+    cancel()
+    watches.watchOnce(['c'], () => {})
+  })
+
   it('lets a call register again without being called for the same change', () => {
     const watches = new WatchRegistry()
     let calls = 0

@@ -53,6 +53,30 @@ const REFUSED: readonly (readonly [IntentionWrite, string])[] = [
     `Meta key "${'k'.repeat(129)}" exceeds maximum length 128`,
   ],
   [{ ...BASE, meta: { k: 'v'.repeat(513) } }, 'Meta value for key "k" exceeds maximum length 512'],
+  [{ ...BASE, sourceName: 'x'.repeat(1025) }, 'Sources[0].Name: exceeds maximum length 1024'],
+  [{ ...BASE, sourceName: 'a\0' }, 'Sources[0].Name: must not contain a NUL character'],
+  [
+    {
+      ...http({}),
+      permissions: Array.from({ length: 257 }, () => ({
+        action: 'allow' as const,
+        http: { pathExact: '/' },
+      })),
+    },
+    'Sources[0].Permissions exceeds maximum element count 256',
+  ],
+  [
+    http({ header: Array.from({ length: 65 }, () => ({ name: 'h', present: true })) }),
+    'Sources[0].Permissions[0].HTTP.Header exceeds maximum element count 64',
+  ],
+  [
+    http({ pathExact: `/${'x'.repeat(2048)}` }),
+    'Sources[0].Permissions[0].HTTP.Path exceeds maximum length 2048',
+  ],
+  [
+    { ...BASE, action: '', permissions: [{ action: 'x' as 'allow', http: { pathExact: '/' } }] },
+    "Sources[0].Permissions[0].Action must be set to 'allow' or 'deny'",
+  ],
   [http({}), 'Sources[0].Permissions[0].HTTP should not be empty'],
   [
     http({ pathExact: 'a' }),

@@ -3,18 +3,36 @@
  */
 
 import type { Route } from './route.ts'
+import { AGENT_CHECK_ROUTES } from './routes/agent-checks.ts'
+import { AGENT_HEALTH_ROUTES } from './routes/agent-health.ts'
 import { AGENT_SELF_ROUTES } from './routes/agent-self.ts'
+import { AGENT_SERVICE_ROUTES } from './routes/agent-services.ts'
 import { CATALOG_ROUTES } from './routes/catalog.ts'
+import { CATALOG_WRITE_ROUTES } from './routes/catalog-writes.ts'
+import { CONFIG_ROUTES } from './routes/config.ts'
+import { CONNECT_ROUTES } from './routes/connect.ts'
 import { HEALTH_ROUTES } from './routes/health.ts'
+import { INTENTION_ROUTES } from './routes/intentions.ts'
 import { KV_ROUTES } from './routes/kv.ts'
+import { SESSION_ROUTES } from './routes/sessions.ts'
 import { STATUS_ROUTES } from './routes/status.ts'
+import { TXN_ROUTES } from './routes/txn.ts'
 import { UNSUPPORTED_ROUTES } from './unsupported-routes.ts'
 
 export const ROUTES: readonly Route[] = [
   ...STATUS_ROUTES,
   ...AGENT_SELF_ROUTES,
+  ...AGENT_SERVICE_ROUTES,
+  ...AGENT_CHECK_ROUTES,
+  ...AGENT_HEALTH_ROUTES,
   ...CATALOG_ROUTES,
+  ...CATALOG_WRITE_ROUTES,
   ...HEALTH_ROUTES,
   ...KV_ROUTES,
+  ...CONFIG_ROUTES,
+  ...CONNECT_ROUTES,
+  ...INTENTION_ROUTES,
+  ...SESSION_ROUTES,
+  ...TXN_ROUTES,
   ...UNSUPPORTED_ROUTES,
 ]

@@ -8,15 +8,15 @@ import type { KvOp, KvWrite } from '../../../core/catalog/commands.ts'
 import { goQuote } from '../../../core/catalog/go-quote.ts'
 import type { KvEntry } from '../../../core/catalog/types.ts'
 import { FairleadError } from '../../../core/errors.ts'
-import { wallTime } from '../../../core/time.ts'
 import type { HttpCall } from '../call.ts'
 import type { AgentContext } from '../context.ts'
-import { datacenterOf, refuseTenancy } from '../query-options.ts'
+import { refuseTenancy } from '../query-options.ts'
 import { ask } from '../reading.ts'
 import { emptyReply, jsonReply, type Reply, textReply } from '../reply.ts'
 import type { BodyLimit, Route } from '../route.ts'
 import { textList } from '../wire/json.ts'
 import { kvListJson } from '../wire/kv.ts'
+import { apply, nowOf } from '../writing.ts'
 
 export const KV_ROUTES: readonly Route[] = [
   {
@@ -88,7 +88,7 @@ async function put(call: HttpCall): Promise<Reply> {
   if (query.has('cas')) op = { verb: 'cas', entry: write, index: indexOf(query.get('cas')) }
   else if (query.has('acquire')) op = { verb: 'lock', entry: write }
   else if (query.has('release')) op = { verb: 'unlock', entry: write }
-  return apply(call, op)
+  return applyOp(call, op)
 }
 
 async function remove(call: HttpCall): Promise<Reply> {
@@ -96,21 +96,16 @@ async function remove(call: HttpCall): Promise<Reply> {
   const { query, suffix: key } = call
   if (query.has('recurse')) {
     const conflict = conflictOf(call, ['recurse', 'cas'])
-    return conflict ?? apply(call, { verb: 'delete-tree', key })
+    return conflict ?? applyOp(call, { verb: 'delete-tree', key })
   }
   if (key === '') return textReply(400, 'Missing key name')
-  if (!query.has('cas')) return apply(call, { verb: 'delete', key })
-  return apply(call, { verb: 'delete-cas', key, index: indexOf(query.get('cas')) })
+  if (!query.has('cas')) return applyOp(call, { verb: 'delete', key })
+  return applyOp(call, { verb: 'delete-cas', key, index: indexOf(query.get('cas')) })
 }
 
-async function apply(call: HttpCall, op: KvOp): Promise<Reply> {
-  const { agent } = call
-  const datacenter = datacenterOf(call)
-  const result = await agent.servers.write(
-    { kind: 'kv', op, now: wallTime(agent.clock.wall()) },
-    datacenter === undefined ? {} : { datacenter },
-  )
-  return jsonReply(result.ok && result.value !== false ? 'true' : 'false')
+async function applyOp(call: HttpCall, op: KvOp): Promise<Reply> {
+  const value = await apply(call, { kind: 'kv', op, now: nowOf(call) })
+  return jsonReply(value === false ? 'false' : 'true')
 }
 
 function conflictOf(call: HttpCall, names: readonly string[]): Reply | undefined {

@@ -1,0 +1,349 @@
+/**
+ * The fields of every kind of config entry: their spelling and rough type (http-api.md 23, mesh.md 7).
+ *
+ * Names are written here as they are printed; in bodies CamelCase, snake_case and any case are the same.
+ * Fields that only fairlead knows are part of the tables. Values that depend on each other are not judged
+ * here.
+ */
+
+/** 'any' is opaque; the others are a scalar of JSON. */
+export type FieldType =
+  | 'any'
+  | 'text'
+  | 'flag'
+  | 'number'
+  /** A Go duration string, or nanoseconds. */
+  | 'duration'
+  | { readonly list: FieldType }
+  /** Keys are data. */
+  | { readonly map: FieldType }
+  | { readonly fields: Fields }
+
+export type Fields = Readonly<Record<string, FieldType>>
+
+const fields = (inner: Fields): FieldType => ({ fields: inner })
+const list = (of: FieldType): FieldType => ({ list: of })
+const map = (of: FieldType): FieldType => ({ map: of })
+
+const TEXTS = list('text')
+const TEXT_MAP = map('text')
+const MESH_GATEWAY = fields({ Mode: 'text' })
+const TRANSPARENT_PROXY = fields({ OutboundListenerPort: 'number', DialedDirectly: 'flag' })
+const EXPOSE = fields({
+  Checks: 'flag',
+  Paths: list(
+    fields({
+      ListenerPort: 'number',
+      Path: 'text',
+      LocalPathPort: 'number',
+      Protocol: 'text',
+      ParsedFromCheck: 'flag',
+    }),
+  ),
+})
+const ENVOY_EXTENSIONS = list(
+  fields({
+    Name: 'text',
+    Required: 'flag',
+    Arguments: 'any',
+    ConsulVersion: 'text',
+    EnvoyVersion: 'text',
+  }),
+)
+const HEADER_MODIFIERS = fields({ Add: TEXT_MAP, Set: TEXT_MAP, Remove: TEXTS })
+const LIMITS = fields({
+  MaxConnections: 'number',
+  MaxPendingRequests: 'number',
+  MaxConcurrentRequests: 'number',
+})
+const PASSIVE_HEALTH_CHECK = fields({
+  Interval: 'duration',
+  MaxFailures: 'number',
+  EnforcingConsecutive5xx: 'number',
+  MaxEjectionPercent: 'number',
+  BaseEjectionTime: 'duration',
+})
+const UPSTREAM_CONFIG = fields({
+  Name: 'text',
+  Namespace: 'text',
+  Partition: 'text',
+  Peer: 'text',
+  Protocol: 'text',
+  ConnectTimeoutMs: 'number',
+  Limits: LIMITS,
+  PassiveHealthCheck: PASSIVE_HEALTH_CHECK,
+  MeshGateway: MESH_GATEWAY,
+  BalanceOutboundConnections: 'text',
+  EnvoyListenerJSON: 'text',
+  EnvoyClusterJSON: 'text',
+})
+const TLS_RANGE = fields({ TLSMinVersion: 'text', TLSMaxVersion: 'text', CipherSuites: TEXTS })
+const SDS = fields({ ClusterName: 'text', CertResource: 'text' })
+const GATEWAY_TLS = fields({
+  Enabled: 'flag',
+  SDS,
+  TLSMinVersion: 'text',
+  TLSMaxVersion: 'text',
+  CipherSuites: TEXTS,
+})
+const RESOLVER_TARGET = {
+  Service: 'text',
+  ServiceSubset: 'text',
+  Namespace: 'text',
+  Partition: 'text',
+  Datacenter: 'text',
+  Peer: 'text',
+} as const
+
+const SERVICE_DEFAULTS: Fields = {
+  Protocol: 'text',
+  Mode: 'text',
+  TransparentProxy: TRANSPARENT_PROXY,
+  MutualTLSMode: 'text',
+  MeshGateway: MESH_GATEWAY,
+  Expose: EXPOSE,
+  ExternalSNI: 'text',
+  UpstreamConfig: fields({ Overrides: list(UPSTREAM_CONFIG), Defaults: UPSTREAM_CONFIG }),
+  Destination: fields({ Addresses: TEXTS, Port: 'number' }),
+  MaxInboundConnections: 'number',
+  LocalConnectTimeoutMs: 'number',
+  LocalRequestTimeoutMs: 'number',
+  BalanceInboundConnections: 'text',
+  RateLimits: 'any',
+  EnvoyExtensions: ENVOY_EXTENSIONS,
+}
+
+const PROXY_DEFAULTS: Fields = {
+  Config: 'any',
+  Mode: 'text',
+  TransparentProxy: TRANSPARENT_PROXY,
+  MutualTLSMode: 'text',
+  MeshGateway: MESH_GATEWAY,
+  Expose: EXPOSE,
+  AccessLogs: fields({
+    Enabled: 'flag',
+    DisableListenerLogs: 'flag',
+    Type: 'text',
+    Path: 'text',
+    JSONFormat: 'text',
+    TextFormat: 'text',
+  }),
+  EnvoyExtensions: ENVOY_EXTENSIONS,
+  FailoverPolicy: fields({ Mode: 'text', Regions: TEXTS }),
+  PrioritizeByLocality: fields({ Mode: 'text' }),
+}
+
+const ROUTE_MATCH = fields({
+  HTTP: fields({
+    PathExact: 'text',
+    PathPrefix: 'text',
+    PathRegex: 'text',
+    CaseInsensitive: 'flag',
+    Header: list(
+      fields({
+        Name: 'text',
+        Present: 'flag',
+        Exact: 'text',
+        Prefix: 'text',
+        Suffix: 'text',
+        Regex: 'text',
+        Invert: 'flag',
+      }),
+    ),
+    QueryParam: list(fields({ Name: 'text', Present: 'flag', Exact: 'text', Regex: 'text' })),
+    Methods: TEXTS,
+    SourceService: TEXTS,
+  }),
+})
+
+const ROUTE_DESTINATION = fields({
+  Service: 'text',
+  ServiceSubset: 'text',
+  Namespace: 'text',
+  Partition: 'text',
+  PrefixRewrite: 'text',
+  RequestTimeout: 'duration',
+  IdleTimeout: 'duration',
+  NumRetries: 'number',
+  RetryOnConnectFailure: 'flag',
+  RetryOn: TEXTS,
+  RetryOnStatusCodes: list('number'),
+  RequestHeaders: HEADER_MODIFIERS,
+  ResponseHeaders: HEADER_MODIFIERS,
+  Mirror: 'any',
+  Fault: 'any',
+  PerTryTimeout: 'duration',
+  RetryBackoff: fields({ Base: 'duration', Max: 'duration' }),
+  HedgeOnPerTryTimeout: 'flag',
+  RateLimit: 'any',
+})
+
+const SERVICE_ROUTER: Fields = {
+  Routes: list(fields({ Match: ROUTE_MATCH, Destination: ROUTE_DESTINATION })),
+}
+
+const SERVICE_SPLITTER: Fields = {
+  Splits: list(
+    fields({
+      Weight: 'number',
+      Service: 'text',
+      ServiceSubset: 'text',
+      Namespace: 'text',
+      Partition: 'text',
+      RequestHeaders: HEADER_MODIFIERS,
+      ResponseHeaders: HEADER_MODIFIERS,
+    }),
+  ),
+}
+
+const SERVICE_RESOLVER: Fields = {
+  DefaultSubset: 'text',
+  Subsets: map(fields({ Filter: 'text', OnlyPassing: 'flag' })),
+  Redirect: fields({ ...RESOLVER_TARGET, SamenessGroup: 'text' }),
+  Failover: map(
+    fields({
+      Service: 'text',
+      ServiceSubset: 'text',
+      Namespace: 'text',
+      Datacenters: TEXTS,
+      Targets: list(fields(RESOLVER_TARGET)),
+      Policy: fields({ Mode: 'text', Regions: TEXTS }),
+      SamenessGroup: 'text',
+    }),
+  ),
+  ConnectTimeout: 'duration',
+  RequestTimeout: 'duration',
+  PrioritizeByLocality: fields({ Mode: 'text' }),
+  LoadBalancer: fields({
+    Policy: 'text',
+    RingHashConfig: fields({ MinimumRingSize: 'number', MaximumRingSize: 'number' }),
+    LeastRequestConfig: fields({ ChoiceCount: 'number' }),
+    HashPolicies: list(
+      fields({
+        Field: 'text',
+        FieldValue: 'text',
+        CookieConfig: fields({ Session: 'flag', TTL: 'duration', Path: 'text' }),
+        SourceIP: 'flag',
+        Terminal: 'flag',
+      }),
+    ),
+    SlowStart: fields({ Window: 'duration', Aggression: 'number', MinWeightPercent: 'number' }),
+    PanicThreshold: 'number',
+    RetryBudget: fields({ Percent: 'number', MinConcurrency: 'number' }),
+  }),
+}
+
+const MESH: Fields = {
+  TransparentProxy: fields({ MeshDestinationsOnly: 'flag' }),
+  AllowEnablingPermissiveMutualTLS: 'flag',
+  ValidateClusters: 'flag',
+  TLS: fields({ Incoming: TLS_RANGE, Outgoing: TLS_RANGE }),
+  HTTP: fields({
+    SanitizeXForwardedClientCert: 'flag',
+    Incoming: fields({
+      RequestNormalization: fields({
+        InsecureDisablePathNormalization: 'flag',
+        MergeSlashes: 'flag',
+        PathWithEscapedSlashesAction: 'text',
+        HeadersWithUnderscoresAction: 'text',
+      }),
+    }),
+  }),
+  Peering: fields({ PeerThroughMeshGateways: 'flag' }),
+}
+
+const INGRESS_GATEWAY: Fields = {
+  TLS: GATEWAY_TLS,
+  Defaults: fields({
+    MaxConnections: 'number',
+    MaxPendingRequests: 'number',
+    MaxConcurrentRequests: 'number',
+    PassiveHealthCheck: PASSIVE_HEALTH_CHECK,
+  }),
+  Listeners: list(
+    fields({
+      Port: 'number',
+      Protocol: 'text',
+      TLS: GATEWAY_TLS,
+      Services: list(
+        fields({
+          Name: 'text',
+          Namespace: 'text',
+          Partition: 'text',
+          Hosts: TEXTS,
+          TLS: fields({ SDS }),
+          RequestHeaders: HEADER_MODIFIERS,
+          ResponseHeaders: HEADER_MODIFIERS,
+          MaxConnections: 'number',
+          MaxPendingRequests: 'number',
+          MaxConcurrentRequests: 'number',
+          PassiveHealthCheck: PASSIVE_HEALTH_CHECK,
+        }),
+      ),
+    }),
+  ),
+}
+
+const TERMINATING_GATEWAY: Fields = {
+  Services: list(
+    fields({
+      Name: 'text',
+      Namespace: 'text',
+      CAFile: 'text',
+      CertFile: 'text',
+      KeyFile: 'text',
+      SNI: 'text',
+      DisableAutoHostRewrite: 'flag',
+    }),
+  ),
+}
+
+const EXPORTED_SERVICES: Fields = {
+  Services: list(
+    fields({
+      Name: 'text',
+      Namespace: 'text',
+      Consumers: list(
+        fields({ Peer: 'text', PeerName: 'text', Partition: 'text', SamenessGroup: 'text' }),
+      ),
+    }),
+  ),
+}
+
+const CERTIFICATE: Fields = { Certificate: 'text', PrivateKey: 'text' }
+
+const JWT_PROVIDER: Fields = {
+  JSONWebKeySet: 'any',
+  Issuer: 'text',
+  Audiences: TEXTS,
+  Locations: 'any',
+  Forwarding: 'any',
+  ClockSkewSeconds: 'number',
+  CacheConfig: fields({ Size: 'number' }),
+}
+
+/** Listeners, routes and filters of API gateways are kept as they are given. */
+const API_GATEWAY: Fields = { Listeners: 'any', Status: 'any' }
+const HTTP_ROUTE: Fields = { Parents: 'any', Hostnames: TEXTS, Rules: 'any', Status: 'any' }
+const TCP_ROUTE: Fields = { Parents: 'any', Services: 'any', Status: 'any' }
+
+/** Kinds that can be stored, with their fields. */
+export const CONFIG_KINDS: ReadonlyMap<string, Fields> = new Map(
+  Object.entries({
+    'service-defaults': SERVICE_DEFAULTS,
+    'proxy-defaults': PROXY_DEFAULTS,
+    'service-router': SERVICE_ROUTER,
+    'service-splitter': SERVICE_SPLITTER,
+    'service-resolver': SERVICE_RESOLVER,
+    mesh: MESH,
+    'ingress-gateway': INGRESS_GATEWAY,
+    'terminating-gateway': TERMINATING_GATEWAY,
+    'exported-services': EXPORTED_SERVICES,
+    'api-gateway': API_GATEWAY,
+    'http-route': HTTP_ROUTE,
+    'tcp-route': TCP_ROUTE,
+    'inline-certificate': CERTIFICATE,
+    'file-system-certificate': CERTIFICATE,
+    'jwt-provider': JWT_PROVIDER,
+  }),
+)

@@ -1,0 +1,161 @@
+/**
+ * The bodies of connect/intentions, and the names in its query parameters (http-api.md 22.5, mesh.md 6).
+ *
+ * What a client read may be sent back: computed fields are accepted and ignored. Every tenancy but
+ * `default` is refused. The rules an intention must obey are the servers'.
+ */
+
+import type { IntentionWrite } from '../../../core/catalog/commands.ts'
+import { goQuote } from '../../../core/catalog/go-quote.ts'
+import type { IntentionPermission } from '../../../core/catalog/types.ts'
+import { decodeBody } from '../../../core/decode/body.ts'
+import { boolean, list, opaque, string, stringMap } from '../../../core/decode/decoder.ts'
+import { field, object, optional } from '../../../core/decode/object.ts'
+import { FairleadError } from '../../../core/errors.ts'
+
+const HEADER = object('IntentionHTTPHeaderPermission', {
+  name: field('Name', string, ''),
+  present: field('Present', boolean, false),
+  exact: field('Exact', string, ''),
+  prefix: field('Prefix', string, ''),
+  suffix: field('Suffix', string, ''),
+  contains: field('Contains', string, ''),
+  regex: field('Regex', string, ''),
+  invert: field('Invert', boolean, false),
+  ignoreCase: field('IgnoreCase', boolean, false, { alias: 'ignore_case' }),
+})
+type DecodedHeader = Exclude<ReturnType<typeof HEADER.read>, symbol>
+
+const HTTP = object('IntentionHTTPPermission', {
+  pathExact: field('PathExact', string, '', { alias: 'path_exact' }),
+  pathPrefix: field('PathPrefix', string, '', { alias: 'path_prefix' }),
+  pathRegex: field('PathRegex', string, '', { alias: 'path_regex' }),
+  header: field<readonly DecodedHeader[]>('Header', list(HEADER), []),
+  methods: field<readonly string[]>('Methods', list(string), []),
+})
+
+const PERMISSION = object('IntentionPermission', {
+  action: field('Action', string, ''),
+  http: optional('HTTP', HTTP),
+  jwt: optional('JWT', opaque),
+})
+type DecodedPermission = Exclude<ReturnType<typeof PERMISSION.read>, symbol>
+
+const INTENTION = object('Intention', {
+  id: field('ID', string, ''),
+  description: field('Description', string, ''),
+  sourceNs: field('SourceNS', string, ''),
+  sourceName: field('SourceName', string, ''),
+  sourcePartition: field('SourcePartition', string, ''),
+  sourcePeer: field('SourcePeer', string, ''),
+  sourceSamenessGroup: field('SourceSamenessGroup', string, ''),
+  sourceType: field('SourceType', string, ''),
+  destinationNs: field('DestinationNS', string, ''),
+  destinationName: field('DestinationName', string, ''),
+  destinationPartition: field('DestinationPartition', string, ''),
+  action: field('Action', string, ''),
+  permissions: field<readonly DecodedPermission[]>('Permissions', list(PERMISSION), []),
+  jwt: optional('JWT', opaque),
+  meta: field('Meta', stringMap, {}),
+  defaultAddr: optional('DefaultAddr', opaque),
+  defaultPort: optional('DefaultPort', opaque),
+  precedence: optional('Precedence', opaque),
+  createdAt: optional('CreatedAt', opaque),
+  updatedAt: optional('UpdatedAt', opaque),
+  hash: optional('Hash', opaque),
+  createIndex: optional('CreateIndex', opaque),
+  modifyIndex: optional('ModifyIndex', opaque),
+})
+
+/** @throws FairleadError BAD_REQUEST, NOT_SUPPORTED */
+export function intentionFromBody(body: string): IntentionWrite {
+  const given = decodeBody(INTENTION, body)
+  for (const tenant of [
+    given.sourceNs,
+    given.destinationNs,
+    given.sourcePartition,
+    given.destinationPartition,
+  ]) {
+    if (tenant !== '' && tenant !== 'default')
+      throw bad(`unknown namespace or partition "${tenant}"`)
+  }
+  if (given.sourcePeer !== '' || given.sourceSamenessGroup !== '') {
+    throw unsupported('Intentions from cluster peers are not supported by this version of Fairlead')
+  }
+  if (given.jwt !== undefined || given.permissions.some((p) => p.jwt !== undefined)) {
+    throw unsupported('JWT in intentions is not supported by this version of Fairlead')
+  }
+  if (given.sourceType !== '' && given.sourceType !== 'consul') {
+    throw bad("Sources[0].Type must be set to 'consul'")
+  }
+  return {
+    id: given.id,
+    description: given.description,
+    sourceName: given.sourceName,
+    destinationName: given.destinationName,
+    action: actionOf(given.action),
+    permissions: given.permissions.map(permissionOf),
+    meta: given.meta,
+  }
+}
+
+function actionOf(action: string): IntentionWrite['action'] {
+  if (action === '' || action === 'allow' || action === 'deny') return action
+  throw bad("Sources[0].Action must be set to 'allow' or 'deny'")
+}
+
+function permissionOf(given: DecodedPermission, i: number): IntentionPermission {
+  const { action, http } = given
+  const at = `Sources[0].Permissions[${i}]`
+  if (action !== 'allow' && action !== 'deny') {
+    throw bad(`${at}.Action must be set to 'allow' or 'deny'`)
+  }
+  if (http === undefined) throw bad(`${at}.HTTP is required`)
+  return {
+    action,
+    http: {
+      ...(http.pathExact === '' ? {} : { pathExact: http.pathExact }),
+      ...(http.pathPrefix === '' ? {} : { pathPrefix: http.pathPrefix }),
+      ...(http.pathRegex === '' ? {} : { pathRegex: http.pathRegex }),
+      ...(http.header.length === 0 ? {} : { header: http.header.map(headerOf) }),
+      ...(http.methods.length === 0 ? {} : { methods: http.methods }),
+    },
+  }
+}
+
+function headerOf(
+  given: DecodedHeader,
+): NonNullable<IntentionPermission['http']['header']>[number] {
+  return {
+    name: given.name,
+    ...(given.present ? { present: true } : {}),
+    ...(given.exact === '' ? {} : { exact: given.exact }),
+    ...(given.prefix === '' ? {} : { prefix: given.prefix }),
+    ...(given.suffix === '' ? {} : { suffix: given.suffix }),
+    ...(given.contains === '' ? {} : { contains: given.contains }),
+    ...(given.regex === '' ? {} : { regex: given.regex }),
+    ...(given.invert ? { invert: true } : {}),
+    ...(given.ignoreCase ? { ignoreCase: true } : {}),
+  }
+}
+
+/**
+ * Name out of `name`, `namespace/name` or `partition/namespace/name`.
+ *
+ * @throws FairleadError BAD_REQUEST for another tenancy than `default`
+ */
+export function serviceNameOf(given: string): string {
+  const parts = given.split('/')
+  const name = parts.pop() ?? ''
+  const isDefault = parts.every((part) => part === 'default' || (part === '*' && name === '*'))
+  if (parts.length <= 2 && isDefault && !given.startsWith('peer:')) return name
+  throw bad(`Invalid service name ${goQuote(given)}: only the default namespace exists`)
+}
+
+function bad(message: string): FairleadError {
+  return new FairleadError('BAD_REQUEST', message)
+}
+
+function unsupported(message: string): FairleadError {
+  return new FairleadError('NOT_SUPPORTED', message)
+}

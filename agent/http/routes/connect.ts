@@ -1,0 +1,169 @@
+/**
+ * /v1/connect/ca and /v1/agent/connect: roots, leaves, and the decision for proxies of others
+ * (http-api.md 22.1 to 22.4, mesh.md 4.10).
+ *
+ * The agent's own endpoints go through its cache, so their answers say whether and how old.
+ */
+
+import { decodeBody } from '../../../core/decode/body.ts'
+import { opaque, string } from '../../../core/decode/decoder.ts'
+import { field, object, optional } from '../../../core/decode/object.ts'
+import { FairleadError } from '../../../core/errors.ts'
+import { decideConnection } from '../../../core/intentions/decide.ts'
+import { describeDecision } from '../../../core/intentions/describe.ts'
+import { parseSpiffeUri } from '../../../core/mesh/spiffe.ts'
+import type { HttpCall } from '../call.ts'
+import { goBoolean } from '../go-boolean.ts'
+import {
+  blockingParameters,
+  type CacheControl,
+  type ReadParameters,
+  readParameters,
+  refuseTenancy,
+} from '../query-options.ts'
+import { type Answer, ask, askWith, cacheHeaders } from '../reading.ts'
+import { jsonReply, type Reply, textReply } from '../reply.ts'
+import type { Route } from '../route.ts'
+import { caConfigJson, caRootsJson, leafJson } from '../wire/ca.ts'
+import { text } from '../wire/json.ts'
+import { queryMetaFields } from '../wire/query-meta.ts'
+
+export const CONNECT_ROUTES: readonly Route[] = [
+  {
+    path: '/v1/connect/ca/roots',
+    doc: 'Root certificates of the mesh',
+    blocking: true,
+    query: ['pem'],
+    methods: { GET: roots },
+  },
+  {
+    path: '/v1/connect/ca/configuration',
+    doc: 'Configuration of the certificate authority; cannot be changed in this version',
+    methods: { GET: configuration, PUT: setConfiguration },
+  },
+  {
+    path: '/v1/agent/connect/ca/roots',
+    doc: "Root certificates of the mesh, through this agent's cache",
+    blocking: true,
+    methods: { GET: agentRoots },
+  },
+  {
+    path: '/v1/agent/connect/ca/leaf/',
+    doc: 'Certificate and key of a service name, made on this host',
+    blocking: true,
+    methods: { GET: leaf },
+  },
+  {
+    path: '/v1/agent/connect/authorize',
+    doc: 'Whether the owner of a certificate may connect to a service of this agent',
+    methods: { POST: authorize },
+  },
+]
+
+async function roots(call: HttpCall): Promise<Reply> {
+  requireConnect(call)
+  const asPem = pemOf(call)
+  const answer = await ask(call, 'ca.roots', {}, { cache: 'refreshed' })
+  if (!asPem) return rootsReply(answer)
+  return {
+    status: 200,
+    type: 'application/pem-certificate-chain',
+    headers: answer.headers,
+    body: Buffer.from(answer.value.roots.map((root) => root.rootCertPem).join('')),
+  }
+}
+
+function pemOf(call: HttpCall): boolean {
+  const given = call.query.get('pem')
+  if (given === '') return false
+  const parsed = goBoolean(given)
+  if (parsed !== undefined) return parsed
+  throw new FairleadError('BAD_REQUEST', "The 'pem' query parameter must be a boolean value")
+}
+
+const ALWAYS_CACHED: CacheControl = {
+  mustRevalidate: false,
+  maxAgeMs: undefined,
+  staleIfErrorMs: undefined,
+}
+
+async function agentRoots(call: HttpCall): Promise<Reply> {
+  requireConnect(call)
+  const given = readParameters(call)
+  const parameters: ReadParameters = { ...given, cached: given.cached ?? ALWAYS_CACHED }
+  return rootsReply(await askWith(call, parameters, 'ca.roots', {}, { cache: 'refreshed' }))
+}
+
+function rootsReply(answer: Answer<'ca.roots'>): Reply {
+  const meta = queryMetaFields({ index: answer.index, knownLeader: true, lastContactMs: 0 })
+  return jsonReply(caRootsJson(answer.value, meta), answer.headers)
+}
+
+async function configuration(call: HttpCall): Promise<Reply> {
+  requireConnect(call)
+  const { value } = await ask(call, 'ca.config', {})
+  if (value === null) {
+    throw new FairleadError('BUSY', 'CA is uninitialized and unable to tell its configuration yet')
+  }
+  return jsonReply(caConfigJson(value))
+}
+
+function setConfiguration(): Reply {
+  throw new FairleadError(
+    'NOT_SUPPORTED',
+    'PUT /v1/connect/ca/configuration is not supported by this version of Fairlead',
+  )
+}
+
+async function leaf(call: HttpCall): Promise<Reply> {
+  requireConnect(call)
+  refuseTenancy(call)
+  const service = call.unescapedSuffix()
+  if (service === '') return textReply(400, 'Missing service name')
+  const { minIndex, waitMs } = blockingParameters(call)
+  const found = await call.agent.leaves.leaf(service, {
+    signal: call.signal,
+    ...(minIndex === 0 ? {} : { minIndex, waitMs }),
+  })
+  return jsonReply(leafJson(found.leaf, service), [
+    'X-Consul-Index',
+    String(Math.max(1, found.leaf.index)),
+    ...cacheHeaders(found.cached, found.ageMs),
+  ])
+}
+
+const AUTHORIZE = object('ConnectAuthorizeRequest', {
+  target: field('Target', string, ''),
+  clientCertUri: field('ClientCertURI', string, ''),
+  clientCertSerial: optional('ClientCertSerial', opaque),
+})
+
+async function authorize(call: HttpCall): Promise<Reply> {
+  refuseTenancy(call)
+  const { target, clientCertUri } = decodeBody(AUTHORIZE, call.bodyText())
+  if (target === '') throw bad('Target service must be specified')
+  const identity = parseSpiffeUri(clientCertUri)
+  if ('error' in identity) throw bad('ClientCertURI not a valid Connect identifier')
+  if (identity.kind !== 'service') throw bad('ClientCertURI not a valid Service identifier')
+  const parameters = { ...readParameters(call), minIndex: 0, cached: ALWAYS_CACHED }
+  const request = { by: 'destination', name: target } as const
+  const answer = await askWith(call, parameters, 'intention.match', request, {
+    cache: 'refreshed',
+  })
+  const policy = call.agent.config.defaultIntentionPolicy
+  const decision = decideConnection(answer.value, identity.service, policy)
+  // Without a word of the operator the policy is allow, as it is where ACLs are off.
+  const reason = describeDecision(decision, policy !== 'allow')
+  const json = `{"Authorized":${decision.kind === 'allow'},"Reason":${text(reason)}}`
+  return jsonReply(json, answer.headers)
+}
+
+/** @throws FairleadError REJECTED */
+function requireConnect(call: HttpCall): void {
+  if (call.agent.config.connect.enabled) return
+  throw new FairleadError('REJECTED', 'Connect must be enabled in order to use this endpoint')
+}
+
+function bad(message: string): FairleadError {
+  return new FairleadError('BAD_REQUEST', message)
+}

@@ -5,17 +5,17 @@
  * action, never the next intention. Regular expressions are RE2 (linear time) and must match the whole
  * value. A missing header matches no comparison, inverted or not, as in Envoy; only an inverted
  * `present` asks for absence. Does not normalise paths: the proxy does so before asking.
- * Compiled once per rule object (a WeakMap); a request then allocates nothing, except one lower-cased
- * header value where `ignoreCase` asks for it.
+ * Compiled once per list of permissions (a WeakMap); a request then allocates nothing, except one
+ * lower-cased header value where `ignoreCase` asks for it. Bounds of patterns: core/filter/regex.ts.
  */
 
-import { RE2JS } from 're2js'
 import type {
   IntentionAction,
   IntentionHeaderMatch,
   IntentionPermission,
   IntentionRecord,
 } from '../catalog/types.ts'
+import { compileRegex } from '../filter/regex.ts'
 
 /** What a permission can look at. */
 export interface PermissionRequest {
@@ -55,10 +55,10 @@ export function permits(
   return defaultAction === 'allow'
 }
 
-/** @returns undefined when `pattern` is a regular expression that RE2 takes, else what is wrong */
+/** @returns undefined when `pattern` is an RE2 expression within the bounds of filter/regex.ts, else why not */
 export function regexProblem(pattern: string): string | undefined {
   try {
-    RE2JS.compile(pattern)
+    matchWhole(pattern)
     return undefined
   } catch (thrown) {
     return thrown instanceof Error ? thrown.message : String(thrown)
@@ -96,7 +96,7 @@ function compilePath(permission: IntentionPermission, allows: boolean): TextTest
   const { pathExact, pathPrefix, pathRegex } = permission.http
   if (pathExact !== undefined && pathExact !== '') return (path) => path === pathExact
   if (pathPrefix !== undefined && pathPrefix !== '') return (path) => path.startsWith(pathPrefix)
-  if (pathRegex !== undefined && pathRegex !== '') return compileRegex(pathRegex, allows)
+  if (pathRegex !== undefined && pathRegex !== '') return safeMatch(pathRegex, allows)
   return undefined
 }
 
@@ -116,7 +116,7 @@ function compileValue(match: IntentionHeaderMatch, allows: boolean): TextTest | 
   const { exact, prefix, suffix, contains, regex } = match
   if (isSet(regex)) {
     // An inverted match turns the fail-safe answer around, so it is asked for the other way.
-    return compileRegex(regex, match.invert === true ? !allows : allows)
+    return safeMatch(regex, match.invert === true ? !allows : allows)
   }
   const ignoreCase = match.ignoreCase === true
   const fold = (text: string): string => (ignoreCase ? text.toLowerCase() : text)
@@ -147,8 +147,12 @@ function isSet(text: string | undefined): text is string {
  * Rules are validated on write, so a pattern that does not compile comes from another version. It then
  * fails to the safe side: an allow matches nothing, a deny matches everything.
  */
-function compileRegex(pattern: string, allows: boolean): TextTest {
-  if (regexProblem(pattern) !== undefined) return () => !allows
-  const compiled = RE2JS.compile(pattern)
-  return (text) => compiled.testExact(text)
+function safeMatch(pattern: string, allows: boolean): TextTest {
+  return regexProblem(pattern) === undefined ? matchWhole(pattern) : () => !allows
+}
+
+/** Compiles the pattern by itself first: `a)|(b` must not become valid by the group around it. */
+function matchWhole(pattern: string): TextTest {
+  compileRegex(pattern)
+  return compileRegex(`\\A(?:${pattern})\\z`)
 }

@@ -1,4 +1,6 @@
-/** Random commands over few names, so that they meet: fast-check arbitraries shared by the catalog tests. */
+/**
+ * Random commands over few names, so that they meet: fast-check arbitraries shared by the catalog tests.
+ */
 
 import fc from 'fast-check'
 import type { Command, KvOp, TxnOp } from '../../../core/catalog/commands.ts'

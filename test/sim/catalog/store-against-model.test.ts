@@ -1,3 +1,7 @@
+/**
+ * The state store against a model of plain arrays, under random commands (core/catalog/).
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'

@@ -1,3 +1,7 @@
+/**
+ * What the state store promises, under random commands: watches, indexes, determinism, restore, feeds.
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'

@@ -1,3 +1,7 @@
+/**
+ * Commands and tagged JSON as bytes: reversal, strictness, damage (codec.ts, json-codec.ts, base64.ts).
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'

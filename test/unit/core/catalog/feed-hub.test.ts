@@ -1,3 +1,7 @@
+/**
+ * Topics, deltas and resumption of the change feed (feed-hub.ts, topics.ts).
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { FeedFrame, Topic } from '../../../../core/catalog/feed.ts'

@@ -1,3 +1,7 @@
+/**
+ * Writing, restoring and refusing images (image-writer.ts, image-reader.ts).
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { IMAGE_CHUNK_SIZE } from '../../../../core/catalog/image-format.ts'

@@ -1,3 +1,7 @@
+/**
+ * KV writes, locks and prefix indexes (kv.ts; http-api.md 4, 13).
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Driver, kvWrite, session } from './store-fixture.ts'

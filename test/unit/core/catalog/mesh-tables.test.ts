@@ -1,4 +1,6 @@
-/** Intentions, config entries, the CA and virtual addresses in the store. */
+/**
+ * Intentions, config entries, the CA and virtual addresses in the store.
+ */
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

@@ -1,3 +1,7 @@
+/**
+ * The ordered persistent map against a sorted Map, and the byte order of its keys.
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'

@@ -1,3 +1,7 @@
+/**
+ * Reads of the catalog and the index each reports (read-catalog.ts; http-api.md 4, 11, 12).
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { check, Driver, service, sidecar } from './store-fixture.ts'

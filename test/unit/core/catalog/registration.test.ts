@@ -1,3 +1,7 @@
+/**
+ * Registration, node identity and deregistration, with the texts of http-api.md 11.
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { RegisterRequest } from '../../../../core/catalog/commands.ts'

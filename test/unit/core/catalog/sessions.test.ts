@@ -1,3 +1,7 @@
+/**
+ * Sessions, their ends, lock delays and session checks (sessions.ts; http-api.md 14).
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { SessionRecord } from '../../../../core/catalog/types.ts'

@@ -1,4 +1,6 @@
-/** A state store driven by short commands: every call takes the next index. */
+/**
+ * A state store driven by short commands: every call takes the next index.
+ */
 
 import assert from 'node:assert/strict'
 import type {

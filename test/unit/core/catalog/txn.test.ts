@@ -1,3 +1,7 @@
+/**
+ * Transactions: results, all or nothing, every text of http-api.md 17.
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type {

@@ -1,3 +1,7 @@
+/**
+ * Who is woken by what, and when (watch-registry.ts).
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { kvPrefixWatch, kvWatch } from '../../../../core/catalog/watch-keys.ts'

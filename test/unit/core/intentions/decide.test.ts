@@ -1,3 +1,7 @@
+/**
+ * Which rule decides a connection (decide.ts; mesh.md 6.2).
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { decideConnection } from '../../../../core/intentions/decide.ts'

@@ -1,4 +1,6 @@
-/** A complete intention record for tests: what is not said is `web` → `db`, allow. */
+/**
+ * A complete intention record for tests: what is not said is `web` → `db`, allow.
+ */
 
 import type { IntentionRecord } from '../../../../core/catalog/types.ts'
 import { precedenceOf } from '../../../../core/intentions/precedence.ts'

@@ -1,3 +1,7 @@
+/**
+ * Requests judged by permissions (permissions.ts; mesh.md 6.5).
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
@@ -29,6 +33,8 @@ describe('permissions of an intention', () => {
     assert.equal(allowed({ pathRegex: '/v[0-9]+/x' }, 'GET', '/v12/x'), true)
     assert.equal(allowed({ pathRegex: '/v[0-9]+/x' }, 'GET', '/v12/xy'), false)
     assert.equal(allowed({ pathRegex: '/v[0-9]+/x' }, 'GET', '/a/v12/x'), false)
+    assert.equal(allowed({ pathRegex: '/a|/ab' }, 'GET', '/ab'), true)
+    assert.equal(allowed({ pathRegex: '/a|/ab' }, 'GET', '/a\n'), false)
   })
 
   it('wants every criterion of one permission', () => {
@@ -102,6 +108,7 @@ describe('permissions of an intention', () => {
 
   it('names what is wrong with a pattern', () => {
     assert.equal(regexProblem('a+b'), undefined)
+    assert.notEqual(regexProblem('a)|(b'), undefined)
     assert.match(regexProblem('(?<=a)b') ?? '', /error parsing regexp/)
   })
 

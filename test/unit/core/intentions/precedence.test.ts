@@ -1,3 +1,7 @@
+/**
+ * The order of rules and how they are described (precedence.ts, describe.ts; mesh.md 4.10, 6.2).
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'

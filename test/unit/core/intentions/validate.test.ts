@@ -1,3 +1,7 @@
+/**
+ * Every refusal text for an intention (validate.ts; mesh.md 6.7).
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'

@@ -97,9 +97,14 @@ export class AntiEntropy implements Service {
     void this.#request(true)
   }
 
-  /** Tries once more to bring the catalog up to date. */
-  async drain(): Promise<void> {
-    await this.syncChanges()
+  /** Gives the last changes the time until `deadline` to reach the catalog. */
+  async drain(deadline: Instant): Promise<void> {
+    const { clock } = this.#deps
+    const synced = new AbortController()
+    const timeUp = clock.sleep(Math.max(0, deadline - clock.now()), synced.signal).catch(() => {})
+    await Promise.race([this.syncChanges(), timeUp])
+    synced.abort()
+    await timeUp
   }
 
   async stop(): Promise<void> {

@@ -98,15 +98,6 @@ export const COMMANDS: CommandTree = {
   members: command('List the members of the cluster', async () => {
     return (await import('./commands/members.ts')).membersCommand
   }),
-  operator: group('Look after the servers', {
-    raft: group('The consensus of the servers', {
-      'list-peers': command('List the servers and their roles', async () => {
-        return (await import('./commands/operator-raft.ts')).raftListPeersCommand
-      }),
-      ...allUnsupported('remove-peer', 'transfer-leader'),
-    }),
-    ...allUnsupported('area', 'autopilot', 'usage', 'utilization'),
-  }),
   proxy: {
     kind: 'command',
     summary: 'The mesh proxy of this host; started by the agent',
@@ -146,6 +137,7 @@ export const COMMANDS: CommandTree = {
     'login',
     'logout',
     'monitor',
+    'operator',
     'peering',
     'resource',
     'rtt',

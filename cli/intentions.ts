@@ -6,11 +6,13 @@ import type { ApiClient } from './api-client.ts'
 import { UsageError } from './command.ts'
 
 export interface IntentionAnswer {
-  readonly ID: string
-  readonly Description: string
+  /** Only intentions made in the old way, by id, have one. */
+  readonly ID?: string
+  readonly Description?: string
   readonly SourceName: string
   readonly DestinationName: string
-  readonly Action: string
+  /** Absent when permissions decide. */
+  readonly Action?: string
   readonly Permissions?: readonly unknown[] | null
   readonly Meta: Readonly<Record<string, string>> | null
   readonly Precedence: number

@@ -70,10 +70,11 @@ export const intentionGetCommand: CommandSpec = {
   flags: [...SERVER_FLAGS, ...API_FLAGS],
   run: async (args, context) => {
     const intention = await readIntention(new ApiClient(args, context), args.positionals)
-    const action = intention.Action === '' ? [] : [['Action', intention.Action] as const]
-    const id = intention.ID === '' ? [] : [['ID', intention.ID] as const]
-    const description =
-      intention.Description === '' ? [] : [['Description', intention.Description] as const]
+    const optional = [
+      ['Action', intention.Action],
+      ['ID', intention.ID],
+      ['Description', intention.Description],
+    ].flatMap(([name = '', value]) => (value ? [[name, value] as const] : []))
     const meta = Object.entries(intention.Meta ?? {})
       .sort()
       .map(([name, value]) => [`Meta[${name}]`, value] as const)
@@ -82,9 +83,7 @@ export const intentionGetCommand: CommandSpec = {
         [
           ['Source', intention.SourceName],
           ['Destination', intention.DestinationName],
-          ...action,
-          ...id,
-          ...description,
+          ...optional,
           ...meta,
           ['Created At', intention.CreatedAt],
         ],
@@ -111,9 +110,9 @@ export const intentionListCommand: CommandSpec = {
       return EXIT_NONE
     }
     const rows = intentions.map((intention) => [
-      intention.ID,
+      intention.ID ?? '',
       intention.SourceName,
-      intention.Action,
+      intention.Action ?? '',
       intention.DestinationName,
       String(intention.Precedence),
     ])

@@ -25,7 +25,8 @@ export const LAYERS: Readonly<Record<string, LayerRule>> = {
   agent: { folders: ['core', 'proto', 'runtime', 'agent'], node: true, packages: ['fastify'] },
   proxy: { folders: ['core', 'runtime', 'proxy'], node: true, packages: [] },
   cli: { folders: ALL, node: true, packages: ['commander'] },
-  scripts: { folders: ['core', 'runtime', 'cli', 'scripts'], node: true, packages: [] },
+  // Reads the tables of the other folders to write reference pages.
+  scripts: { folders: ALL, node: true, packages: [] },
   bench: { folders: ALL, node: true, packages: 'any' },
   test: { folders: [...ALL, 'test'], node: true, packages: 'any' },
   ui: { folders: ['ui', 'core'], node: false, packages: [] },

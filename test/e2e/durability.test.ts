@@ -3,9 +3,11 @@
  */
 
 import assert from 'node:assert/strict'
-import { rm } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { startAgent, type TestAgent, temporaryFolder } from './harness/agent.ts'
+import { eventually } from './harness/program.ts'
 
 const ROUNDS = 4
 const WRITERS = 4
@@ -44,9 +46,14 @@ describe('a server with a data directory', () => {
         const registered = await agent.put('/v1/agent/service/register', {
           Name: 'web',
           Port: 8080,
-          Check: { TTL: '1h', Status: 'passing' },
+          Check: { TTL: '1h' },
         })
         assert.equal(registered.status, 200, await registered.text())
+        const passed = await agent.put('/v1/agent/check/pass/service:web')
+        assert.equal(passed.status, 200, await passed.text())
+        await eventually('the reported status is on disk', async () => {
+          return (await readdir(join(dataDir, 'checks', 'state'))).length === 1
+        })
         const intention = await agent.put('/v1/connect/intentions/exact?source=a&destination=web', {
           Action: 'deny',
         })
@@ -58,8 +65,10 @@ describe('a server with a data directory', () => {
       assert.equal(await identity(agent), nodeId)
       const services = await agent.json<Record<string, { Port: number }>>('/v1/agent/services')
       assert.equal(services['web']?.Port, 8080)
-      const health = await agent.json<readonly unknown[]>('/v1/health/service/web?passing')
-      assert.equal(health.length, 1)
+      await eventually('the service is healthy in the catalog', async () => {
+        const health = await agent.json<readonly unknown[]>('/v1/health/service/web?passing')
+        return health.length === 1
+      })
       const check = await agent.json<{ Allowed: boolean }>(
         '/v1/connect/intentions/check?source=a&destination=web',
       )

@@ -1,0 +1,70 @@
+/**
+ * docs/reference/cli.md from the tree of commands.
+ */
+
+import type { CommandSpec } from '../../cli/command.ts'
+import { COMMANDS, type CommandTree } from '../../cli/command-tree.ts'
+import { code, GENERATED, table } from './markdown.ts'
+
+export async function cliPage(): Promise<string> {
+  const unsupported: string[] = []
+  const sections = await commandSections(COMMANDS, [], unsupported)
+  return `# Command line
+
+${GENERATED}
+
+\`fairlead <command> [flags] [arguments]\`. Flags take one dash or two, a value after a blank or \`=\`, and stand before
+the arguments; a switch takes a value only after \`=\` (\`-server=false\`). Results go to standard output, everything
+else to standard error. \`fairlead <command> -help\` shows the flags.
+
+Exit codes: 0 good; 1 failed or used wrongly; 2 as noted below; 127 no such command.
+
+Commands that talk to an agent find it by \`-http-addr\`, \`FAIRLEAD_HTTP_ADDR\` or \`CONSUL_HTTP_ADDR\`
+(default \`http://127.0.0.1:8500\`), and obey \`CONSUL_HTTP_TOKEN\`, \`CONSUL_HTTP_TOKEN_FILE\`, \`CONSUL_HTTP_AUTH\`,
+\`CONSUL_HTTP_SSL\`, \`CONSUL_HTTP_SSL_VERIFY\`, \`CONSUL_CACERT\`, \`CONSUL_CLIENT_CERT\`, \`CONSUL_CLIENT_KEY\` and
+\`CONSUL_TLS_SERVER_NAME\`.
+
+| Command | Exit codes of its own |
+| --- | --- |
+| \`members\` | 2: no member matches |
+| \`intention check\` | 0 allowed, 1 denied, 2 could not be found out |
+| \`intention list\` | 2: there are none |
+| \`agent\` | 0 after SIGTERM, SIGINT or \`leave\`; 1 when it could not start, failed, or was cut by a second signal |
+
+${sections.join('\n')}
+## Not there yet
+
+These commands of Consul answer that they are not supported yet: ${unsupported.map(code).join(', ')}.
+`
+}
+
+async function commandSections(
+  tree: CommandTree,
+  path: readonly string[],
+  unsupported: string[],
+): Promise<readonly string[]> {
+  const sections: string[] = []
+  for (const [name, node] of Object.entries(tree)) {
+    const here = [...path, name]
+    if (node.kind === 'unsupported') unsupported.push(here.join(' '))
+    else if (node.kind === 'group') {
+      sections.push(...(await commandSections(node.children, here, unsupported)))
+    } else if (node.hidden !== true) sections.push(section(here, await node.load()))
+  }
+  return sections
+}
+
+function section(path: readonly string[], spec: CommandSpec): string {
+  const usage = ['fairlead', ...path, '[flags]', spec.usage].join(' ').trim()
+  const rows = spec.flags.map((flag) => [
+    code(`-${flag.name}${flag.metavar === '' ? '' : ` <${flag.metavar}>`}`),
+    flag.doc,
+  ])
+  return `## ${path.join(' ')}
+
+${spec.summary}.
+
+    ${usage}
+
+${rows.length === 0 ? '' : `${table(['Flag', 'Meaning'], rows)}\n`}`
+}

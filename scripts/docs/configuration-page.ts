@@ -1,0 +1,92 @@
+/**
+ * docs/reference/configuration.md from the tables of keys, flags and old names.
+ */
+
+import { DROPPED, RENAMED } from '../../core/config/deprecated.ts'
+import { AGENT_FLAGS } from '../../core/config/flags.ts'
+import { type KeyLeaf, leaves } from '../../core/config/key-table.ts'
+import { KEYS } from '../../core/config/keys.ts'
+import { code, GENERATED, table } from './markdown.ts'
+
+export function configurationPage(): string {
+  const all = [...leaves(KEYS)]
+  const of = (support: KeyLeaf['support']) => all.filter(([, leaf]) => leaf.support === support)
+  const flags = new Map(AGENT_FLAGS.map((flag) => [flag.key, `-${flag.name}`]))
+  return `# Configuration
+
+${GENERATED}
+
+The agent reads flags and files. Files end in \`.hcl\` (HCL 1) or \`.json\`; \`-config-file\` and \`-config-dir\` take
+a file or a folder and may be repeated; a folder gives its files in the order of their names, without going deeper.
+\`fairlead validate\` checks files without starting anything.
+
+From lowest to highest precedence: defaults, flags that may be repeated, files in the order given, other flags,
+\`-hcl\` texts. A later value replaces an earlier one; blocks and maps merge key by key; lists, services and checks
+are appended.
+
+A wrong configuration starts nothing: every problem is reported at once with the key, the value, the place and what to
+do. Unknown keys are problems. Durations are texts such as \`"10s"\` or \`"1h30m"\`. Ports: \`-1\` is off, \`0\` any
+free port. Addresses may use \`{{ GetPrivateIP }}\`, \`{{ GetPublicIP }}\` and \`{{ GetInterfaceIP "eth0" }}\`.
+
+\`SIGHUP\`, \`fairlead reload\` and \`systemctl reload fairlead\` read everything again and take over the keys marked
+"reload"; a wrong file changes nothing and the reason is logged.
+
+## Supported keys
+
+${table(
+  ['Key', 'Type', 'Default', 'Flag', 'Reload', 'Meaning'],
+  of('full').map(([path, leaf]) => [
+    code(path),
+    leaf.type,
+    code(leaf.default),
+    code(flags.get(path) ?? ''),
+    leaf.reload ? 'yes' : '',
+    leaf.doc,
+  ]),
+)}
+
+\`-dev\` is a flag only: a server on 127.0.0.1 that elects itself and keeps nothing.
+
+A \`service\` block takes \`name\`, \`id\`, \`tags\`, \`address\`, \`port\`, \`socket_path\`, \`tagged_addresses\`,
+\`meta\`, \`weights\`, \`enable_tag_override\`, \`token\`, \`check\`, \`checks\`, \`kind\`, \`proxy\`, \`connect\` and
+\`locality\`; a \`check\` block takes the fields of \`/v1/agent/check/register\` in lower case with underscores.
+
+## Refused keys
+
+Fairlead does not have these yet, and starting without the protection they promise would be unsafe. Setting one stops the
+start; its "off" value is accepted.
+
+${table(
+  ['Key', 'Why'],
+  of('refused').map(([path, leaf]) => [code(path), leaf.doc]),
+)}
+
+## Keys of Consul that have no effect yet
+
+Accepted; each one that is set is named in a warning at start.
+
+${of('none')
+  .map(([path]) => code(path))
+  .join(', ')}
+
+## Keys that need no effect
+
+Accepted silently.
+
+${table(
+  ['Key', 'Why'],
+  of('ignored').map(([path, leaf]) => [code(path), leaf.doc]),
+)}
+
+## Old names
+
+Accepted with a warning and translated.
+
+${table(
+  ['Old', 'Now'],
+  [...RENAMED].map(([old, current]) => [code(old), code(current)]),
+)}
+
+Without meaning any more: ${[...DROPPED].map(code).join(', ')}.
+`
+}

@@ -159,7 +159,9 @@ test('openssl accepts the chain for servers and clients', { skip: !hasOpenssl },
         encoding: 'utf8',
       }).stdout
       assert.match(text, /Subject Alternative Name: critical\s+URI:spiffe:/)
-      assert.match(text, /Key Agreement/)
+      assert.match(text, /Basic Constraints: critical\s+CA:FALSE/)
+      assert.match(text, /Digital Signature, Key Encipherment, Data Encipherment, Key Agreement\s/)
+      assert.match(text, /TLS Web Client Authentication, TLS Web Server Authentication\s/)
       assert.match(text, /IP Address:0:0:0:0:0:0:0:1/)
     }
   } finally {

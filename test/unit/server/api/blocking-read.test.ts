@@ -127,6 +127,57 @@ test('what is absent and stays absent blocks on, though its index moves', async 
   assert.equal(reply.value.length, 1)
 })
 
+test('what comes and goes before anyone looks is still absent', async () => {
+  const { base, reads } = await started()
+  await using _ = base
+  await base.write(set('other', '1'))
+  const read = keyRead(base, 'a')
+  const first = await reads.run(read)
+  const answer = reads.run(read, { minIndex: first.index })
+  await settle()
+  await Promise.all([base.write(set('a', '1')), base.write(remove('a'))])
+  assert.ok(await isPending(answer))
+  assert.equal(read.evaluations, 3, 'it was woken and looked')
+  await base.write(set('a', '2'))
+  assert.notEqual((await answer).value, null)
+})
+
+test('no watch is left in the store, however the wait ended', async () => {
+  const base = await new RaftAndStore().start()
+  await using _ = base
+  let watches = 0
+  const store = {
+    watchOnce: (...args: Parameters<typeof base.store.watchOnce>) => {
+      watches += 1
+      const cancel = base.store.watchOnce(...args)
+      return () => {
+        watches -= 1
+        cancel()
+      }
+    },
+  }
+  const reads = new BlockingReads({ store, clock: base.clock, rng: base.rng })
+  const minIndex = await base.write(set('a', '1'))
+  const controller = new AbortController()
+  const waits = Promise.allSettled([
+    reads.run(keyRead(base, 'a'), { minIndex, signal: controller.signal }),
+    reads.run(keyRead(base, 'a'), { minIndex, waitMs: 1000 }),
+    reads.run(keyRead(base, 'a'), { minIndex }),
+    reads.run(keyRead(base, 'b'), { minIndex }),
+  ])
+  await settle()
+  assert.equal(watches, 4)
+  controller.abort(new Error('gone'))
+  await pass(base.clock, 1100)
+  assert.equal(watches, 2)
+  await base.write(set('a', '2'))
+  await settle()
+  assert.equal(watches, 1)
+  reads.close()
+  await waits
+  assert.equal(watches, 0)
+})
+
 test('a key that is deleted answers, and so does one that appears', async () => {
   const { base, reads } = await started()
   await using _ = base

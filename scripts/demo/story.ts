@@ -74,7 +74,7 @@ async function register(api: string, cast: Cast, say: Narrator): Promise<void> {
       Check: {
         Name: 'HTTP on /health',
         HTTP: `http://127.0.0.1:${service.port}/health`,
-        Interval: '500ms',
+        Interval: '1s',
         Timeout: '1s',
       },
     }

@@ -1,0 +1,203 @@
+/**
+ * Makes the parts of an agent and hands each what it needs; starts nothing.
+ *
+ * With compose.ts the only place where server and agent meet. What one part needs of another is an
+ * interface of core or the part itself, passed here and nowhere else.
+ */
+
+import { join } from 'node:path'
+import { CheckRunners } from '../../agent/checks/check-runners.ts'
+import { CriticalReaper } from '../../agent/checks/critical-reaper.ts'
+import { createDnsServer, type DnsServer } from '../../agent/dns/dns-server.ts'
+import { createHttpApi, type HttpApi } from '../../agent/http/server.ts'
+import { DefinitionFiles } from '../../agent/local/definition-files.ts'
+import { LocalState } from '../../agent/local/local-state.ts'
+import { StaticMembership } from '../../agent/members/static-membership.ts'
+import { createMesh, type Mesh } from '../../agent/mesh/mesh.ts'
+import { AntiEntropy } from '../../agent/sync/anti-entropy.ts'
+import { SubscribedViews } from '../../agent/view/catalog-views.ts'
+import type { AgentConfig } from '../../core/config/model.ts'
+import type { FairleadError } from '../../core/errors.ts'
+import type { Logger } from '../../core/log.ts'
+import type { Membership } from '../../core/membership.ts'
+import type { Rng } from '../../core/rng.ts'
+import type { Clock } from '../../core/time.ts'
+import { createKeyAndCsr } from '../../runtime/pki/csr.ts'
+import { systemRng } from '../../runtime/random/system-random.ts'
+import { createServer, type Server } from '../../server/server.ts'
+import type { LoadedConfig } from './load-config.ts'
+
+export interface AgentVersions {
+  readonly fairlead: string
+  /** The Consul version whose formats are spoken. */
+  readonly consul: string
+}
+
+export interface Parts {
+  readonly server: Server
+  readonly views: SubscribedViews
+  readonly local: LocalState
+  readonly sync: AntiEntropy
+  readonly checks: CheckRunners
+  readonly reaper: CriticalReaper
+  readonly mesh: Mesh
+  readonly http: HttpApi
+  readonly dns: DnsServer
+}
+
+export interface PartsDeps {
+  readonly clock: Clock
+  readonly log: Logger
+  /** Where a dev agent keeps its control socket. */
+  readonly devFolder: string
+  readonly onFatal: (error: FairleadError) => void
+  readonly onLeave: () => Promise<void>
+  readonly onReload: () => Promise<void>
+}
+
+export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps: PartsDeps): Parts {
+  const { config } = loaded
+  const { clock, log } = deps
+  const rng: Rng = systemRng()
+  const membership = aloneHere(config, versions, () => portOf(server.rpcAddress))
+  const server: Server = createServer(config, {
+    clock,
+    log,
+    membership,
+    rng: rng.fork('server'),
+    onFatal: deps.onFatal,
+  })
+  const servers = server.api
+  const views = new SubscribedViews({
+    servers,
+    clock,
+    rng: rng.fork('views'),
+    log: log.child('view'),
+  })
+  const local = createLocalState(loaded, { clock, log })
+  const sync = new AntiEntropy(
+    {
+      nodeAddress: config.advertiseAddress,
+      nodeTaggedAddresses: config.taggedAddresses,
+      checkUpdateIntervalMs: config.checks.updateIntervalMs,
+    },
+    { clock, log: log.child('sync'), local, servers, membership, rng: rng.fork('sync') },
+  )
+  const checks = new CheckRunners(
+    { outputMaxSize: config.checks.outputMaxSize },
+    { clock, log: log.child('checks'), local, servers, rng: rng.fork('checks') },
+  )
+  const reaper = new CriticalReaper({ clock, log: log.child('checks'), local })
+  const mesh = createMesh(config, {
+    clock,
+    log,
+    servers,
+    local,
+    views,
+    rng: rng.fork('mesh'),
+    makeKey: async (uri) => {
+      const { privateKeyPem, csrPem } = await createKeyAndCsr({ uri })
+      return { keyPem: privateKeyPem, csrPem }
+    },
+    proxyCommand,
+    devFolder: deps.devFolder,
+  })
+  const http = createHttpApi(
+    {
+      config,
+      build: {
+        version: versions.consul,
+        revision: 'fairlead',
+        date: '1970-01-01T00:00:00Z',
+        fairleadVersion: versions.fairlead,
+      },
+    },
+    {
+      clock,
+      log,
+      servers,
+      local,
+      membership,
+      leaves: mesh.leafSource,
+      onLeave: deps.onLeave,
+      onReload: deps.onReload,
+    },
+  )
+  const dns = createDnsServer(
+    { addresses: config.clientAddresses, port: config.ports.dns },
+    { views, servers, config, clock, rng: rng.fork('dns'), log: log.child('dns') },
+  )
+  return { server, views, local, sync, checks, reaper, mesh, http, dns }
+}
+
+/** Until gossip is there. Asked for anew each time, because the RPC port is known only once it is bound. */
+function aloneHere(
+  config: AgentConfig,
+  versions: AgentVersions,
+  rpcPort: () => number,
+): Membership {
+  const current = (): StaticMembership =>
+    new StaticMembership({
+      nodeName: config.nodeName,
+      nodeId: config.nodeId,
+      datacenter: config.datacenter,
+      address: config.advertiseAddress,
+      port: config.ports.serfLan,
+      build: `${versions.consul}:fairlead`,
+      ...(config.server
+        ? {
+            server: {
+              rpcPort: rpcPort(),
+              grpcPort: 0,
+              bootstrapExpect: config.bootstrapExpect,
+              raftVersion: 3,
+            },
+          }
+        : {}),
+    })
+  return {
+    self: () => current().self(),
+    members: () => current().members(),
+    onChange: () => () => {},
+  }
+}
+
+function createLocalState(
+  { config, definitions }: LoadedConfig,
+  { clock, log }: Pick<PartsDeps, 'clock' | 'log'>,
+): LocalState {
+  const localLog = log.child('local')
+  return new LocalState(
+    {
+      nodeName: config.nodeName,
+      nodeId: config.nodeId,
+      nodeMeta: config.nodeMeta,
+      sidecarPorts: { min: config.ports.sidecarMin, max: config.ports.sidecarMax },
+      scripts: {
+        enableScripts: config.checks.enableScripts,
+        enableLocalScripts: config.checks.enableLocalScripts,
+      },
+      outputMaxSize: config.checks.outputMaxSize,
+      discardOutput: config.checks.discardOutput,
+      definitions,
+    },
+    {
+      clock,
+      log: localLog,
+      ...(config.dataDir === ''
+        ? {}
+        : { files: new DefinitionFiles({ dataDir: config.dataDir }, { log: localLog }) }),
+    },
+  )
+}
+
+/** The same program and Node; the launcher's environment is inherited. */
+function proxyCommand(socketPath: string): readonly [string, ...string[]] {
+  const main = join(import.meta.dirname, '..', 'main.ts')
+  return [process.execPath, ...process.execArgv, main, 'proxy', '-control', socketPath]
+}
+
+/** Of `host:port`. */
+export function portOf(address: string): number {
+  return Number(address.slice(address.lastIndexOf(':') + 1))
+}

@@ -128,9 +128,9 @@ function decodeFields(
   return make(fields)
 }
 
-/** Percent-encodes what a path segment may not hold, as Go's url.PathEscape does. */
+/** Percent-encodes what a path segment may not hold, byte for byte as Go's url.PathEscape does. */
 function encodeSegment(segment: string): string {
-  return encodeURIComponent(segment).replace(/%24|%26|%2B|%3A|%3D|%40/g, (m) =>
-    decodeURIComponent(m),
-  )
+  return encodeURIComponent(segment.toWellFormed())
+    .replace(/%24|%26|%2B|%3A|%3D|%40/g, (escaped) => decodeURIComponent(escaped))
+    .replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
 }

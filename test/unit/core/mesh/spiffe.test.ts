@@ -20,6 +20,15 @@ test('writes a service identity and its SNI in the documented form', () => {
   assert.equal(serviceSni(TD, 'dc1', 'db'), `db.default.dc1.internal.${TD}`)
 })
 
+test('escapes a name byte for byte as the reference does', () => {
+  const name = "a b/c;d,e?f!g'h(i)j*k$l&m+n:o=p@q~r%ü"
+  assert.equal(
+    serviceSpiffeUri(TD, 'dc1', name).split('/svc/')[1],
+    'a%20b%2Fc%3Bd%2Ce%3Ff%21g%27h%28i%29j%2Ak$l&m+n:o=p@q~r%25%C3%BC',
+  )
+  assert.ok(serviceSpiffeUri(TD, 'dc1', '\ud800').endsWith('/svc/%EF%BF%BD'))
+})
+
 test('reads back every service and agent identity it writes', () => {
   fc.assert(
     fc.property(

@@ -149,7 +149,7 @@ async function writeSynced(path: string, content: Uint8Array): Promise<void> {
 
 /** Synchronous: used at start only, before anything is served. */
 function* readChunks(directory: string, manifest: Manifest): Iterable<Uint8Array> {
-  const descriptor = openSync(join(directory, 'image'), 'r')
+  const descriptor = openImage(directory)
   try {
     for (const [bytes, crc] of manifest.chunks) {
       const chunk = Buffer.allocUnsafe(bytes)
@@ -164,6 +164,14 @@ function* readChunks(directory: string, manifest: Manifest): Iterable<Uint8Array
     }
   } finally {
     closeSync(descriptor)
+  }
+}
+
+function openImage(directory: string): number {
+  try {
+    return openSync(join(directory, 'image'), 'r')
+  } catch (cause) {
+    throw damaged(directory, 'image', cause)
   }
 }
 
@@ -243,7 +251,7 @@ function sha256Of(content: Uint8Array): string {
 function damaged(directory: string, file: string, cause?: unknown): FairleadError {
   return new FairleadError(
     'STORAGE_CORRUPT',
-    `Snapshot "${directory}" is damaged: "${file}" fails its checksum`,
+    `Snapshot "${directory}" is damaged: "${file}" cannot be read or fails its checksum`,
     { cause, facts: { directory, file } },
   )
 }

@@ -34,7 +34,7 @@ const BANNED: readonly [string, RegExp][] = [
   ['Math.random', /\bMath\s*\.\s*random\b/],
   ['for..in', /\bfor\s*\(\s*(?:const|let|var)\s+\w+\s+in\b/],
   ['a platform module', /from\s+'node:/],
-  ['a package', /from\s+'[^.']/],
+  ['a package', /from\s+'(?!\.|node:)/],
 ]
 
 /** Source without comments and without the text of strings, but with import paths. */

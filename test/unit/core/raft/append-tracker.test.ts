@@ -1,3 +1,7 @@
+/**
+ * What is known to be durable, in particular when entries are replaced while writes run (raft.md 2.5).
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { AssertionError } from '../../../../core/assert.ts'

@@ -1,3 +1,7 @@
+/**
+ * The chained checksum: stable values, and sensitive to every bit.
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'

@@ -1,3 +1,7 @@
+/**
+ * Configurations: encoding, validity rules (raft.md 10.4), activation on append (10.2).
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { AssertionError } from '../../../../core/assert.ts'

@@ -1,3 +1,7 @@
+/**
+ * The rules of PreVote and Vote (raft.md 4), one core at a time.
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { VoteRequestMessage } from '../../../../core/raft/messages.ts'

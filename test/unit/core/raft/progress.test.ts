@@ -1,3 +1,7 @@
+/**
+ * The leader's view of a peer: probe, replicate, snapshot, and the window (raft.md 6).
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'

@@ -1,3 +1,7 @@
+/**
+ * Quorum arithmetic against its definition, over simple and joint configurations.
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'

@@ -1,3 +1,7 @@
+/**
+ * The core as a whole: alone, restarted, overloaded, failed.
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { AssertionError } from '../../../../core/assert.ts'

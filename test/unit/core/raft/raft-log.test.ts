@@ -1,3 +1,7 @@
+/**
+ * The log window: slices, compaction, completeness, walking back.
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { AssertionError } from '../../../../core/assert.ts'

@@ -1,3 +1,7 @@
+/**
+ * Linearizable reads by rounds of heartbeats (raft.md 8.2).
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { logIndex, term } from '../../../../core/raft/types.ts'

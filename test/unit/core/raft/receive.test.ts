@@ -1,3 +1,7 @@
+/**
+ * Terms of messages, before any rule of a role (raft.md 3.1).
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { logIndex, serverId, term } from '../../../../core/raft/types.ts'

@@ -1,3 +1,7 @@
+/**
+ * Both ends of an append (raft.md 5), one core at a time.
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { chainedEntry } from '../../../../core/raft/chain.ts'

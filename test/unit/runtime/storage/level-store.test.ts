@@ -1,0 +1,99 @@
+/**
+ * Key-value stores on LevelDB and in memory, and the errors of opening one.
+ */
+
+import assert from 'node:assert/strict'
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { FairleadError } from '../../../../core/errors.ts'
+import type { KeyValueStore } from '../../../../runtime/storage/key-value-store.ts'
+import { openLevelStore } from '../../../../runtime/storage/level-store.ts'
+import { MemoryStore } from '../../../../runtime/storage/memory-store.ts'
+
+let root = ''
+before(async () => {
+  root = await mkdtemp(join(tmpdir(), 'fairlead-level-'))
+})
+after(async () => {
+  await rm(root, { recursive: true, force: true })
+})
+
+const key = (text: string): Buffer => Buffer.from(text)
+
+const STORES: [string, () => Promise<KeyValueStore>][] = [
+  ['level', () => openLevelStore({ directory: join(root, 'contract') })],
+  ['memory', async () => new MemoryStore()],
+]
+
+for (const [name, make] of STORES) {
+  describe(`a key-value store on ${name}`, () => {
+    it('executes a batch in order and scans in order of bytes', async () => {
+      const store = await make()
+      await store.batch(
+        [
+          { kind: 'put', key: Buffer.from([0xff, 1]), value: key('high') },
+          { kind: 'put', key: key('b'), value: key('old') },
+          { kind: 'delete', key: key('b') },
+          { kind: 'put', key: key('b'), value: key('new') },
+          { kind: 'put', key: key('a'), value: key('gone') },
+          { kind: 'delete', key: key('a') },
+        ],
+        { sync: true },
+      )
+      assert.equal(await store.get(key('a')), undefined)
+      assert.equal(Buffer.from((await store.get(key('b'))) ?? []).toString(), 'new')
+      const seen: string[] = []
+      for await (const page of store.scan({ from: key('a'), to: Buffer.from([0xff, 2]) })) {
+        for (const [, value] of page) seen.push(Buffer.from(value).toString())
+      }
+      assert.deepEqual(seen, ['new', 'high'])
+      await store.close()
+    })
+
+    it('scans in pages and stops when the reader does', async () => {
+      const store = await make()
+      const rows = Array.from({ length: 2_300 }, (_, i) => `k${String(i).padStart(5, '0')}`)
+      const puts = rows.map((row) => ({ kind: 'put', key: key(row), value: key(row) }) as const)
+      await store.batch(puts, { sync: false })
+      const sizes: number[] = []
+      for await (const page of store.scan({ from: key('k'), to: key('l') })) sizes.push(page.length)
+      assert.deepEqual(sizes, [1_000, 1_000, 300])
+      for await (const page of store.scan({ from: key('k'), to: key('l') })) {
+        assert.equal(page.length, 1_000)
+        break
+      }
+      await store.close()
+      await store.close()
+    })
+  })
+}
+
+describe('opening a level store', () => {
+  it('says clearly that another agent has the directory', async () => {
+    const directory = join(root, 'locked')
+    const first = await openLevelStore({ directory })
+    const err = await openLevelStore({ directory }).catch((thrown: unknown) => thrown)
+    assert.ok(err instanceof FairleadError)
+    assert.equal(err.code, 'STORAGE_FAILED')
+    assert.match(err.message, /another agent uses this data directory$/)
+    await first.close()
+    await (await openLevelStore({ directory })).close()
+  })
+
+  it('says what is wrong with a directory that it cannot use', async () => {
+    const file = join(root, 'a-file')
+    await writeFile(file, 'not a directory')
+    const inFile = await openLevelStore({ directory: join(file, 'log') }).catch((e: unknown) => e)
+    assert.ok(inFile instanceof FairleadError)
+    assert.match(inFile.message, /Failed to create directory/)
+    const directory = join(root, 'damaged')
+    await (await openLevelStore({ directory })).close()
+    await writeFile(join(directory, 'CURRENT'), 'nonsense')
+    await chmod(join(directory, 'CURRENT'), 0o600)
+    const damaged = await openLevelStore({ directory }).catch((e: unknown) => e)
+    assert.ok(damaged instanceof FairleadError)
+    assert.match(damaged.message, /Failed to open ".*damaged": /)
+  })
+})

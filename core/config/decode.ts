@@ -109,6 +109,7 @@ class Decoder {
         this.#parts.push(single(path, { value: converted.value, origin }))
         return
       case 'none':
+        if (leaf.type === 'integer' && isOff(converted.value)) return
         this.#warnings.push(`${path} is not supported yet and has no effect (${origin})`)
         return
       case 'ignored':

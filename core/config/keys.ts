@@ -73,6 +73,12 @@ const IDENTITY: KeyTable = {
   reporting: ignored(NO_OUTGOING_CALLS),
   cloud: ignored(NO_OUTGOING_CALLS),
   experiments: ignored('no experiments'),
+  // Consul reads these as keys too, and its test kit writes them.
+  version: ignored('the version is that of the program'),
+  version_prerelease: ignored('see version'),
+  version_metadata: ignored('see version'),
+  revision: ignored('see version'),
+  build_date: ignored('see version'),
   bind_addr: key(
     'string',
     '0.0.0.0 (127.0.0.1 with -dev)',
@@ -101,7 +107,8 @@ const IDENTITY: KeyTable = {
   ports: group({
     dns: key('integer', '8600', 'DNS, UDP and TCP; -1 is off, 0 any free port'),
     http: key('integer', '8500', 'The HTTP API; -1 is off, 0 any free port'),
-    https: refused('integer', 'The HTTP API has no TLS listener yet'),
+    // Without a TLS listener nothing answers there, which is safe: a warning is enough.
+    https: unsupported('integer'),
     grpc: key('integer', '-1 (8502 with -dev)', 'xDS for Envoy; has no effect yet'),
     grpc_tls: unsupported('integer'),
     serf_lan: key('integer', '8301', 'Gossip, UDP and TCP'),

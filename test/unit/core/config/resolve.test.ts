@@ -162,6 +162,17 @@ describe('warnings', () => {
     ])
   })
 
+  it('are enough for a TLS port: nothing answers there, nothing is exposed', () => {
+    const { warnings, messages } = resolve('data_dir = "/d"\nports { https = 8501, serf_wan = -1 }')
+    assert.deepEqual(messages, [])
+    assert.deepEqual(warnings, ['ports.https is not supported yet and has no effect (a.hcl:2:17)'])
+  })
+
+  it('are not given for keys that Consul’s own test kit writes about the program', () => {
+    const { warnings, messages } = resolve('data_dir = "/d"\nversion = "1.21.4"\nrevision = "a"')
+    assert.deepEqual([messages, warnings], [[], []])
+  })
+
   it('translate old names', () => {
     const { config, warnings } = resolve('data_dir = "/d"\nstart_join = ["10.0.0.9"]')
     assert.deepEqual(config.retryJoin, ['10.0.0.9'])

@@ -26,6 +26,7 @@ import { listenForSignals } from './signals.ts'
 const DRAIN_MS = 5_000
 const STOP_MAX_MS = 15_000
 const LOG_FLUSH_MS = 1_000
+const HOLD_LOG_MAX_MS = 2_000
 
 const LOCKED_HINT = 'stop the other agent, or give this one a -data-dir of its own'
 
@@ -91,6 +92,10 @@ class AgentRun {
   /** @returns an exit code when the agent does not run */
   async #start(): Promise<number | undefined> {
     const { version } = readVersion()
+    // A start that takes this long is better explained by its log than by silence.
+    const late = systemClock.timer(instant(systemClock.now() + HOLD_LOG_MAX_MS), () =>
+      this.#deps.sink.release(),
+    )
     try {
       this.#agent = await composeAgent(
         this.#loaded,
@@ -111,6 +116,8 @@ class AgentRun {
       }
       this.#deps.sink.release()
       return this.#reportFailedStart(toFairleadError(thrown))
+    } finally {
+      late.cancel()
     }
     this.#announce(this.#agent, version)
     return undefined

@@ -86,7 +86,7 @@ export class AliasRunner {
     const { local, onResult } = this.#deps
     const { serviceId } = this.#target
     const services = local.services()
-    const checks = aliasedLocalChecks(serviceId, this.#checkId, {
+    const checks = aliasedLocalChecks(serviceId, {
       checks: local.checks(),
       hasService: (id) => services.has(id),
       nodeName: local.nodeName,

@@ -46,13 +46,12 @@ export function aliasResult(
 
 /**
  * The checks that bear on a service of this node, aliases replaced by what they follow.
+ * The check that asks is left out by that: it follows what has been visited.
  *
- * @param own id of the alias check that asks
  * Cost: all checks of the agent for each service on the way.
  */
 export function aliasedLocalChecks(
   serviceId: string,
-  own: string,
   context: {
     readonly checks: ReadonlyMap<string, LocalCheck>
     readonly hasService: (id: string) => boolean
@@ -65,7 +64,7 @@ export function aliasedLocalChecks(
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
     for (const { check, spec } of context.checks.values()) {
       const bears = check.serviceId === '' || check.serviceId === next
-      if (!bears || check.checkId === own) continue
+      if (!bears) continue
       const alias = spec?.alias
       const isLocalAlias =
         alias !== undefined &&

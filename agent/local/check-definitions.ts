@@ -171,6 +171,7 @@ function sizeProblem(check: DecodedCheck): string | undefined {
     ['AliasNode', check.aliasNode],
   ] as const) {
     if (text.length > NAME_LENGTH_MAX) return tooLong(name, text.length, NAME_LENGTH_MAX)
+    if (text.includes('\0')) return `${name} cannot contain a NUL character`
   }
   for (const [name, text] of [
     ['Notes', check.notes],

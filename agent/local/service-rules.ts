@@ -118,6 +118,10 @@ function sizeProblems(service: ServiceDefinition): readonly string[] {
   bound('Tags', service.tags.length, TAGS_MAX, 'entries')
   const tagged = Object.keys(service.taggedAddresses).length
   bound('TaggedAddresses', tagged, TAGGED_ADDRESSES_MAX, 'entries')
+  // The state store separates keys by it.
+  if (`${service.id}${service.service}`.includes('\0')) {
+    problems.push('ID and Name cannot contain a NUL character')
+  }
   for (const tag of service.tags) bound('Tag', tag.length, NAME_LENGTH_MAX, 'characters')
   return problems
 }

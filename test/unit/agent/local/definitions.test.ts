@@ -117,6 +117,8 @@ describe('a service over HTTP', () => {
     assert.match(refusal({ Name: 'a', Checks: checks }), /at most 64/)
     assert.match(refusal({ Name: 'a'.repeat(600) }), /at most 512/)
     assert.match(refusal({ Name: 'a', Port: 65_536 }), /between 0 and 65535/)
+    assert.match(refusal({ Name: 'a\0b' }), /cannot contain a NUL character/)
+    assert.match(checkRefusal({ Name: 'a\0b', TTL: '1s' }), /cannot contain a NUL character/)
   })
 })
 

@@ -247,6 +247,8 @@ describe('a registration', () => {
     await local.deregisterService('web')
     assert.deepEqual(catalog.ids(), [])
     assert.equal(catalog.commands.length, 2, 'the checks go with their service')
+    await register(local, { Name: 'web', Port: 80, Checks: [{ TTL: '10s' }, { TTL: '10s' }] })
+    assert.deepEqual(catalog.ids(), ['service:web:1', 'service:web:2', 'web'])
     await sync.stop()
   })
 
@@ -264,18 +266,28 @@ describe('a registration', () => {
     await sync.stop()
   })
 
+  it('takes along what failed before it', async () => {
+    const { local, catalog, sync } = await world()
+    catalog.failure = 'BUSY'
+    await addCheck(local, { Name: 'c', TTL: '1h' })
+    await register(local, { Name: 'web' })
+    catalog.failure = undefined
+    await register(local, { Name: 'other' })
+    assert.deepEqual(catalog.ids(), ['c', 'other', 'web'])
+    await sync.stop()
+  })
+
   it('made before the servers were first reached is synced, and so is its end', async () => {
     const catalog = new Catalog()
     catalog.failure = 'NO_LEADER'
-    const { local, sync, clock } = await world({ catalog })
+    const { local, sync } = await world({ catalog })
     remoteRegister(catalog, { service: remoteService('old') })
     await register(local, { Name: 'old' })
     await register(local, { Name: 'web' })
     await local.deregisterService('old')
     catalog.failure = undefined
-    clock.advance(30_000)
-    await sync.syncChanges()
-    assert.deepEqual(catalog.ids(), ['web'])
+    await register(local, { Name: 'late' })
+    assert.deepEqual(catalog.ids(), ['late', 'web'])
     await sync.stop()
   })
 })

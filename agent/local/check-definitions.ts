@@ -8,7 +8,6 @@
 
 import type { CheckStatus } from '../../core/catalog/types.ts'
 import { Place } from '../../core/decode/place.ts'
-import { checkTypeOf } from './check-type.ts'
 import {
   CHECK_TYPE,
   type DecodedCheckDefinition,
@@ -74,11 +73,6 @@ export function checkSpecOf(check: DecodedCheck): CheckSpec {
     deregisterCriticalServiceAfterMs: Math.max(0, check.deregisterAfterMs),
     outputMaxSize: check.outputMaxSize,
   }
-}
-
-/** The type's word, for messages about what this agent cannot run. */
-export function describeCheck(spec: CheckSpec): string {
-  return `${checkTypeOf(spec) || 'untyped'} check "${spec.name || spec.checkId}"`
 }
 
 function networkProbe(check: DecodedCheck): Partial<CheckSpec> {

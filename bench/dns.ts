@@ -106,7 +106,7 @@ async function startServer(): Promise<DnsServer> {
   const deps = { servers, clock: systemClock, rng, log: silentLogger }
   const views = new SubscribedViews(deps)
   const server = createDnsServer(
-    { addresses: ['127.0.0.1'], port: 0 },
+    { addresses: ['127.0.0.1'], port: 0, virtualBase: '127.128.0.0' },
     { ...deps, views, config: { domain: 'consul', altDomain: '', datacenter: 'dc1', dns: DNS } },
   )
   await server.start(AbortSignal.timeout(5000))

@@ -28,8 +28,8 @@ export interface DnsServerOptions {
   readonly addresses: readonly string[]
   /** 0 lets the kernel choose, -1 turns DNS off. */
   readonly port: number
-  /** What `<service>.virtual` answers; 'loopback' (the default) needs the proxy of this host. */
-  readonly virtualAddress?: 'loopback' | 'virtual-ip'
+  /** Base of `<service>.virtual` answers: this host's loopback range where its proxy serves it. */
+  readonly virtualBase: string
 }
 
 export interface DnsServerDeps {
@@ -138,7 +138,7 @@ class BoundDnsServer implements DnsServer {
         altDomain: config.altDomain,
         datacenter: config.datacenter,
         config: dns,
-        virtualAddress: this.#options.virtualAddress ?? 'loopback',
+        virtualBase: this.#options.virtualBase,
       },
       { sources: this.#sources, servers, clock, rng, log, signal },
     )

@@ -33,6 +33,7 @@ export interface MeshControllerOptions {
   readonly datacenter: string
   readonly nodeName: string
   readonly bindAddress: string
+  readonly loopbackBase: string
   readonly virtualPorts: readonly number[]
   readonly defaultAction: IntentionAction
 }
@@ -136,6 +137,7 @@ export class MeshController implements Service {
       rootsPem: roots.roots.flatMap((root) => [root.rootCertPem, ...root.intermediateCertsPem]),
       services,
       virtualIps,
+      loopbackBase: this.#options.loopbackBase,
       virtualPorts: this.#options.virtualPorts,
       identities: this.#identities(),
       instances: this.#destinations.values<HealthEntry[]>((items) => [...items]),

@@ -64,6 +64,7 @@ export function createMesh(config: AgentConfig, deps: MeshDeps): Mesh {
       datacenter: config.datacenter,
       nodeName: config.nodeName,
       bindAddress: config.bindAddress,
+      loopbackBase: config.proxy.loopbackBase,
       virtualPorts: config.proxy.virtualPorts,
       defaultAction: config.defaultIntentionPolicy,
     },

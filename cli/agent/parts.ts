@@ -124,7 +124,11 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
     },
   )
   const dns = createDnsServer(
-    { addresses: config.clientAddresses, port: config.ports.dns },
+    {
+      addresses: config.clientAddresses,
+      port: config.ports.dns,
+      virtualBase: config.proxy.loopbackBase,
+    },
     { views, servers, config, clock, rng: rng.fork('dns'), log: log.child('dns') },
   )
   return { server, views, local, sync, checks, reaper, mesh, http, dns }

@@ -64,10 +64,7 @@ export const LINE_SHAPES = {
   'ca-config': nullable(
     both(object({ clusterId: text, provider: text, config: jsonObject }), indexed),
   ),
-  'virtual-ip': both(
-    object({ service: text, offset: count, virtualIp: text, loopbackIp: text }),
-    indexed,
-  ),
+  'virtual-ip': both(object({ service: text, offset: count, virtualIp: text }), indexed),
   'free-offset': count,
   end: object({ lines: count }),
 } as const satisfies Readonly<Record<string, Shape>>

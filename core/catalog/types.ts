@@ -268,12 +268,11 @@ export interface ConfigEntryRecord extends Indexed {
 }
 
 /**
- * The addresses a mesh service name owns, allocated deterministically in apply from one offset
- * (mesh.md 1.6): `virtualIp` = 240.0.0.0 + offset, `loopbackIp` = 127.128.0.0 + offset.
+ * What a mesh service name owns, allocated deterministically in apply: an offset, and the cluster-wide
+ * address 240.0.0.0 + offset (mesh.md 1.6). Hosts add the offset to a loopback base of their own.
  */
 export interface VirtualIpRecord extends Indexed {
   readonly service: string
   readonly offset: number
   readonly virtualIp: string
-  readonly loopbackIp: string
 }

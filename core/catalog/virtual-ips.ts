@@ -1,21 +1,20 @@
 /**
- * Virtual addresses of mesh services: one offset a name, in 240.0.0.0/4 and in 127.128.0.0/9 (mesh.md 1.6).
+ * Virtual addresses of mesh services: one offset a name, in 240.0.0.0/4 and in each host's loopback range
+ * (mesh.md 1.6).
  *
  * A name owns an offset from the moment an instance takes mesh traffic for it until no such instance and
  * no plain instance of the name is left. The lowest offset given back is used before the counter grows.
  * Deterministic, part of apply. Bound: OFFSET_MAX names, the size of the loopback range, the smaller one.
  */
 
+import { VIRTUAL_BASE, virtualAddress } from '../mesh/virtual-address.ts'
 import { type Draft, touchTable } from './draft.ts'
 import { indexKey } from './key-order.ts'
 import { nameKey } from './state.ts'
 import type { VirtualIpRecord } from './types.ts'
 
-/** 127.255.255.254; the offset 0 is the address of the range itself and never used. */
+/** 127.255.255.254 in the usual loopback range; the offset 0 is the address of the range itself and never used. */
 export const OFFSET_MAX = 0x7ffffe
-
-const VIRTUAL_BASE = 240 * 2 ** 24
-const LOOPBACK_BASE = 127 * 2 ** 24 + 128 * 2 ** 16
 
 /** The addresses of a name, new ones if it has none. @returns undefined when all are taken */
 export function allocateVirtualIp(
@@ -32,8 +31,7 @@ export function allocateVirtualIp(
   const record: VirtualIpRecord = {
     service: name,
     offset,
-    virtualIp: ipv4(VIRTUAL_BASE + offset),
-    loopbackIp: ipv4(LOOPBACK_BASE + offset),
+    virtualIp: virtualAddress(VIRTUAL_BASE, offset),
     createIndex: draft.index,
     modifyIndex: draft.index,
   }
@@ -72,8 +70,4 @@ function takeOffset(draft: Draft, offsetMax: number): number | undefined {
   if (draft.next.offsetCounter >= offsetMax) return undefined
   draft.next.offsetCounter += 1
   return draft.next.offsetCounter
-}
-
-function ipv4(value: number): string {
-  return [24, 16, 8, 0].map((shift) => (value >>> shift) & 0xff).join('.')
 }

@@ -249,6 +249,11 @@ const BEHAVIOUR: KeyTable = {
       'false',
       'The mesh proxy goes on while the agent is stopped, and the next agent adopts it',
     ),
+    loopback_base: key(
+      'string',
+      '127.128.0.0',
+      'Base of the range in 127.0.0.0/8 in which services have their .virtual addresses on this host',
+    ),
     virtual_ports: key(
       'strings',
       '["80"]',

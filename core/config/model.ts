@@ -77,7 +77,9 @@ export interface AgentConfig {
   readonly proxy: {
     /** The proxy outlives a stopped agent, so that the next one adopts it (systemd units set this). */
     readonly keepOnAgentStop: boolean
-    /** Addresses of services in 127.128.0.0/9 are bound on these ports, besides each service's own. */
+    /** Base of the range in 127.0.0.0/8 in which services have their addresses on this host. */
+    readonly loopbackBase: string
+    /** These addresses are bound on these ports, besides each service's own. */
     readonly virtualPorts: readonly number[]
   }
 

@@ -6,6 +6,7 @@
  * passed on as given; agent/local/definitions.ts judges them.
  */
 
+import { LOOPBACK_BASE } from '../mesh/virtual-address.ts'
 import type { HostInterface } from './address-template.ts'
 import { resolveAddresses } from './addresses.ts'
 import { resolveConnect } from './connect.ts'
@@ -88,6 +89,7 @@ export function resolveConfig(raw: RawConfig, devMode: boolean, host: HostFacts)
     defaultIntentionPolicy: resolvePolicy(reader),
     proxy: {
       keepOnAgentStop: reader.bool('proxy.keep_on_agent_stop', false),
+      loopbackBase: resolveLoopbackBase(reader),
       virtualPorts: resolveVirtualPorts(reader),
     },
     log: { level: resolveLogLevel(reader), json: reader.bool('log_json', false) },
@@ -347,6 +349,15 @@ function resolvePolicy(reader: RawReader): 'allow' | 'deny' {
     )
   }
   return 'allow'
+}
+
+function resolveLoopbackBase(reader: RawReader): string {
+  const key = 'proxy.loopback_base'
+  const given = reader.text(key, LOOPBACK_BASE)
+  const isLoopback = /^127(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}$/.test(given)
+  if (!isLoopback)
+    reader.problem(key, `${key}: "${given}" is not in 127.0.0.0/8`, 'use 127.128.0.0')
+  return given
 }
 
 function resolveVirtualPorts(reader: RawReader): readonly number[] {

@@ -7,6 +7,7 @@
 
 import type { NodeRecord, ServiceWithNode, VirtualIpRecord } from '../catalog/types.ts'
 import type { DnsConfig } from '../config/model.ts'
+import { virtualAddress } from '../mesh/virtual-address.ts'
 import { nodeName } from './answer-node.ts'
 import { ipFromHex, parseIp } from './ip.ts'
 import type { DnsOptions } from './options.ts'
@@ -29,8 +30,7 @@ export function answerVirtual(
 ): DnsResponse {
   const none = empty(RCODE.NOERROR, true)
   if (record === undefined) return none
-  const text = options.virtualAddress === 'loopback' ? record.loopbackIp : record.virtualIp
-  const address = parseIp(text)
+  const address = parseIp(virtualAddress(options.virtualBase, record.offset))
   if (address === null || !fitsFamily(type, address)) return none
   const ttl = options.config.nodeTtlSeconds
   return { ...none, answers: [addressRecord(ASKED_NAME_LOWER, ttl, address)] }

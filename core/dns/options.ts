@@ -8,8 +8,8 @@ export interface DnsOptions {
   /** Own datacentre, lower case. */
   readonly datacenter: string
   readonly config: DnsConfig
-  /** What `<service>.virtual` answers: the address the local proxy listens on, or the cluster-wide one. */
-  readonly virtualAddress: 'loopback' | 'virtual-ip'
+  /** `<service>.virtual` answers this base plus the service's offset: see core/mesh/virtual-address.ts. */
+  readonly virtualBase: string
 }
 
 /**

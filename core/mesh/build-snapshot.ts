@@ -28,6 +28,7 @@ import type {
   ProxySnapshot,
 } from './proxy-snapshot.ts'
 import { serviceSni, serviceSpiffeUri } from './spiffe.ts'
+import { virtualAddress } from './virtual-address.ts'
 
 const CONNECT_TIMEOUT_MS = 5000
 /** mesh.md 10.2: weights above this are cut. */
@@ -41,6 +42,8 @@ export interface MeshInputs {
   readonly rootsPem: readonly string[]
   readonly services: readonly ServiceDefinition[]
   readonly virtualIps: readonly VirtualIpRecord[]
+  /** Added to a service's offset to give its shared address on this host. */
+  readonly loopbackBase: string
   /** Ports bound on every shared address besides the services' own. */
   readonly virtualPorts: readonly number[]
   readonly identities: ReadonlyMap<string, ProxyIdentity>
@@ -156,7 +159,7 @@ function sharedAddresses(inputs: MeshInputs): OutboundListener[] {
     for (const port of [...ports].sort((a, b) => a - b)) {
       listeners.push({
         id: `virtual:${record.service}:${port}`,
-        bind: { address: record.loopbackIp, port },
+        bind: { address: virtualAddress(inputs.loopbackBase, record.offset), port },
         clusterId: serviceSni(inputs.trustDomain, inputs.datacenter, record.service),
         protocol: port === 80 ? 'http' : protocolOf(inputs.protocols.get(record.service)),
         source:

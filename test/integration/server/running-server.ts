@@ -116,7 +116,7 @@ export function serverConfig(change: Partial<AgentConfig> = {}): AgentConfig {
       clusterId: CLUSTER_ID,
     },
     defaultIntentionPolicy: 'allow',
-    proxy: { keepOnAgentStop: false, virtualPorts: [80] },
+    proxy: { keepOnAgentStop: false, loopbackBase: '127.128.0.0', virtualPorts: [80] },
     log: { level: 'info', json: false },
     services: [],
     checkDefinitions: [],

@@ -6,6 +6,7 @@ import { createDnsServer, type DnsServer } from '../../../../agent/dns/dns-serve
 import { SubscribedViews } from '../../../../agent/view/catalog-views.ts'
 import type { DnsConfig } from '../../../../core/config/model.ts'
 import { silentLogger } from '../../../../core/log.ts'
+import { LOOPBACK_BASE } from '../../../../core/mesh/virtual-address.ts'
 import { seededRng } from '../../../../core/rng.ts'
 import type { Clock } from '../../../../core/time.ts'
 import { systemClock } from '../../../../runtime/clock/system-clock.ts'
@@ -24,7 +25,7 @@ export interface RunningServerOptions {
   readonly altDomain?: string
   readonly clock?: Clock
   readonly addresses?: readonly string[]
-  readonly virtualAddress?: 'loopback' | 'virtual-ip'
+  readonly virtualBase?: string
 }
 
 export async function startServer(options: RunningServerOptions = {}): Promise<RunningServer> {
@@ -36,7 +37,7 @@ export async function startServer(options: RunningServerOptions = {}): Promise<R
     {
       addresses: options.addresses ?? ['127.0.0.1'],
       port: 0,
-      virtualAddress: options.virtualAddress ?? 'loopback',
+      virtualBase: options.virtualBase ?? LOOPBACK_BASE,
     },
     {
       ...deps,

@@ -247,7 +247,7 @@ describe('DNS server: transports', () => {
     await using running = await startServer()
     const catalog = new StoreCatalog()
     const server = createDnsServer(
-      { addresses: ['127.0.0.1'], port: running.port },
+      { addresses: ['127.0.0.1'], port: running.port, virtualBase: '127.128.0.0' },
       {
         views: running.views,
         servers: catalog,
@@ -266,7 +266,7 @@ describe('DNS server: transports', () => {
   it('listens on nothing when DNS is off', async () => {
     const catalog = new StoreCatalog()
     const server = createDnsServer(
-      { addresses: ['127.0.0.1'], port: -1 },
+      { addresses: ['127.0.0.1'], port: -1, virtualBase: '127.128.0.0' },
       {
         views: { open: () => assert.fail('no view is needed') },
         servers: catalog,

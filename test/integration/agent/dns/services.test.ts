@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { describe, it } from 'node:test'
 import { promisify } from 'node:util'
+import { LOOPBACK_BASE, VIRTUAL_BASE } from '../../../../core/mesh/virtual-address.ts'
 import {
   check,
   entry,
@@ -225,13 +226,13 @@ describe('DNS server: services', () => {
         meshGatewayMode: '',
       },
     } as never)
-    for (const virtualAddress of ['loopback', 'virtual-ip'] as const) {
-      await using running = await startServer({ virtualAddress })
+    for (const virtualBase of [LOOPBACK_BASE, VIRTUAL_BASE]) {
+      await using running = await startServer({ virtualBase })
       running.catalog.register(...WEB, entry(VM_B, proxy, check(VM_B, 'passing')))
       const connect = await ask(running.port, 'web.connect.consul', 'SRV')
       assert.deepEqual(connect.answers, ['web.connect.consul SRV 1 1 21000 vm-b.node.dc1.consul'])
       const virtual = await ask(running.port, 'Web.virtual.consul', 'A')
-      const prefix = virtualAddress === 'loopback' ? '127.128.' : '240.0.'
+      const prefix = virtualBase.slice(0, 5)
       assert.equal(virtual.answers.length, 1)
       assert.ok(virtual.answers[0]?.startsWith(`web.virtual.consul A ${prefix}`))
       assert.deepEqual((await ask(running.port, 'web.virtual.consul', 'AAAA')).answers, [])

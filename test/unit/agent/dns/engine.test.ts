@@ -34,7 +34,7 @@ function setUp() {
     { clock, rng, signal },
   )
   const responder = new Responder(
-    { domain: 'consul', altDomain: '', datacenter: 'dc1', config, virtualAddress: 'loopback' },
+    { domain: 'consul', altDomain: '', datacenter: 'dc1', config, virtualBase: '127.128.0.0' },
     { sources, servers, clock, rng, log, signal },
   )
   const engine = new DnsEngine(

@@ -75,8 +75,7 @@ class FakeSubscription implements Subscription {
 
 function record(service: string, offset = 1): VirtualIpRecord {
   const virtualIp = `240.0.0.${offset}`
-  const loopbackIp = `127.128.0.${offset}`
-  return { service, offset, virtualIp, loopbackIp, createIndex: 1, modifyIndex: 1 }
+  return { service, offset, virtualIp, createIndex: 1, modifyIndex: 1 }
 }
 
 function snapshot(index: number, ...names: string[]): FeedFrame {

@@ -15,6 +15,7 @@ import { serviceTtl } from '../../../../core/dns/options.ts'
 import { RCODE, TYPE } from '../../../../core/dns/protocol.ts'
 import { ASKED_NAME, type Draft, type ResourceRecord } from '../../../../core/dns/records.ts'
 import { answerNs, answerSoa } from '../../../../core/dns/soa.ts'
+import { LOOPBACK_BASE, VIRTUAL_BASE } from '../../../../core/mesh/virtual-address.ts'
 import { seededRng } from '../../../../core/rng.ts'
 import { wallTime } from '../../../../core/time.ts'
 import {
@@ -289,14 +290,13 @@ describe('other kinds', () => {
     service: 'pay',
     offset: 1,
     virtualIp: '240.0.0.1',
-    loopbackIp: '127.128.0.1',
     createIndex: 1,
     modifyIndex: 1,
   }
 
   it('answers virtual names with the loopback or the cluster-wide address', () => {
-    const loopback = { ...options, virtualAddress: 'loopback' } as const
-    const wide = { ...options, virtualAddress: 'virtual-ip' } as const
+    const loopback = { ...options, virtualBase: LOOPBACK_BASE } as const
+    const wide = { ...options, virtualBase: VIRTUAL_BASE } as const
     assert.deepEqual(printed(answerVirtual(record, TYPE.A, loopback).answers), ['@ A 127.128.0.1'])
     assert.deepEqual(printed(answerVirtual(record, TYPE.ANY, wide).answers), ['@ A 240.0.0.1'])
     for (const none of [

@@ -108,7 +108,6 @@ function virtual(service: string, offset: number): VirtualIpRecord {
     service,
     offset,
     virtualIp: `240.0.0.${offset}`,
-    loopbackIp: `127.128.0.${offset}`,
     createIndex: 1,
     modifyIndex: 1,
   }
@@ -124,6 +123,7 @@ function inputs(overrides: Partial<MeshInputs> = {}): MeshInputs {
     rootsPem: ['root'],
     services: [sidecarOf('cart', 21000, [upstreamTo('payments', 7000)])],
     virtualIps: [],
+    loopbackBase: '127.128.0.0',
     virtualPorts: [80],
     identities: new Map(
       names.map((id) => [id, { id, spiffeUri: id, certPem: 'cert', keyPem: 'key', notAfter: 1 }]),

@@ -53,7 +53,7 @@ describe('the client library', () => {
       id: 'web-1',
       port: 8080,
       tags: ['v1'],
-      check: { name: 'alive', ttl: '30s' },
+      check: { name: 'alive', ttl: '30s', timeout: '1s' },
     })
     const isPassing = async (): Promise<boolean> => {
       return (await consul.health.service({ service: 'web', passing: true })).length === 1

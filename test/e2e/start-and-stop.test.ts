@@ -3,12 +3,13 @@
  */
 
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { startAgent, temporaryFolder } from './harness/agent.ts'
-import { eventually, processesMentioning, runCommand } from './harness/program.ts'
+import { eventually, PROGRAM, processesMentioning, runCommand } from './harness/program.ts'
 
 /** Well under a second on an idle machine; tests share theirs. */
 const READY_MAX_MS = 5_000
@@ -20,35 +21,32 @@ describe('start', () => {
     assert.ok(agent.ready.durationMs < READY_MAX_MS, `took ${agent.ready.durationMs} ms`)
   })
 
-  it('prints where everything listens, for people and for scripts', async () => {
+  it('prints where everything listens, for people, and removes its pid file', async () => {
     const folder = await temporaryFolder()
-    const child = runCommand(
-      [
-        'agent',
-        '-dev',
-        '-http-port=0',
-        '-dns-port=0',
-        '-server-port=0',
-        '-node=vm-a',
-        `-pid-file=${folder}/pid`,
-      ],
-      { env: { TMPDIR: folder } },
-    )
+    const pidFile = join(folder, 'pid')
+    const argv = ['agent', '-dev', '-http-port=0', '-dns-port=0', '-server-port=0', '-node=vm-a']
+    const child = spawn(PROGRAM, [...argv, `-pid-file=${pidFile}`], {
+      env: { ...process.env, TMPDIR: folder },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
     try {
-      const pid = await eventually('the pid file', async () => {
-        return existsSync(`${folder}/pid`) && Number(await readFile(`${folder}/pid`, 'utf8'))
+      let stdout = ''
+      child.stdout.setEncoding('utf8').on('data', (text: string) => {
+        stdout += text
       })
-      // The pid file comes first; the folder of the proxy's socket goes last.
-      process.kill(pid, 'SIGINT')
-      const { code, stdout } = await child
-      assert.equal(code, 0)
-      if (stdout.includes('stopped while starting')) return
+      await eventually('the banner', () => stdout.includes('agent is ready'))
+      assert.equal(Number(await readFile(pidFile, 'utf8')), child.pid)
       assert.match(stdout, /^==> Starting Fairlead agent\.\.\.\n/)
       assert.match(stdout, /^ +Node name: 'vm-a'$/m)
       assert.match(stdout, /^ +Client Addr: \[127\.0\.0\.1\] \(HTTP: \d+, .*DNS: \d+\)$/m)
-      assert.match(stdout, /^==> Log data will now stream in as it occurs:$/m)
-      assert.ok(!existsSync(`${folder}/pid`), 'the pid file is removed')
+      assert.match(stdout, /^ +HTTP API +http:\/\/127\.0\.0\.1:\d+/m)
+      assert.match(stdout, /==> Log data will now stream in as it occurs:\n\d{4}-/)
+      child.kill('SIGINT')
+      await eventually('the agent ended', () => child.exitCode !== null)
+      assert.equal(child.exitCode, 0)
+      assert.ok(!existsSync(pidFile))
     } finally {
+      child.kill('SIGKILL')
       await rm(folder, { recursive: true })
     }
   })
@@ -67,7 +65,7 @@ describe('start', () => {
     assert.ok(second.stderr.includes(String(agent.ready.http)), second.stderr)
   })
 
-  it('refuses a data directory that another agent uses', async () => {
+  it('refuses a data directory that another agent uses, and ends', async () => {
     const dataDir = await temporaryFolder()
     try {
       await using _agent = await startAgent({ dataDir })
@@ -82,7 +80,8 @@ describe('start', () => {
         '-server-port=0',
       ])
       assert.equal(second.code, 1)
-      assert.match(second.stderr, /The agent could not start/)
+      assert.match(second.stderr, /another agent uses this data directory/)
+      assert.doesNotMatch(second.stderr, /were left open/)
     } finally {
       await rm(dataDir, { recursive: true })
     }
@@ -129,8 +128,8 @@ describe('stop', () => {
       const { code } = await agent.ended
       assert.equal(code, 0, agent.output())
       assert.match(agent.output(), /"@message":"stopped"/)
+      assert.doesNotMatch(agent.output(), /were left open/)
       await eventually('no child is left', () => processesMentioning(agent.folder).length === 0)
-      const { readdir } = await import('node:fs/promises')
       assert.deepEqual(await readdir(agent.folder), [])
     })
   }

@@ -18,7 +18,6 @@ interface InFlight {
 
 export class AppendTracker {
   #issued = 0
-  #completed = 0
   #handedOut: number
   #durable: number
   /** Highest index that may exist on disk; a job that starts at or below it must truncate. */
@@ -45,10 +44,6 @@ export class AppendTracker {
     return appendToken(this.#issued)
   }
 
-  isCompleted(token: AppendToken): boolean {
-    return token <= this.#completed
-  }
-
   /** Opens a job for the entries of [handedOut + 1, lastIndex]. */
   issue(lastIndex: LogIndex): { token: AppendToken; truncateFrom: LogIndex | null } {
     const first = this.#handedOut + 1
@@ -64,7 +59,6 @@ export class AppendTracker {
   complete(token: AppendToken): void {
     const job = this.#inFlight.shift()
     assert(job !== undefined && job.token === token, 'append jobs complete in order, each once')
-    this.#completed = token
     if (job.proves > this.#durable) this.#durable = job.proves
   }
 

@@ -114,6 +114,17 @@ describe('an election', () => {
     assert.equal(bench.takeOf('vote').length, 2)
   })
 
+  it('does not take an earlier write for proof of its own vote', () => {
+    const bench = new Bench({ slowDisk: true })
+    bench.receive(ballot('vote', { term: 2 }))
+    bench.do({ kind: 'campaign' })
+    bench.receive({ kind: 'vote-reply', from: C, to: A, term: term(3), granted: true })
+    bench.finishWrite()
+    assert.equal(bench.core.role, 'candidate')
+    bench.finishWrite()
+    assert.equal(bench.core.role, 'leader')
+  })
+
   it('counts the first answer of each voter', () => {
     const bench = new Bench()
     bench.do({ kind: 'campaign' })
@@ -200,12 +211,15 @@ describe('a vote', () => {
     }
   })
 
-  it('resets the election timer when granted', () => {
-    const bench = new Bench()
-    bench.tick(9)
-    bench.receive(ballot('vote', { term: 2 }))
-    bench.tick(9)
-    assert.equal(bench.core.role, 'follower')
+  it('resets the election timer when granted, within a term too', () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const bench = new Bench({ seed })
+      bench.receive({ kind: 'vote-reply', from: C, to: A, term: term(2), granted: false })
+      bench.tick(9)
+      bench.receive(ballot('vote', { term: 2 }))
+      bench.tick(9)
+      assert.equal(bench.core.role, 'follower')
+    }
   })
 
   it('is not asked for within the lease of a live leader: such requests are ignored', () => {

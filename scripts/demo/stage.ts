@@ -3,6 +3,7 @@
  */
 
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -60,7 +61,8 @@ export async function until<T>(
 export async function setUpStage(): Promise<Stage> {
   const folder = await mkdtemp(join(tmpdir(), 'fairlead-demo-'))
   const logFile = join(folder, 'agent.log')
-  const virtualPort = (await canBindLowPort()) ? 80 : await freePort()
+  const loopback = chooseLoopback()
+  const virtualPort = await chooseVirtualPort(loopback)
   const children: ChildProcess[] = []
   const agent = spawn(
     PROGRAM,
@@ -71,7 +73,8 @@ export async function setUpStage(): Promise<Stage> {
       '-http-port=0',
       '-dns-port=0',
       '-server-port=0',
-      `-hcl=proxy { virtual_ports = ["${virtualPort}"] }`,
+      `-hcl=proxy { virtual_ports = ["${virtualPort}"] loopback_base = "${loopback}" }`,
+      `-hcl=${sidecarPorts()}`,
     ],
     {
       // Out of the terminal's process group: Ctrl-C ends the demo, which then ends its children in order.
@@ -157,14 +160,20 @@ async function stop(child: ChildProcess): Promise<void> {
   }
 }
 
-/** Port 80 wants a capability that a developer's shell may lack; the demo then uses another port. */
-async function canBindLowPort(): Promise<boolean> {
-  return (await boundPort('127.128.255.254', 80)) !== undefined
+/** A range of its own, so that other agents on this machine do not get in the way. */
+function chooseLoopback(): string {
+  return `127.${randomInt(129, 250)}.${randomInt(0, 250)}.0`
 }
 
-async function freePort(): Promise<number> {
-  const port = await boundPort('127.128.255.254', 0)
-  if (port === undefined) throw new Error('no free port on the loopback network')
+function sidecarPorts(): string {
+  const first = randomInt(220, 320) * 100
+  return `ports { sidecar_min_port = ${first} sidecar_max_port = ${first + 99} }`
+}
+
+/** Port 80 wants a capability that a developer's shell may lack; the demo then uses another port. */
+async function chooseVirtualPort(loopback: string): Promise<number> {
+  const port = (await boundPort(loopback, 80)) ?? (await boundPort(loopback, 0))
+  if (port === undefined) throw new Error(`no port is free on ${loopback}`)
   return port
 }
 

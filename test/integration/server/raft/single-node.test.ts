@@ -10,6 +10,7 @@ import { after, before, describe, it } from 'node:test'
 import { FairleadError } from '../../../../core/errors.ts'
 import { instant } from '../../../../core/time.ts'
 import { ManualClock } from '../../../../runtime/clock/manual-clock.ts'
+import { systemClock } from '../../../../runtime/clock/system-clock.ts'
 import { entryKey } from '../../../../runtime/storage/log-records.ts'
 import { MemorySnapshots } from '../../../../runtime/storage/memory-snapshots.ts'
 import { MemoryStore } from '../../../../runtime/storage/memory-store.ts'
@@ -157,7 +158,7 @@ describe('writes', () => {
     await assert.rejects(node.propose(bytes('x')), hasCode('NO_LEADER'))
     await node.start(never())
     const running = node.propose(bytes('running'))
-    const drained = node.drain(instant(performance.now() + 5_000))
+    const drained = node.drain(instant(systemClock.now() + 5_000))
     await assert.rejects(node.propose(bytes('x')), hasCode('SHUTTING_DOWN'))
     await assert.rejects(node.readIndex(), hasCode('SHUTTING_DOWN'))
     assert.equal((await running).result, 'done running')

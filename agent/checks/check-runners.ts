@@ -127,6 +127,7 @@ export class CheckRunners implements Service {
         checkId,
         intervalMs: Math.max(spec.intervalMs, CHECK_INTERVAL_MIN_MS),
         timeoutMs: timed.timeoutMs,
+        isEager: local.services().get(spec.serviceId)?.isSidecar === true,
         thresholds: {
           successBeforePassing: spec.successBeforePassing,
           failuresBeforeWarning: spec.failuresBeforeWarning ?? spec.failuresBeforeCritical,

@@ -2,7 +2,8 @@
  * Runs one probe again and again (http-api.md 10.4).
  *
  * The first run comes at a random point of the interval, so that the checks of a host do not run together;
- * each next one an interval after the last has ended. Guarantees: one run at a time, one timer; after `stop`
+ * each next one an interval after the last has ended. An eager check runs at once and, until it has passed
+ * for the first time, at growing distances from EAGER_FIRST_MS up to its interval. Guarantees: one run at a time, one timer; after `stop`
  * has resolved no timer, process or connection of the check is left and no result is reported.
  */
 
@@ -18,7 +19,11 @@ export interface IntervalRunnerOptions {
   readonly intervalMs: number
   readonly timeoutMs: number
   readonly thresholds: Thresholds
+  /** For what fairlead itself is about to open: callers should not wait an interval to hear of it. */
+  readonly isEager?: boolean
 }
+
+const EAGER_FIRST_MS = 50
 
 export interface IntervalRunnerDeps {
   readonly clock: Clock
@@ -36,16 +41,19 @@ export class IntervalRunner {
   #timer: Timer | undefined
   #abort: AbortController | undefined
   #running: Promise<void> = Promise.resolve()
+  /** Delay before the next run of an eager check that has not passed yet; 0 otherwise. */
+  #eagerMs: number
   #stopped = false
 
   constructor(options: IntervalRunnerOptions, deps: IntervalRunnerDeps) {
     this.#options = options
     this.#deps = deps
     this.#counter = new ThresholdCounter(options.thresholds)
+    this.#eagerMs = options.isEager === true ? EAGER_FIRST_MS : 0
   }
 
   start(): void {
-    this.#arm(this.#deps.rng.float() * this.#options.intervalMs)
+    this.#arm(this.#eagerMs > 0 ? 0 : this.#deps.rng.float() * this.#options.intervalMs)
   }
 
   async stop(): Promise<void> {
@@ -75,7 +83,9 @@ export class IntervalRunner {
     this.#abort = undefined
     if (this.#stopped) return
     if (result !== undefined) this.#report(result)
-    this.#arm(intervalMs)
+    if (result?.status === 'passing') this.#eagerMs = 0
+    this.#arm(this.#eagerMs > 0 ? Math.min(this.#eagerMs, intervalMs) : intervalMs)
+    this.#eagerMs *= 2
   }
 
   async #probe(signal: AbortSignal): Promise<ProbeResult | undefined> {

@@ -63,7 +63,7 @@ export function createMesh(config: AgentConfig, deps: MeshDeps): Mesh {
     {
       datacenter: config.datacenter,
       nodeName: config.nodeName,
-      bindAddress: config.bindAddress,
+      bindAddress: inboundBindAddress(config.bindAddress),
       loopbackBase: config.proxy.loopbackBase,
       virtualPorts: config.proxy.virtualPorts,
       defaultAction: config.defaultIntentionPolicy,
@@ -75,6 +75,15 @@ export function createMesh(config: AgentConfig, deps: MeshDeps): Mesh {
     supervisor,
     leafSource: new MeshLeafSource(config.datacenter, leaves, deps.views),
   }
+}
+
+/**
+ * Loopback stays loopback (development); otherwise all addresses, as callers may come to the LAN, a tagged or,
+ * for the listener's own check, the loopback address. Only holders of a certificate get further.
+ */
+function inboundBindAddress(bindAddress: string): string {
+  if (bindAddress.startsWith('127.') || bindAddress === '::1') return bindAddress
+  return bindAddress.includes(':') ? '::' : '0.0.0.0'
 }
 
 /**

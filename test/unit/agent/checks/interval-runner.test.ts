@@ -20,7 +20,11 @@ const NO_THRESHOLDS = {
 
 function world(
   probe: Probe,
-  options: { readonly seed?: number; readonly thresholds?: typeof NO_THRESHOLDS } = {},
+  options: {
+    readonly seed?: number
+    readonly thresholds?: typeof NO_THRESHOLDS
+    readonly isEager?: boolean
+  } = {},
 ) {
   const clock = new ManualClock()
   const results: [CheckStatus, string][] = []
@@ -30,6 +34,7 @@ function world(
       intervalMs: 10_000,
       timeoutMs: 3_000,
       thresholds: options.thresholds ?? NO_THRESHOLDS,
+      isEager: options.isEager ?? false,
     },
     {
       clock,
@@ -46,6 +51,31 @@ function world(
 async function settle(): Promise<void> {
   for (let i = 0; i < 10; i++) await Promise.resolve()
 }
+
+describe('an eager check', () => {
+  it('runs at once and soon again until it has passed, then at its interval', async () => {
+    const starts: number[] = []
+    const w = world(
+      async () => {
+        starts.push(w.clock.now())
+        return { status: starts.length < 4 ? 'critical' : 'passing', output: '' }
+      },
+      { isEager: true },
+    )
+    w.runner.start()
+    for (let ms = 0; ms < 12_000; ms += 10) {
+      w.clock.advance(10)
+      await settle()
+    }
+    const gaps = starts.slice(1).map((at, i) => at - (starts[i] ?? 0))
+    assert.ok((starts[0] ?? 99) <= 10)
+    assert.deepEqual(
+      gaps.map((gap) => Math.floor(gap / 50) * 50),
+      [50, 100, 200, 10_000],
+    )
+    await w.runner.stop()
+  })
+})
 
 describe('a check', () => {
   it('first runs at a random point of its interval, then an interval after each end', async () => {

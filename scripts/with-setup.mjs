@@ -14,7 +14,8 @@ import { constants } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const TARGETS = { demo: 'scripts/demo.ts', test: 'scripts/test.ts' }
+/** `setup` only installs. */
+const TARGETS = { demo: 'scripts/demo.ts', test: 'scripts/test.ts', setup: '' }
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const modules = join(root, 'node_modules')
@@ -32,7 +33,7 @@ if (script === undefined) {
 }
 
 if (!isInstalled()) install()
-run(script, args)
+if (script !== '') run(script, args)
 
 function lockfileHash() {
   return createHash('sha256').update(readFileSync(lockfile)).digest('hex')

@@ -6,6 +6,7 @@
  */
 
 import { goQuote } from '../../../core/catalog/go-quote.ts'
+import { WEIGHT_MAX } from '../../../core/catalog/registration-rules.ts'
 import type {
   CheckDefinition,
   Json,
@@ -13,6 +14,7 @@ import type {
   ProxyConfig,
   ServiceDefinition,
   ServiceKind,
+  Weights,
 } from '../../../core/catalog/types.ts'
 import {
   boolean,
@@ -124,7 +126,7 @@ export function serviceOf(decoded: DecodedNodeService): ServiceDefinition {
     socketPath: decoded.socketPath,
     taggedAddresses: decoded.taggedAddresses,
     meta: decoded.meta ?? null,
-    weights: decoded.weights ?? { passing: 1, warning: 1 },
+    weights: weightsOf(decoded),
     enableTagOverride: decoded.enableTagOverride,
     ...(kind === '' ? {} : { proxy: proxyOf(decoded) }),
     connectNative: decoded.connect?.native ?? false,
@@ -137,6 +139,17 @@ function kindOf(kind: string): ServiceKind {
   if (kind === 'typical') return ''
   if (isServiceKind(kind)) return kind
   throw rejected(`unknown service kind ${goQuote(kind)}`)
+}
+
+/** Unlike at an agent, weights that make no sense are no error here: the Go client always sends some. */
+function weightsOf({ weights }: DecodedNodeService): Weights {
+  const isValid =
+    weights !== undefined && isWeight(weights.passing, 1) && isWeight(weights.warning, 0)
+  return isValid ? weights : { passing: 1, warning: 1 }
+}
+
+function isWeight(weight: number, min: number): boolean {
+  return weight >= min && weight <= WEIGHT_MAX
 }
 
 function proxyOf(decoded: DecodedNodeService): ProxyConfig {

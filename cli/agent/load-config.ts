@@ -7,12 +7,14 @@
  */
 
 import { type ConfiguredDefinitions, definitionsFromConfig } from '../../agent/local/definitions.ts'
+import { assertRunnable, type ScriptPermission } from '../../agent/local/script-permission.ts'
 import { type Decoded, decodeDocument, decodeText } from '../../core/config/decode.ts'
 import { AGENT_FLAGS, type AgentFlag } from '../../core/config/flags.ts'
 import type { AgentConfig } from '../../core/config/model.ts'
 import type { ConfigProblem } from '../../core/config/problem.ts'
 import { type Definition, mergeConfigs, type RawConfig } from '../../core/config/raw-config.ts'
 import { type HostFacts, resolveConfig } from '../../core/config/resolve.ts'
+import { toFairleadError } from '../../core/errors.ts'
 import { type FileFormat, readConfigFiles } from '../../runtime/files/config-files.ts'
 import type { Arguments } from '../command.ts'
 import { unsupportedRoles } from './unsupported-roles.ts'
@@ -51,7 +53,7 @@ export async function loadConfig(sources: ConfigSources, host: HostFacts): Promi
   ]
   const raw: RawConfig = mergeConfigs(parts.map((part) => part.raw))
   const resolved = resolveConfig(raw, sources.dev, host)
-  const definitions = decodeDefinitions(resolved.services, resolved.checks)
+  const definitions = decodeDefinitions(resolved.services, resolved.checks, resolved.config.checks)
   const problems: readonly ConfigProblem[] = [
     ...files.problems.map((message) => ({ key: '', message, origin: '', fix: '' })),
     ...parts.flatMap((part) => part.problems),
@@ -94,6 +96,7 @@ function decodeMeta(pairs: readonly string[], origin: string): readonly Decoded[
 function decodeDefinitions(
   services: readonly Definition[],
   checks: readonly Definition[],
+  permission: ScriptPermission,
 ): { readonly value: ConfiguredDefinitions; readonly problems: readonly ConfigProblem[] } {
   const problems: ConfigProblem[] = []
   const value = { services: [], checks: [] } as {
@@ -107,6 +110,9 @@ function decodeDefinitions(
       checkDefinitions: isService ? [] : [body],
     })
     if (result.ok) {
+      for (const message of refusedChecks(result.value, permission)) {
+        problems.push({ key: 'check', message, origin, fix: '' })
+      }
       value.services.push(...result.value.services)
       value.checks.push(...result.value.checks)
       return
@@ -117,4 +123,23 @@ function decodeDefinitions(
   for (const definition of services) decode(definition, true)
   for (const definition of checks) decode(definition, false)
   return { value, problems }
+}
+
+/** What the agent's local state would refuse when it starts, said here with all other problems. */
+function refusedChecks(
+  { services, checks }: ConfiguredDefinitions,
+  permission: ScriptPermission,
+): readonly string[] {
+  const specs = [
+    ...services.flatMap((service) => [...service.checks, ...(service.sidecar?.checks ?? [])]),
+    ...checks.map((check) => check.spec),
+  ]
+  return specs.flatMap((spec) => {
+    try {
+      assertRunnable(spec, 'config', permission)
+      return []
+    } catch (thrown) {
+      return [`check "${spec.name}": ${toFairleadError(thrown).message}`]
+    }
+  })
 }

@@ -123,6 +123,14 @@ describe('definitions', () => {
   })
 })
 
+it('reports a script check at once while scripts are off', async () => {
+  const fragment = 'check { name = "s" args = ["true"] interval = "10s" }'
+  const result = await load({ fragments: [fragment] })
+  assert.ok(!result.ok)
+  assert.match(result.problems[0]?.message ?? '', /check "s": Scripts are disabled on this agent/)
+  await loaded({ fragments: [fragment, 'enable_local_script_checks = true'] })
+})
+
 describe('roles of later versions', () => {
   const cases: readonly (readonly [readonly string[], RegExp])[] = [
     [['-server=false', '-bootstrap-expect=0'], /server = false is not supported yet/],

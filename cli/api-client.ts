@@ -54,7 +54,6 @@ export class ApiClient {
   readonly #isTls: boolean
   readonly #shown: string
   readonly #query: Query
-  readonly #signal: AbortSignal
 
   constructor(args: Arguments, context: CliContext) {
     const env = context.env
@@ -70,7 +69,6 @@ export class ApiClient {
     const auth = nonEmpty(env['CONSUL_HTTP_AUTH'])
     this.#isTls = target.isTls
     this.#shown = target.shown
-    this.#signal = context.signal
     this.#query = {
       dc: args.text('datacenter'),
       stale: args.bool('stale') ? '' : undefined,
@@ -123,7 +121,7 @@ export class ApiClient {
     body: string | Uint8Array | undefined,
   ): Promise<ApiAnswer> {
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      const options = { ...this.#base, method, path, signal: this.#signal }
+      const options = { ...this.#base, method, path }
       const outgoing = this.#isTls ? requestTls(options, resolve) : request(options, resolve)
       outgoing.on('error', reject)
       outgoing.end(body)

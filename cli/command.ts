@@ -36,8 +36,6 @@ export interface CliContext {
   readFile(path: string): Promise<Uint8Array>
   /** Columns of the terminal, undefined when stdout is none. */
   readonly columns: number | undefined
-  /** Ends long waits when the user interrupts. */
-  readonly signal: AbortSignal
 }
 
 export interface CommandSpec {

@@ -28,7 +28,6 @@ process.stdout.on('error', (err: NodeJS.ErrnoException) => {
   process.exit(0)
 })
 
-const controller = new AbortController()
 const context: CliContext = {
   env: process.env,
   stdout: (text) => void process.stdout.write(text),
@@ -36,7 +35,6 @@ const context: CliContext = {
   readStdin,
   readFile: async (path) => await readFile(path),
   columns: process.stdout.isTTY ? process.stdout.columns : undefined,
-  signal: controller.signal,
 }
 
 process.exitCode = await runProgram(process.argv.slice(2), context)

@@ -31,7 +31,6 @@ async function run(argv: readonly string[], env: Record<string, string> = {}): P
     readStdin: async () => new Uint8Array(),
     readFile: async () => new Uint8Array(),
     columns: undefined,
-    signal: new AbortController().signal,
   }
   return { code: await runProgram(argv, context), stdout, stderr }
 }

@@ -58,7 +58,22 @@ export function parseGoFlags(argv: readonly string[], specs: readonly FlagSpec[]
     if (text !== undefined) given.push({ name, text })
   }
   const positionals = argv.slice(at)
+  const isExplicit = argv[at - 1] === '--'
+  if (!isExplicit) problems.push(...misplacedFlags(positionals, known))
   return { args: new ParsedArguments(given, positionals), wantsHelp, unknown, problems }
+}
+
+/** Consul takes them for arguments in silence, which is hardly ever what was meant. */
+function misplacedFlags(
+  positionals: readonly string[],
+  known: ReadonlyMap<string, FlagSpec>,
+): readonly string[] {
+  return positionals
+    .filter((word) => word.startsWith('-') && known.has(splitFlag(word).name))
+    .map(
+      (word) =>
+        `${word} stands after the arguments; flags go before them (or write -- before both)`,
+    )
 }
 
 export function unknownFlagMessage(flag: string, known: readonly string[]): string {

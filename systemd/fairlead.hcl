@@ -1,11 +1,14 @@
 # Configuration of the Fairlead agent. Every file of this folder that ends in .hcl or .json is read, in the
 # order of their names; put each service into a file of its own. After a change:
 #
-#   fairlead validate -config-format=hcl <file>     is it right?
-#   systemctl reload fairlead                       services, checks and log_level
-#   systemctl restart fairlead                      everything else
+#   fairlead validate /etc/fairlead   is it right?
+#   systemctl reload fairlead         services, checks and log_level
+#   systemctl restart fairlead        everything else
 #
-# All keys: docs/reference/configuration.md. The data directory is set by the unit.
+# All keys: docs/reference/configuration.md
+
+# The unit may write here and nowhere else.
+data_dir = "/var/lib/fairlead"
 
 # This version runs one server, with the agent in the same process.
 server           = true

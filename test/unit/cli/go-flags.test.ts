@@ -32,9 +32,14 @@ describe('flags', () => {
   })
 
   it('end at the first argument, at "-" and at "--"', () => {
-    assert.deepEqual(parse('-dev', 'key', '-node', 'a').args.positionals, ['key', '-node', 'a'])
+    assert.deepEqual(parse('-dev', 'key', '-5', 'a').args.positionals, ['key', '-5', 'a'])
     assert.deepEqual(parse('-').args.positionals, ['-'])
     assert.deepEqual(parse('--', '-dev').args.positionals, ['-dev'])
+  })
+
+  it('after the arguments are a problem, unless -- says that they are data', () => {
+    assert.match(parse('key', '-node').problems[0] ?? '', /^-node stands after the arguments/)
+    assert.deepEqual(parse('--', 'key', '-node').problems, [])
   })
 
   it('may be empty, repeated, and hold an equals sign', () => {

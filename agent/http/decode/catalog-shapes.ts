@@ -164,6 +164,7 @@ function proxyOf(decoded: DecodedNodeService): ProxyConfig {
 export function checkOf(decoded: DecodedHealthCheck): CheckDefinition {
   const status = decoded.status === '' ? 'critical' : decoded.status
   if (!isCheckStatus(status)) throw rejected(`Invalid check status: '${status}'`)
+  const definition = definitionOf(decoded.definition)
   return {
     checkId: decoded.checkId === '' ? decoded.name : decoded.checkId,
     name: decoded.name,
@@ -173,12 +174,38 @@ export function checkOf(decoded: DecodedHealthCheck): CheckDefinition {
     serviceId: decoded.serviceId,
     serviceName: decoded.serviceName,
     serviceTags: decoded.serviceTags,
-    type: decoded.type,
+    type: decoded.type === '' ? typeOf(definition) : decoded.type,
     interval: decoded.interval,
     timeout: decoded.timeout,
     exposedPort: decoded.exposedPort,
-    definition: definitionOf(decoded.definition),
+    definition,
   }
+}
+
+/** In the order that decides (http-api.md 10.2); all but two kinds run at an interval. */
+const TYPES: readonly (readonly [field: string, type: string])[] = [
+  ['GRPC', 'grpc'],
+  ['HTTP', 'http'],
+  ['TTL', 'ttl'],
+  ['TCP', 'tcp'],
+  ['UDP', 'udp'],
+  ['AliasNode', 'alias'],
+  ['AliasService', 'alias'],
+  ['DockerContainerID', 'docker'],
+  ['ScriptArgs', 'script'],
+  ['H2PING', 'h2ping'],
+  ['OSService', 'os_service'],
+]
+const WITHOUT_INTERVAL: ReadonlySet<string> = new Set(['ttl', 'alias'])
+
+/** What a check without a type does by its definition; '' when that runs nothing. */
+function typeOf(definition: JsonObject): string {
+  const found = TYPES.find(
+    ([field, type]) =>
+      definition[field] !== undefined &&
+      (WITHOUT_INTERVAL.has(type) || definition['Interval'] !== undefined),
+  )
+  return found?.[1] ?? ''
 }
 
 /** Names of `Definition` in the spelling they are printed in. */

@@ -17,6 +17,12 @@ export function checkJson(check: CheckRecord): string {
   return json
 }
 
+/** As in txn, which alone prints that a check has no tags as null. */
+export function txnCheckJson(check: CheckRecord): string {
+  if (check.serviceTags.length > 0) return checkJson(check)
+  return encode(check, check.node, check.createIndex, check.modifyIndex, 'null')
+}
+
 /** As in agent/checks: the same object without indexes and definition. */
 export function agentCheckJson(check: CheckDefinition, node: string): string {
   return encode({ ...check, definition: {} }, node, 0, 0)
@@ -32,20 +38,22 @@ function encode(
   node: string,
   createIndex: number,
   modifyIndex: number,
+  noTags = '[]',
 ): string {
   return (
-    `${headFields(check, node)}"Interval":${text(check.interval)},` +
+    `${headFields(check, node, noTags)}"Interval":${text(check.interval)},` +
     `"Timeout":${text(check.timeout)},"ExposedPort":${check.exposedPort},` +
     `"Definition":${opaque(check.definition)},` +
     `"CreateIndex":${createIndex},"ModifyIndex":${modifyIndex}}`
   )
 }
 
-function headFields(check: CheckDefinition, node: string): string {
+function headFields(check: CheckDefinition, node: string, noTags = '[]'): string {
+  const tags = check.serviceTags.length === 0 ? noTags : textList(check.serviceTags)
   return (
     `{"Node":${text(node)},"CheckID":${text(check.checkId)},"Name":${text(check.name)},` +
     `"Status":${text(check.status)},"Notes":${text(check.notes)},"Output":${text(check.output)},` +
     `"ServiceID":${text(check.serviceId)},"ServiceName":${text(check.serviceName)},` +
-    `"ServiceTags":${textList(check.serviceTags)},"Type":${text(check.type)},`
+    `"ServiceTags":${tags},"Type":${text(check.type)},`
   )
 }

@@ -3,7 +3,7 @@
  */
 
 import type { TxnError, TxnResult } from '../../../core/catalog/commands.ts'
-import { checkJson } from './check.ts'
+import { txnCheckJson } from './check.ts'
 import { list, text } from './json.ts'
 import { kvJson, kvWithoutValueJson } from './kv.ts'
 import { nodeJson } from './node.ts'
@@ -29,6 +29,6 @@ function resultJson(result: TxnResult): string {
     case 'service':
       return `{"Service":${serviceJson(result.service)}}`
     case 'check':
-      return `{"Check":${checkJson(result.check)}}`
+      return `{"Check":${txnCheckJson(result.check)}}`
   }
 }

@@ -1,0 +1,194 @@
+/**
+ * The proxy's end of the control socket (core/mesh/proxy-control.ts): takes snapshots from the newest agent.
+ *
+ * Guarantees: only the owner of the process can connect (folder 0700, socket 0600); a second agent replaces
+ * the first; snapshots are applied one after the other, and of several that wait only the last. Without an
+ * agent nothing changes, until the orphan timeout, if one is set. Bounds: LINE_BYTES_MAX a message.
+ */
+
+import { chmod, mkdir, unlink } from 'node:fs/promises'
+import { createServer, type Server, type Socket } from 'node:net'
+import { dirname } from 'node:path'
+import { FairleadError } from '../../core/errors.ts'
+import type { Logger } from '../../core/log.ts'
+import {
+  type AgentToProxy,
+  type ListenerProblem,
+  PROXY_CONTROL_PROTOCOL,
+  type ProxyStats,
+  type ProxyToAgent,
+} from '../../core/mesh/proxy-control.ts'
+import type { ProxySnapshot } from '../../core/mesh/proxy-snapshot.ts'
+import { type Clock, instant, type Timer } from '../../core/time.ts'
+import { removeStaleSocket } from '../listeners/bind.ts'
+import { LineReader } from './line-reader.ts'
+
+export interface ControlOptions {
+  readonly socketPath: string
+  /** 0: never. */
+  readonly orphanTimeoutMs: number
+  readonly pid: number
+  readonly build: string
+}
+
+export interface Controlled {
+  /** Puts the snapshot in force. @returns the listeners that could not be bound */
+  configure(snapshot: ProxySnapshot): Promise<readonly ListenerProblem[]>
+  stats(): ProxyStats
+  shutdown(drainMs: number, why: string): void
+}
+
+const LINE_BYTES_MAX = 64 * 1024 * 1024
+
+export class ControlServer {
+  readonly #options: ControlOptions
+  readonly #controlled: Controlled
+  readonly #clock: Clock
+  readonly #log: Logger
+  readonly #server: Server
+  #agent: Socket | undefined
+  #version = 0
+  #next: ProxySnapshot | undefined
+  #isApplying = false
+  #orphan: Timer | undefined
+
+  constructor(
+    options: ControlOptions,
+    controlled: Controlled,
+    deps: { readonly clock: Clock; readonly log: Logger },
+  ) {
+    this.#options = options
+    this.#controlled = controlled
+    this.#clock = deps.clock
+    this.#log = deps.log
+    this.#server = createServer((socket) => this.#accept(socket))
+  }
+
+  /** @throws FairleadError INVALID_CONFIG when the socket cannot be opened, or another proxy holds it */
+  async listen(): Promise<void> {
+    const { socketPath } = this.#options
+    try {
+      await mkdir(dirname(socketPath), { recursive: true, mode: 0o700 })
+      await removeStaleSocket(socketPath)
+      await new Promise<void>((resolve, reject) => {
+        this.#server.once('error', reject)
+        this.#server.listen({ path: socketPath }, () => resolve())
+      })
+      await chmod(socketPath, 0o600)
+    } catch (cause) {
+      const { code } = cause as NodeJS.ErrnoException
+      const why = code === 'EADDRINUSE' ? 'another proxy listens there' : (code ?? String(cause))
+      throw new FairleadError(
+        'INVALID_CONFIG',
+        `Cannot open control socket ${socketPath}: ${why}`,
+        {
+          cause,
+        },
+      )
+    }
+    this.#server.on('error', (err) => this.#log.warn('control socket failed', { err }))
+    this.#armOrphan()
+  }
+
+  async close(): Promise<void> {
+    this.#orphan?.cancel()
+    this.#orphan = undefined
+    this.#agent?.destroy()
+    this.#agent = undefined
+    if (!this.#server.listening) return
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    await unlink(this.#options.socketPath).catch(() => undefined)
+  }
+
+  #accept(socket: Socket): void {
+    const before = this.#agent
+    this.#agent = socket
+    before?.destroy()
+    this.#orphan?.cancel()
+    this.#orphan = undefined
+    const lines = new LineReader(LINE_BYTES_MAX)
+    socket.on('data', (chunk: Buffer) => {
+      const read = lines.read(chunk)
+      if (read === undefined) {
+        this.#log.error('the agent sent an oversized message')
+        socket.destroy()
+        return
+      }
+      for (const line of read) this.#onLine(socket, line)
+    })
+    socket.on('error', () => {})
+    socket.on('close', () => {
+      if (this.#agent !== socket) return
+      this.#agent = undefined
+      this.#armOrphan()
+    })
+    this.#send(socket, {
+      kind: 'hello',
+      protocol: PROXY_CONTROL_PROTOCOL,
+      pid: this.#options.pid,
+      build: this.#options.build,
+      version: this.#version,
+    })
+  }
+
+  #armOrphan(): void {
+    const { orphanTimeoutMs } = this.#options
+    if (orphanTimeoutMs === 0) return
+    const at = instant(this.#clock.now() + orphanTimeoutMs)
+    this.#orphan = this.#clock.timer(at, () => {
+      this.#controlled.shutdown(0, 'no agent came back in time')
+    })
+  }
+
+  #onLine(socket: Socket, line: string): void {
+    const message = parseMessage(line)
+    switch (message?.kind) {
+      case 'configure':
+        this.#next = message.snapshot
+        void this.#applyNext()
+        break
+      case 'stats':
+        this.#send(socket, { kind: 'stats', stats: this.#controlled.stats() })
+        break
+      case 'shutdown':
+        this.#controlled.shutdown(message.drainMs, 'the agent asked for it')
+        break
+      default:
+        this.#log.error('the agent sent a malformed message')
+        socket.destroy()
+    }
+  }
+
+  async #applyNext(): Promise<void> {
+    if (this.#isApplying) return
+    this.#isApplying = true
+    while (this.#next !== undefined) {
+      const snapshot = this.#next
+      this.#next = undefined
+      try {
+        const problems = await this.#controlled.configure(snapshot)
+        this.#version = snapshot.version
+        this.#send(this.#agent, { kind: 'configured', version: snapshot.version, problems })
+      } catch (err) {
+        // The old configuration stays in force; the agent sees that this version was not acknowledged.
+        this.#log.error('a configuration could not be applied', { version: snapshot.version, err })
+      }
+    }
+    this.#isApplying = false
+  }
+
+  #send(socket: Socket | undefined, message: ProxyToAgent): void {
+    if (socket !== undefined && !socket.destroyed) socket.write(`${JSON.stringify(message)}\n`)
+  }
+}
+
+function parseMessage(line: string): AgentToProxy | undefined {
+  try {
+    const value: unknown = JSON.parse(line)
+    if (typeof value !== 'object' || value === null || !('kind' in value)) return undefined
+    if (value.kind === 'configure' && !('snapshot' in value)) return undefined
+    return value as AgentToProxy
+  } catch {
+    return undefined
+  }
+}

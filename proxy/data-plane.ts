@@ -1,0 +1,84 @@
+/**
+ * Listeners, destinations and connections under one snapshot: the proxy without its control socket.
+ *
+ * Guarantees: `configure` with an equal snapshot changes nothing; with another, only what differs. A snapshot
+ * that cannot be applied (a certificate that does not fit its key) leaves the one before in force.
+ */
+
+import type { Logger } from '../core/log.ts'
+import type { ListenerProblem } from '../core/mesh/proxy-control.ts'
+import type { ProxySnapshot } from '../core/mesh/proxy-snapshot.ts'
+import type { Rng } from '../core/rng.ts'
+import type { Clock } from '../core/time.ts'
+import { newCounters, type ProxyCounters } from './exchange/counters.ts'
+import { HttpDate } from './http1/replies.ts'
+import { ListenerSet } from './listeners/listener-set.ts'
+import { ProcessCallers } from './listeners/process-callers.ts'
+import { MeshState } from './mesh-state.ts'
+import { BlockPool } from './mux/frame-writer.ts'
+import { IdleSweep } from './sockets/idle-sweep.ts'
+import { Turn } from './sockets/turn.ts'
+import { Lifetimes } from './upstream/lifetimes.ts'
+import { RESPONSE_TIMEOUT_MS } from './upstream/timeouts.ts'
+
+export interface DataPlaneOptions {
+  readonly offerMux: boolean
+}
+
+export class DataPlane {
+  readonly counters: ProxyCounters = newCounters()
+  readonly listeners: ListenerSet
+  readonly #sweep: IdleSweep
+  readonly #mesh: MeshState
+  readonly #callers: ProcessCallers
+
+  constructor(
+    options: DataPlaneOptions,
+    deps: { readonly clock: Clock; readonly rng: Rng; readonly log: Logger },
+  ) {
+    const { clock, rng, log } = deps
+    const sweep = new IdleSweep(clock)
+    this.#sweep = sweep
+    const shared = {
+      clock,
+      log,
+      sweep,
+      turn: new Turn(),
+      pool: new BlockPool(),
+      lifetimes: new Lifetimes(clock, sweep),
+      counters: this.counters,
+      date: new HttpDate(() => clock.wall()),
+      responseTimeoutMs: RESPONSE_TIMEOUT_MS,
+    }
+    this.#mesh = new MeshState({ ...shared, ...options, rng: rng.fork('balance') })
+    this.#callers = new ProcessCallers({ clock, log })
+    this.listeners = new ListenerSet({
+      ...shared,
+      rng: rng.fork('requests'),
+      callers: this.#callers,
+      identity: (id) => this.#mesh.identity(id),
+      caller: (clusterId, identityId) => this.#mesh.caller(clusterId, identityId),
+      trustDomain: () => this.#mesh.trustDomain,
+    })
+    sweep.start()
+  }
+
+  /** @returns the listeners that could not be bound. @throws when a certificate cannot be used */
+  async configure(snapshot: ProxySnapshot): Promise<readonly ListenerProblem[]> {
+    const renewed = this.#mesh.update(snapshot)
+    this.#callers.update(snapshot.callers)
+    return await this.listeners.apply(snapshot, renewed)
+  }
+
+  /** Stops accepting; resolves when the last exchange has ended. */
+  async drain(): Promise<void> {
+    await this.listeners.drain()
+  }
+
+  stop(): void {
+    this.listeners.destroy()
+    this.#mesh.destroy()
+    this.#callers.stop()
+    this.#sweep.stop()
+  }
+}

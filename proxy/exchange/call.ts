@@ -1,0 +1,189 @@
+/**
+ * One call on its way to a target: keeps what is needed to try again, and passes everything else through.
+ *
+ * Guarantees (mesh.md 10.7, narrowed to what is safe without configuration): one more attempt when the first
+ * certainly reached no application; one more for an idempotent request without a body on a reused
+ * connection that ended unanswered; none after a response or stream byte. A body is replayed from a copy of
+ * at most REPLAY_BYTES_MAX; a longer one is not retried. While no connection is there, the caller waits.
+ */
+
+import type { RequestHead, ResponseHead } from '../http1/message.ts'
+import type { ProxyCounters } from './counters.ts'
+import type { Failure, RequestSink, ResponseSink } from './types.ts'
+
+/** Where a call goes: finds or makes a connection for each attempt. */
+export interface CallTarget {
+  /** Another attempt after one that certainly failed to reach an application may do better. */
+  readonly retriesElsewhere: boolean
+  /** Ends in `call.attach` or `call.onFailed`, at once or later. */
+  attempt(call: Call): void
+  /** The call, still waiting for a connection, is given up. */
+  forget(call: Call): void
+}
+
+const REPLAY_BYTES_MAX = 64 * 1024
+
+export class Call implements RequestSink, ResponseSink {
+  /** undefined for a raw stream. */
+  readonly head: RequestHead | undefined
+  /** The endpoint of the last attempt, for choosing another. */
+  triedEndpoint: object | undefined
+  readonly #target: CallTarget
+  readonly #caller: ResponseSink
+  readonly #counters: ProxyCounters
+  #upstream: RequestSink | undefined
+  #isReused = false
+  /** The body so far, while it may still have to be sent again; undefined once it need not. */
+  #replay: Buffer[] | undefined
+  #replayBytes = 0
+  #isReplayable = true
+  #trailers = ''
+  #hasEnded = false
+  #isCommitted = false
+  #isOver = false
+  #elsewhereTried = false
+  #staleTried = false
+
+  constructor(
+    target: CallTarget,
+    head: RequestHead | undefined,
+    caller: ResponseSink,
+    counters: ProxyCounters,
+  ) {
+    this.#target = target
+    this.head = head
+    this.#caller = caller
+    this.#counters = counters
+  }
+
+  /** May report a failure to the caller before it returns. */
+  start(): RequestSink {
+    if (this.head !== undefined) this.#counters.requestsTotal++
+    this.#target.attempt(this)
+    return this
+  }
+
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  /**
+   * A connection has taken the call: its head has been sent there.
+   *
+   * @param isReused the connection had carried another exchange before
+   */
+  attach(upstream: RequestSink, isReused: boolean): void {
+    this.#upstream = upstream
+    this.#isReused = isReused
+    const replay = this.#replay
+    if (replay === undefined && !this.#hasEnded) return
+    let isRoomy = true
+    for (const piece of replay ?? []) isRoomy = upstream.data(piece, 0, piece.length)
+    if (this.#replayBytes > REPLAY_BYTES_MAX) this.#stopReplay()
+    if (this.#hasEnded) {
+      if (this.#trailers !== '') upstream.trailers(this.#trailers)
+      upstream.end()
+    } else if (isRoomy && this.#upstream === upstream) {
+      this.#caller.resumeRequest()
+    }
+  }
+
+  data(bytes: Buffer, from: number, to: number): boolean {
+    if (this.#isOver) return true
+    if (!this.#isCommitted && this.#isReplayable) this.#keep(bytes, from, to)
+    // Without a connection the caller waits; what it had read already is kept.
+    return this.#upstream?.data(bytes, from, to) ?? false
+  }
+
+  trailers(text: string): void {
+    this.#trailers = text
+    this.#upstream?.trailers(text)
+  }
+
+  end(): void {
+    this.#hasEnded = true
+    this.#upstream?.end()
+  }
+
+  abort(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    if (this.#upstream === undefined) this.#target.forget(this)
+    else this.#upstream.abort()
+  }
+
+  resumeResponse(): void {
+    this.#upstream?.resumeResponse()
+  }
+
+  onInterim(head: ResponseHead): void {
+    this.#caller.onInterim(head)
+  }
+
+  onResponse(head: ResponseHead): void {
+    this.#commit()
+    this.#caller.onResponse(head)
+  }
+
+  onData(bytes: Buffer, from: number, to: number): boolean {
+    if (!this.#isCommitted) this.#commit()
+    return this.#caller.onData(bytes, from, to)
+  }
+
+  onTrailers(text: string): void {
+    this.#caller.onTrailers(text)
+  }
+
+  onResponseEnd(): void {
+    // A raw stream goes on in the other direction.
+    this.#caller.onResponseEnd()
+  }
+
+  onFailed(failure: Failure): void {
+    if (this.#isOver) return
+    this.#upstream = undefined
+    if (this.#mayTryAgain(failure)) {
+      this.#counters.retries++
+      this.#target.attempt(this)
+      return
+    }
+    this.#isOver = true
+    if (this.head !== undefined) this.#counters.requestsFailed++
+    this.#caller.onFailed(failure)
+  }
+
+  resumeRequest(): void {
+    this.#caller.resumeRequest()
+  }
+
+  #mayTryAgain(failure: Failure): boolean {
+    if (this.#isCommitted || !this.#isReplayable) return false
+    if (failure.retry === 'never-sent') {
+      if (this.#elsewhereTried || !(this.#target.retriesElsewhere || this.#isReused)) return false
+      this.#elsewhereTried = true
+      return true
+    }
+    if (failure.retry !== 'maybe-sent' || !this.#isReused || this.#staleTried) return false
+    if (this.head?.isIdempotent !== true || this.#replayBytes > 0) return false
+    this.#staleTried = true
+    return true
+  }
+
+  #keep(bytes: Buffer, from: number, to: number): void {
+    this.#replay ??= []
+    this.#replay.push(Buffer.from(bytes.subarray(from, to)))
+    this.#replayBytes += to - from
+    // Beyond the bound the copy only lives on until a connection has taken it.
+    if (this.#replayBytes > REPLAY_BYTES_MAX && this.#upstream !== undefined) this.#stopReplay()
+  }
+
+  #stopReplay(): void {
+    this.#isReplayable = false
+    this.#replay = undefined
+  }
+
+  #commit(): void {
+    this.#isCommitted = true
+    this.#replay = undefined
+  }
+}

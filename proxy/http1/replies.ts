@@ -1,0 +1,109 @@
+/**
+ * Replies that the proxy itself gives (mesh.md 10.12): status, body, and the code in `x-fairlead-error`.
+ *
+ * Always closed by Content-Length, plain text, never cached by mistake. The body of a denial is what Envoy
+ * says, since callers look for it.
+ */
+
+import { ERRORS, type ErrorCode } from '../../core/errors.ts'
+import type { WallTime } from '../../core/time.ts'
+import { BODY_LENGTH, BODY_NONE, ResponseHead } from './message.ts'
+
+export interface Reply {
+  readonly head: ResponseHead
+  readonly body: string
+}
+
+const REASONS: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  403: 'Forbidden',
+  408: 'Request Timeout',
+  413: 'Content Too Large',
+  414: 'URI Too Long',
+  417: 'Expectation Failed',
+  431: 'Request Header Fields Too Large',
+  500: 'Internal Server Error',
+  501: 'Not Implemented',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  504: 'Gateway Timeout',
+  505: 'HTTP Version Not Supported',
+}
+
+const BODIES: Readonly<Partial<Record<ErrorCode, string>>> = {
+  PERMISSION_DENIED: 'RBAC: access denied',
+  UPSTREAM_UNHEALTHY: 'no healthy upstream',
+  UPSTREAM_TIMEOUT: 'upstream request timeout',
+}
+
+/** Fields of replies that Envoy would mark, so that callers written for it understand ours. */
+const EXTRA_FIELDS: Readonly<Partial<Record<ErrorCode, string>>> = {
+  UPSTREAM_OVERLOADED: 'x-envoy-overloaded: true\r\n',
+}
+
+/** @param isHead the request was HEAD: the reply has the fields of a body but none */
+export function generatedReply(
+  code: ErrorCode,
+  options: {
+    readonly status?: number
+    readonly reason?: string
+    readonly isHead: boolean
+    readonly date: string
+  },
+): Reply {
+  const status = options.status ?? ERRORS[code].httpStatus
+  const body = BODIES[code] ?? options.reason ?? REASONS[status] ?? ''
+  const text =
+    `HTTP/1.1 ${status} ${REASONS[status] ?? 'Error'}\r\n` +
+    `content-type: text/plain\r\ncontent-length: ${body.length}\r\n` +
+    `x-fairlead-error: ${code}\r\n${EXTRA_FIELDS[code] ?? ''}date: ${options.date}\r\n`
+  const isEmpty = options.isHead || body.length === 0
+  return {
+    head: new ResponseHead(
+      status,
+      text,
+      isEmpty ? BODY_NONE : BODY_LENGTH,
+      isEmpty ? 0 : body.length,
+    ),
+    body: options.isHead ? '' : body,
+  }
+}
+
+/** Code for a request that was refused while reading it, by the status it is refused with. */
+export function refusalCode(status: number): ErrorCode {
+  switch (status) {
+    case 414:
+      return 'URI_TOO_LONG'
+    case 431:
+      return 'HEADERS_TOO_LARGE'
+    case 501:
+      return 'NOT_SUPPORTED'
+    default:
+      return 'BAD_REQUEST'
+  }
+}
+
+/** The text for connection failures in Envoy's words. */
+export function disconnectReason(detail: string): string {
+  return `upstream connect error or disconnect/reset before headers. reset reason: ${detail}`
+}
+
+/** IMF-fixdate of the current second, formatted once a second. */
+export class HttpDate {
+  readonly #wall: () => WallTime
+  #second = -1
+  #text = ''
+
+  constructor(wall: () => WallTime) {
+    this.#wall = wall
+  }
+
+  get text(): string {
+    const second = Math.floor(this.#wall() / 1000)
+    if (second !== this.#second) {
+      this.#second = second
+      this.#text = new Date(second * 1000).toUTCString()
+    }
+    return this.#text
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * A request head as intentions look at it (core/intentions/permissions.ts): read from its canonical text.
+ *
+ * Only made when a rule has permissions; fields are indexed on the first question about one.
+ */
+
+import type { PermissionRequest } from '../../core/intentions/permissions.ts'
+import { pathOf } from './target.ts'
+
+export class RequestView implements PermissionRequest {
+  readonly method: string
+  readonly path: string
+  readonly #text: string
+  #fields: Map<string, string> | undefined
+
+  /** @param text canonical, its path normalised */
+  constructor(text: string) {
+    const methodEnd = text.indexOf(' ')
+    this.method = text.slice(0, methodEnd)
+    this.path = pathOf(text.slice(methodEnd + 1, text.indexOf(' ', methodEnd + 1)))
+    this.#text = text
+  }
+
+  header(name: string): string | undefined {
+    this.#fields ??= indexFields(this.#text)
+    return this.#fields.get(name)
+  }
+}
+
+function indexFields(text: string): Map<string, string> {
+  const fields = new Map<string, string>()
+  for (const line of text.split('\r\n').slice(1)) {
+    const colon = line.indexOf(':')
+    if (colon < 0) continue
+    const name = line.slice(0, colon).toLowerCase()
+    const value = line.slice(colon + 1).trim()
+    const before = fields.get(name)
+    fields.set(name, before === undefined ? value : `${before},${value}`)
+  }
+  return fields
+}

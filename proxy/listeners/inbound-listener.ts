@@ -1,0 +1,267 @@
+/**
+ * The mTLS listener in front of one local service instance.
+ *
+ * Guarantees: no byte of a caller is read before its certificate has been judged; nothing is passed on that
+ * the rules do not allow; when rules change, every open connection and exchange is judged again and what is
+ * now denied is cut at once. A renewed certificate holds for new connections and cuts none. Bounds:
+ * `maxConnections` of the snapshot at accept; HANDSHAKE_MS for a handshake.
+ */
+
+import type { Socket } from 'node:net'
+import { createServer, type Server, type TLSSocket } from 'node:tls'
+import { sameData } from '../../core/catalog/equality.ts'
+import type { Logger } from '../../core/log.ts'
+import type { InboundListener as InboundSpec } from '../../core/mesh/proxy-snapshot.ts'
+import { Http1ServerConnection, type Http1ServerDeps } from '../http1/server-connection.ts'
+import { MUX_ALPN } from '../mux/format.ts'
+import type { MuxDeps } from '../mux/link.ts'
+import { MuxServerConnection } from '../mux/server-connection.ts'
+import { Wire } from '../sockets/wire.ts'
+import { StreamServer } from '../tcp/stream-server.ts'
+import { clientCertElement, type Identity } from '../tls/identity.ts'
+import { judgePeer, type Peer } from '../tls/peer.ts'
+import { AppTarget, type AppTargetDeps } from '../upstream/app-target.ts'
+import type { Lifetimes } from '../upstream/lifetimes.ts'
+import { type BindFailure, bindServer, bindText } from './bind.ts'
+import { DENIED, type InboundPolicy, InboundRoute, type InboundRouteDeps } from './inbound-route.ts'
+import { type OpenConnection, OpenConnections } from './open-connections.ts'
+
+export interface InboundDeps extends Http1ServerDeps, MuxDeps, AppTargetDeps, InboundRouteDeps {
+  readonly log: Logger
+  readonly lifetimes: Lifetimes
+  readonly responseTimeoutMs: number
+  readonly trustDomain: () => string
+}
+
+const HANDSHAKE_MS = 10_000
+
+interface Judged extends OpenConnection {
+  readonly route: InboundRoute
+  /** Cuts what the route no longer allows. */
+  judge(): void
+}
+
+export class InboundListener {
+  spec: InboundSpec
+  readonly #deps: InboundDeps
+  readonly #server: Server
+  readonly #connections = new OpenConnections()
+  readonly #judged = new Set<Judged>()
+  #identity: Identity
+  #policy: InboundPolicy
+
+  constructor(spec: InboundSpec, identity: Identity, deps: InboundDeps) {
+    this.spec = spec
+    this.#deps = deps
+    this.#identity = identity
+    this.#policy = { spec, target: this.#makeTarget(spec) }
+    this.#server = createServer({
+      ...identity.contextOptions,
+      requestCert: true,
+      // Judged by hand, so that the reason can be told; see judgePeer.
+      rejectUnauthorized: false,
+      handshakeTimeout: HANDSHAKE_MS,
+      allowHalfOpen: true,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: 30_000,
+      ALPNCallback: ({ protocols }) => this.#chooseProtocol(protocols),
+    })
+    this.#server.on('secureConnection', (socket) => this.#accept(socket))
+    this.#server.on('tlsClientError', (err, socket) => {
+      deps.log.debug('a TLS handshake failed', { listener: this.spec.id, err })
+      socket.destroy()
+    })
+    this.#applyLimit(spec)
+  }
+
+  get bind(): string {
+    return bindText(this.spec.bind)
+  }
+
+  get address(): ReturnType<Server['address']> {
+    return this.#server.address()
+  }
+
+  async listen(): Promise<BindFailure | undefined> {
+    return await bindServer(this.#server, this.spec.bind)
+  }
+
+  /** The bind is the same; everything else holds from now on, also for open connections. */
+  update(spec: InboundSpec): void {
+    const before = this.spec
+    this.spec = spec
+    this.#applyLimit(spec)
+    let { target } = this.#policy
+    if (!sameTarget(before, spec)) {
+      target.close()
+      target = this.#makeTarget(spec)
+    }
+    this.#policy = { spec, target }
+    for (const connection of [...this.#judged]) {
+      connection.route.setPolicy(this.#policy)
+      connection.judge()
+    }
+  }
+
+  /** A renewed leaf or changed roots: for new connections. */
+  rotate(identity: Identity): void {
+    this.#identity = identity
+    this.#server.setSecureContext(identity.contextOptions)
+  }
+
+  closePort(): void {
+    this.#server.close(() => {})
+  }
+
+  async drain(): Promise<void> {
+    this.closePort()
+    await this.#connections.drain()
+    this.#policy.target.close()
+  }
+
+  destroy(): void {
+    this.closePort()
+    this.#connections.destroy()
+    this.#policy.target.close()
+  }
+
+  #makeTarget(spec: InboundSpec): AppTarget {
+    return new AppTarget(
+      {
+        address: spec.target,
+        connectTimeoutMs: spec.connectTimeoutMs,
+        responseTimeoutMs: this.#deps.responseTimeoutMs,
+        connectionsMax: spec.maxConnections,
+      },
+      this.#deps,
+    )
+  }
+
+  #applyLimit(spec: InboundSpec): void {
+    this.#server.maxConnections =
+      spec.maxConnections > 0 ? spec.maxConnections : Number.MAX_SAFE_INTEGER
+  }
+
+  /** A stream listener takes whatever a foreign client offers: bytes are bytes. */
+  #chooseProtocol(offered: readonly string[]): string | undefined {
+    if (offered.includes(MUX_ALPN)) return MUX_ALPN
+    if (offered.includes('http/1.1')) return 'http/1.1'
+    return this.spec.protocol === 'tcp' ? offered[0] : undefined
+  }
+
+  #accept(socket: TLSSocket): void {
+    const peer = judgePeer(socket, this.#deps.trustDomain(), this.#deps.clock.wall())
+    if ('refused' in peer) {
+      this.#deps.log.warn('refused a caller', {
+        listener: this.spec.id,
+        peer: socket.remoteAddress,
+        reason: peer.refused,
+      })
+      socket.on('error', () => {})
+      socket.destroy()
+      return
+    }
+    this.#deps.counters.inboundConnections++
+    const mortal = { destroy: () => socket.destroy() }
+    this.#deps.lifetimes.add(mortal, peer.notAfter)
+    socket.once('close', () => {
+      this.#deps.counters.inboundConnections--
+      this.#deps.lifetimes.remove(mortal)
+    })
+    const element = clientCertElement(this.#identity.spiffeUri, peer)
+    const route = new InboundRoute(this.#policy, peer, element, this.#deps)
+    const wire = new Wire(socket as Socket, this.#deps.turn, 'data')
+    const alpn = socket.alpnProtocol
+    if (alpn === MUX_ALPN) this.#serveMux(wire, route)
+    else if (this.spec.protocol === 'http') this.#serveHttp(wire, route)
+    else if (this.spec.protocol === 'auto' && alpn === 'http/1.1') this.#serveHttp(wire, route)
+    else this.#serveStream(wire, route, peer)
+  }
+
+  #serveMux(wire: Wire, route: InboundRoute): void {
+    const connection = new MuxServerConnection(
+      wire,
+      {
+        normalisePaths: true,
+        open: (head, caller) => route.open(head, caller),
+        openStream: (caller) => route.openStream(caller),
+        onMuxClosed: () => this.#gone(judged),
+      },
+      this.#deps,
+    )
+    const judged: Judged = {
+      route,
+      drain: () => connection.drain(),
+      destroy: () => connection.destroy(),
+      judge: () => {
+        for (const exchange of [...connection.exchanges]) {
+          const isAllowed =
+            exchange.head === undefined ? route.allowsStream() : route.allows(exchange.head)
+          if (!isAllowed) exchange.cut(DENIED)
+        }
+      },
+    }
+    this.#keep(judged)
+  }
+
+  #serveHttp(wire: Wire, route: InboundRoute): void {
+    const connection = new Http1ServerConnection(
+      wire,
+      {
+        normalisePaths: true,
+        open: (head, caller) => route.open(head, caller),
+        onConnectionClosed: () => this.#gone(judged),
+      },
+      this.#deps,
+    )
+    const judged: Judged = {
+      route,
+      drain: () => connection.drain(),
+      destroy: () => connection.destroy(),
+      judge: () => {
+        const head = connection.currentHead
+        if (head !== undefined && !route.allows(head)) connection.cut(DENIED)
+        if (route.deniesAll) connection.drain()
+      },
+    }
+    this.#keep(judged)
+  }
+
+  #serveStream(wire: Wire, route: InboundRoute, peer: Peer): void {
+    if (!route.allowsStream()) {
+      this.#deps.log.debug('denied a stream', { listener: this.spec.id, peer: peer.uri })
+      wire.destroy()
+      return
+    }
+    const stream = new StreamServer(wire, () => this.#gone(judged))
+    const judged: Judged = {
+      route,
+      drain: () => stream.drain(),
+      destroy: () => stream.destroy(),
+      judge: () => {
+        if (!route.allowsStream()) stream.destroy()
+      },
+    }
+    this.#keep(judged)
+    stream.begin(route.openStream(stream))
+  }
+
+  #keep(judged: Judged): void {
+    this.#judged.add(judged)
+    this.#connections.add(judged)
+  }
+
+  #gone(judged: Judged): void {
+    this.#judged.delete(judged)
+    this.#connections.remove(judged)
+  }
+}
+
+function sameTarget(a: InboundSpec, b: InboundSpec): boolean {
+  return (
+    sameData(a.target, b.target) &&
+    a.connectTimeoutMs === b.connectTimeoutMs &&
+    a.maxConnections === b.maxConnections
+  )
+}

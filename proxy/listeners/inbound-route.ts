@@ -1,0 +1,94 @@
+/**
+ * What one authenticated caller may do on an inbound listener, asked for every exchange (mesh.md 6.4, 6.5).
+ *
+ * The decision of the connection is made once per set of rules and kept; rules with permissions judge each
+ * request by its normalised path, method and fields. A raw stream cannot be judged by permissions: denied.
+ */
+
+import { decideConnection, type L4Decision } from '../../core/intentions/decide.ts'
+import { permits } from '../../core/intentions/permissions.ts'
+import type { InboundListener as InboundSpec } from '../../core/mesh/proxy-snapshot.ts'
+import type { Rng } from '../../core/rng.ts'
+import type { ProxyCounters } from '../exchange/counters.ts'
+import type { Failure, RequestSink, ResponseSink } from '../exchange/types.ts'
+import type { RequestHead } from '../http1/message.ts'
+import { RequestView } from '../http1/request-view.ts'
+import type { Peer } from '../tls/peer.ts'
+import type { AppTarget } from '../upstream/app-target.ts'
+import { requestId } from './request-id.ts'
+
+export interface InboundPolicy {
+  readonly spec: InboundSpec
+  readonly target: AppTarget
+}
+
+export interface InboundRouteDeps {
+  readonly rng: Rng
+  readonly counters: ProxyCounters
+}
+
+export const DENIED: Failure = {
+  code: 'PERMISSION_DENIED',
+  reason: 'RBAC: access denied',
+  retry: 'final',
+}
+
+export class InboundRoute {
+  readonly normalisePaths = true
+  readonly #peer: Peer
+  /** `By=…;Hash=…;…` of this caller. */
+  readonly #certElement: string
+  readonly #deps: InboundRouteDeps
+  #policy: InboundPolicy
+  #decision: L4Decision
+
+  constructor(policy: InboundPolicy, peer: Peer, certElement: string, deps: InboundRouteDeps) {
+    this.#policy = policy
+    this.#peer = peer
+    this.#certElement = certElement
+    this.#deps = deps
+    this.#decision = decide(policy, peer)
+  }
+
+  /** New rules or a new target hold from the next exchange on. */
+  setPolicy(policy: InboundPolicy): void {
+    this.#policy = policy
+    this.#decision = decide(policy, this.#peer)
+  }
+
+  /** No exchange of this caller can be allowed. */
+  get deniesAll(): boolean {
+    return this.#decision.kind === 'deny'
+  }
+
+  allowsStream(): boolean {
+    return this.#decision.kind === 'allow'
+  }
+
+  allows(head: RequestHead): boolean {
+    const decision = this.#decision
+    if (decision.kind !== 'per-request') return decision.kind === 'allow'
+    return permits(decision.rule, new RequestView(head.text), this.#policy.spec.defaultAction)
+  }
+
+  open(head: RequestHead, caller: ResponseSink): RequestSink | Failure {
+    if (!this.allows(head)) {
+      this.#deps.counters.requestsTotal++
+      this.#deps.counters.requestsDenied++
+      return DENIED
+    }
+    if (!head.hasRequestId) head.text += `x-request-id: ${requestId(this.#deps.rng)}\r\n`
+    if (!head.hasForwardedProto) head.text += 'x-forwarded-proto: https\r\n'
+    const before = head.clientCert === undefined ? '' : `${head.clientCert},`
+    head.text += `x-forwarded-client-cert: ${before}${this.#certElement}\r\n`
+    return this.#policy.target.open(head, caller)
+  }
+
+  openStream(caller: ResponseSink): RequestSink | Failure {
+    return this.allowsStream() ? this.#policy.target.open(undefined, caller) : DENIED
+  }
+}
+
+function decide(policy: InboundPolicy, peer: Peer): L4Decision {
+  return decideConnection(policy.spec.intentions, peer.sourceName, policy.spec.defaultAction)
+}

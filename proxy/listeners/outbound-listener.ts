@@ -1,0 +1,199 @@
+/**
+ * A plain local listener whose connections and requests go to a destination of the mesh.
+ *
+ * Guarantees: each connection carries one identity, decided before its first byte is read; requests get an
+ * id and the forwarding fields of mesh.md 10.11 when they lack them. A changed specification with the same
+ * bind applies to new connections and requests without closing the port. Bounds: the system's on sockets.
+ */
+
+import { createServer, type Server, type Socket } from 'node:net'
+import type { Logger } from '../../core/log.ts'
+import type { OutboundListener as OutboundSpec } from '../../core/mesh/proxy-snapshot.ts'
+import type { Rng } from '../../core/rng.ts'
+import type { Clock } from '../../core/time.ts'
+import type { ProxyCounters } from '../exchange/counters.ts'
+import type { Failure, RequestSink, ResponseSink } from '../exchange/types.ts'
+import type { RequestHead } from '../http1/message.ts'
+import {
+  Http1ServerConnection,
+  type Http1ServerDeps,
+  type HttpRoute,
+} from '../http1/server-connection.ts'
+import type { Turn } from '../sockets/turn.ts'
+import { Wire } from '../sockets/wire.ts'
+import { StreamServer } from '../tcp/stream-server.ts'
+import type { ClusterCaller } from '../upstream/cluster-caller.ts'
+import { type BindFailure, bindServer, bindText } from './bind.ts'
+import { FirstBytes } from './first-bytes.ts'
+import { OpenConnections } from './open-connections.ts'
+import { requestId } from './request-id.ts'
+
+/** Finds whose call a connection on a shared address is; undefined refuses it. */
+export interface CallerIdentities {
+  identify(socket: Socket, fallbackIdentityId: string | undefined): Promise<string | undefined>
+}
+
+export interface OutboundDeps extends Http1ServerDeps {
+  readonly clock: Clock
+  readonly rng: Rng
+  readonly log: Logger
+  readonly turn: Turn
+  readonly counters: ProxyCounters
+  readonly callers: CallerIdentities
+  caller(clusterId: string, identityId: string): ClusterCaller | undefined
+}
+
+const NO_ROUTE: Failure = {
+  code: 'UPSTREAM_UNHEALTHY',
+  reason: 'no healthy upstream',
+  retry: 'final',
+}
+
+export class OutboundListener {
+  spec: OutboundSpec
+  readonly #deps: OutboundDeps
+  readonly #server: Server
+  readonly #connections = new OpenConnections()
+
+  constructor(spec: OutboundSpec, deps: OutboundDeps) {
+    this.spec = spec
+    this.#deps = deps
+    this.#server = createServer({
+      allowHalfOpen: true,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: 30_000,
+      pauseOnConnect: true,
+    })
+    this.#server.on('connection', (socket) => this.#accept(socket))
+  }
+
+  get bind(): string {
+    return bindText(this.spec.bind)
+  }
+
+  /** The bound address, for tests with port 0. */
+  get address(): ReturnType<Server['address']> {
+    return this.#server.address()
+  }
+
+  async listen(): Promise<BindFailure | undefined> {
+    return await bindServer(this.#server, this.spec.bind)
+  }
+
+  /** The bind is the same; everything else holds from now on. */
+  update(spec: OutboundSpec): void {
+    this.spec = spec
+  }
+
+  closePort(): void {
+    this.#server.close(() => {})
+  }
+
+  async drain(): Promise<void> {
+    this.closePort()
+    await this.#connections.drain()
+  }
+
+  destroy(): void {
+    this.closePort()
+    this.#connections.destroy()
+  }
+
+  #accept(socket: Socket): void {
+    const { source } = this.spec
+    if (source.kind === 'identity') {
+      this.#serve(socket, source.identityId)
+      return
+    }
+    // What goes wrong before a wire listens only concerns this socket.
+    const ignore = (): void => {}
+    socket.on('error', ignore)
+    void this.#deps.callers.identify(socket, source.fallbackIdentityId).then((identityId) => {
+      socket.removeListener('error', ignore)
+      if (socket.destroyed) return
+      if (identityId === undefined) {
+        this.#deps.log.warn('refused a connection of an unknown process', {
+          listener: this.spec.id,
+        })
+        socket.on('error', ignore)
+        socket.destroy()
+        return
+      }
+      this.#serve(socket, identityId)
+    })
+  }
+
+  #serve(socket: Socket, identityId: string): void {
+    this.#deps.counters.outboundConnections++
+    socket.once('close', () => this.#deps.counters.outboundConnections--)
+    const wire = new Wire(socket, this.#deps.turn, 'data')
+    switch (this.spec.protocol) {
+      case 'http':
+        this.#serveHttp(wire, identityId)
+        break
+      case 'tcp':
+        this.#serveStream(wire, identityId)
+        break
+      case 'auto': {
+        const first: FirstBytes = new FirstBytes(
+          wire,
+          this.#deps.clock,
+          (kind) =>
+            kind === 'http'
+              ? this.#serveHttp(wire, identityId)
+              : this.#serveStream(wire, identityId),
+          () => this.#connections.remove(first),
+        )
+        this.#connections.add(first)
+      }
+    }
+    socket.resume()
+  }
+
+  #serveHttp(wire: Wire, identityId: string): void {
+    const route = new OutboundRoute(this, identityId, this.#deps, (connection) =>
+      this.#connections.remove(connection),
+    )
+    this.#connections.add(new Http1ServerConnection(wire, route, this.#deps))
+  }
+
+  #serveStream(wire: Wire, identityId: string): void {
+    const stream = new StreamServer(wire, (gone) => this.#connections.remove(gone))
+    this.#connections.add(stream)
+    const caller = this.#deps.caller(this.spec.clusterId, identityId)
+    stream.begin(caller === undefined ? NO_ROUTE : caller.open(undefined, stream))
+  }
+}
+
+class OutboundRoute implements HttpRoute {
+  readonly normalisePaths = false
+  readonly onConnectionClosed: (connection: Http1ServerConnection) => void
+  readonly #listener: OutboundListener
+  readonly #identityId: string
+  readonly #deps: OutboundDeps
+
+  constructor(
+    listener: OutboundListener,
+    identityId: string,
+    deps: OutboundDeps,
+    onConnectionClosed: (connection: Http1ServerConnection) => void,
+  ) {
+    this.#listener = listener
+    this.#identityId = identityId
+    this.#deps = deps
+    this.onConnectionClosed = onConnectionClosed
+  }
+
+  open(head: RequestHead, caller: ResponseSink): RequestSink | Failure {
+    const target = this.#deps.caller(this.#listener.spec.clusterId, this.#identityId)
+    if (target === undefined) return NO_ROUTE
+    if (!head.hasRequestId) head.text += `x-request-id: ${requestId(this.#deps.rng)}\r\n`
+    if (!head.hasForwardedProto) head.text += 'x-forwarded-proto: http\r\n'
+    // Not ours to judge: whoever reads it looks at the last element, which the called side's proxy adds.
+    if (head.clientCert !== undefined) {
+      head.text += `x-forwarded-client-cert: ${head.clientCert}\r\n`
+    }
+    return target.open(head, caller)
+  }
+}

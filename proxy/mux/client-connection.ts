@@ -1,0 +1,223 @@
+/**
+ * The calling side of a mux connection: opens exchanges and hands each frame to the one it belongs to.
+ *
+ * Guarantees: `onReady` is reported only after the peer has judged our certificate and greeted, so an exchange
+ * that fails before was never sent. When the connection ends, every exchange is told, with `never-sent` if
+ * not one byte left since it was opened. Bounds: the peer's limit on exchanges; ids until EXCHANGE_ID_MAX.
+ */
+
+import type { Failure, RequestSink, ResponseSink } from '../exchange/types.ts'
+import { HeadParser } from '../http1/head-parser.ts'
+import { TRAILER_BYTES_MAX } from '../http1/limits.ts'
+import type { RequestHead } from '../http1/message.ts'
+import { disconnectReason } from '../http1/replies.ts'
+import { type IdleSweep, ticksOf } from '../sockets/idle-sweep.ts'
+import type { Wire } from '../sockets/wire.ts'
+import { ClientExchange, type ClientExchangeOwner } from './client-exchange.ts'
+import {
+  EXCHANGE_ID_MAX,
+  GOAWAY_DRAIN,
+  RESET,
+  RESET_TIMEOUT,
+  RESPONSE,
+  TRAILERS,
+  WINDOW,
+} from './format.ts'
+import { type LinkOwner, type MuxDeps, MuxLink } from './link.ts'
+
+export interface MuxClientOptions {
+  /** From the end of a request to the head of its response; 0: no limit. */
+  readonly responseTimeoutMs: number
+  /** Without a byte in either direction during an HTTP exchange; 0: no limit. */
+  readonly streamIdleMs: number
+  /** The same for raw streams. */
+  readonly rawIdleMs: number
+}
+
+export interface MuxClientOwner {
+  onMuxReady(connection: MuxClientConnection): void
+  /** No new exchanges: the peer drains, ids ran out, or the connection is over. At most once. */
+  onMuxClosing(connection: MuxClientConnection): void
+  /** There is room for another exchange where there was none. */
+  onMuxRoom(connection: MuxClientConnection): void
+}
+
+const LOST: Failure = {
+  code: 'UPSTREAM_RESET',
+  reason: disconnectReason('connection termination'),
+  retry: 'maybe-sent',
+}
+const NEVER_SENT: Failure = { ...LOST, retry: 'never-sent' }
+const TIMEOUT: Failure = {
+  code: 'UPSTREAM_TIMEOUT',
+  reason: 'upstream request timeout',
+  retry: 'final',
+}
+/** Connections without an exchange are closed after this. */
+const IDLE_TICKS = ticksOf(3_600_000)
+
+export class MuxClientConnection implements LinkOwner, ClientExchangeOwner {
+  readonly link: MuxLink
+  readonly #wire: Wire
+  readonly #owner: MuxClientOwner
+  readonly #sweep: IdleSweep
+  readonly #options: MuxClientOptions
+  readonly #exchanges = new Map<number, ClientExchange>()
+  readonly #parser = new HeadParser('response')
+  readonly #trailerParser = new HeadParser('trailers', TRAILER_BYTES_MAX)
+  #nextId = 1
+  #isClosing = false
+  #idleSince: number
+  /** Exchanges from this id on were opened since the last bytes left. */
+  #unsentFrom = 1
+  #sendsSeen = 0
+
+  constructor(
+    wire: Wire,
+    options: MuxClientOptions,
+    deps: MuxDeps & { readonly owner: MuxClientOwner },
+  ) {
+    this.#wire = wire
+    this.#owner = deps.owner
+    this.#sweep = deps.sweep
+    this.#options = options
+    this.#idleSince = deps.sweep.tick
+    this.link = new MuxLink(wire, this, deps)
+  }
+
+  get exchanges(): number {
+    return this.#exchanges.size
+  }
+
+  /** Another exchange may be opened now. */
+  get hasRoom(): boolean {
+    return (
+      this.link.isReady && !this.#isClosing && this.#exchanges.size < this.link.peerExchangesMax
+    )
+  }
+
+  /** Opens an exchange; `head` undefined is a raw stream. Only with `hasRoom`. */
+  open(head: RequestHead | undefined, sink: ResponseSink): RequestSink {
+    const id = this.#nextId++
+    if (this.#sendsSeen !== this.#wire.sends) {
+      this.#sendsSeen = this.#wire.sends
+      this.#unsentFrom = id
+    }
+    const exchange = new ClientExchange(this, id, head, sink)
+    this.#exchanges.set(id, exchange)
+    if (this.#nextId > EXCHANGE_ID_MAX) this.drain()
+    return exchange
+  }
+
+  /** Opens no more exchanges; the connection ends with the last one. */
+  drain(): void {
+    if (!this.#isClosing) {
+      this.#isClosing = true
+      this.#owner.onMuxClosing(this)
+    }
+    if (this.#exchanges.size === 0) this.link.close(GOAWAY_DRAIN, 0)
+  }
+
+  /** Cuts the connection and all exchanges. */
+  destroy(): void {
+    this.link.destroy()
+  }
+
+  forget(exchange: ClientExchange): void {
+    const wasFull = this.#exchanges.size >= this.link.peerExchangesMax
+    this.#exchanges.delete(exchange.id)
+    if (this.#exchanges.size > 0) {
+      if (wasFull && !this.#isClosing) this.#owner.onMuxRoom(this)
+      return
+    }
+    this.#idleSince = this.#sweep.tick
+    if (this.#isClosing && !this.link.isDown) this.link.close(GOAWAY_DRAIN, 0)
+  }
+
+  now(): number {
+    return this.#sweep.tick
+  }
+
+  onReady(): void {
+    this.#owner.onMuxReady(this)
+  }
+
+  isBusy(): boolean {
+    return this.#exchanges.size > 0
+  }
+
+  onExchangeFrame(
+    kind: number,
+    isEnd: boolean,
+    id: number,
+    bytes: Buffer,
+    from: number,
+    to: number,
+  ): boolean {
+    if (id >= this.#nextId) return false
+    const exchange = this.#exchanges.get(id)
+    // Frames of an exchange that ended here while they were on their way.
+    if (exchange === undefined) return true
+    switch (kind) {
+      case RESPONSE:
+        return exchange.onResponse(this.#parser, bytes, from, to, isEnd)
+      case TRAILERS:
+        return exchange.onTrailers(this.#trailerParser, bytes, from, to)
+      case WINDOW:
+        return exchange.onWindow(bytes.readUInt32BE(from))
+      case RESET:
+        exchange.onReset(bytes.readUInt32BE(from))
+        return true
+      default:
+        return false
+    }
+  }
+
+  onExchangeData(id: number, bytes: Buffer, from: number, to: number, isEnd: boolean): boolean {
+    if (id >= this.#nextId) return false
+    return this.#exchanges.get(id)?.onData(bytes, from, to, isEnd) ?? true
+  }
+
+  onGoaway(): void {
+    this.drain()
+  }
+
+  onRoomy(): void {
+    for (const exchange of this.#exchanges.values()) exchange.onRoomy()
+  }
+
+  onTick(tick: number): void {
+    if (this.#exchanges.size === 0) {
+      if (tick - this.#idleSince > IDLE_TICKS) this.drain()
+      return
+    }
+    const response = ticksOf(this.#options.responseTimeoutMs)
+    const idle = ticksOf(this.#options.streamIdleMs)
+    const rawIdle = ticksOf(this.#options.rawIdleMs)
+    for (const exchange of this.#exchanges.values()) {
+      const isLate =
+        this.#options.responseTimeoutMs > 0 &&
+        !exchange.hasResponse &&
+        !exchange.isRaw &&
+        exchange.askedTick >= 0 &&
+        tick - exchange.askedTick > response
+      if (!isLate && tick - exchange.lastTick <= (exchange.isRaw ? rawIdle : idle)) continue
+      this.link.out.numbers(RESET, exchange.id, RESET_TIMEOUT)
+      exchange.fail(TIMEOUT)
+    }
+  }
+
+  onDown(): void {
+    if (!this.#isClosing) {
+      this.#isClosing = true
+      this.#owner.onMuxClosing(this)
+    }
+    const wasSent = this.#wire.sends !== this.#sendsSeen
+    const exchanges = [...this.#exchanges.values()]
+    this.#exchanges.clear()
+    for (const exchange of exchanges) {
+      const isUnsent = !wasSent && exchange.id >= this.#unsentFrom
+      exchange.fail(isUnsent && !exchange.hasResponse ? NEVER_SENT : LOST)
+    }
+  }
+}

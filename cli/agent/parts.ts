@@ -27,6 +27,9 @@ import { systemRng } from '../../runtime/random/system-random.ts'
 import { createServer, type Server } from '../../server/server.ts'
 import type { LoadedConfig } from './load-config.ts'
 
+/** Long enough for a service manager to start the next agent. */
+const ORPHAN_TIMEOUT = '30s'
+
 export interface AgentVersions {
   readonly fairlead: string
   /** The Consul version whose formats are spoken. */
@@ -99,7 +102,7 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
       const { privateKeyPem, csrPem } = await createKeyAndCsr({ uri })
       return { keyPem: privateKeyPem, csrPem }
     },
-    proxyCommand,
+    proxyCommand: (socketPath) => proxyCommand(config, socketPath),
     devFolder: deps.devFolder,
   })
   const http = createHttpApi(
@@ -195,10 +198,22 @@ function createLocalState(
   )
 }
 
-/** The same program and Node; the launcher's environment is inherited. */
-function proxyCommand(socketPath: string): readonly [string, ...string[]] {
-  const main = join(import.meta.dirname, '..', 'main.ts')
-  return [process.execPath, ...process.execArgv, main, 'proxy', '-control', socketPath]
+/**
+ * The same program and Node; the launcher's environment is inherited. A proxy whose agent was killed waits for
+ * the next one: for ever where it is to outlive the agent, otherwise not long.
+ */
+function proxyCommand(config: AgentConfig, socketPath: string): readonly [string, ...string[]] {
+  const orphanTimeout = config.proxy.keepOnAgentStop && !config.devMode ? '0s' : ORPHAN_TIMEOUT
+  return [
+    process.execPath,
+    ...process.execArgv,
+    join(import.meta.dirname, '..', 'main.ts'),
+    'proxy',
+    `-control=${socketPath}`,
+    `-orphan-timeout=${orphanTimeout}`,
+    `-log-level=${config.log.level}`,
+    `-log-json=${config.log.json}`,
+  ]
 }
 
 /** Of `host:port`. */

@@ -1,17 +1,60 @@
 /**
  * `fairlead proxy`: the mesh proxy of this host, started by the agent (hidden from help).
+ *
+ * Ends when its agent says so, when it has had no agent for `-orphan-timeout`, or on SIGTERM, each time after
+ * letting exchanges finish. Ctrl-C is for the agent: SIGINT and SIGHUP are ignored.
  */
 
-import { type CommandSpec, flag, UsageError } from '../command.ts'
+import type { LogLevel } from '../../core/config/model.ts'
+import { parseDurationMs } from '../../core/duration.ts'
+import { instant } from '../../core/time.ts'
+import { runProxy } from '../../proxy/main.ts'
+import { systemClock } from '../../runtime/clock/system-clock.ts'
+import { createLogger, stdoutSink } from '../../runtime/log/pino-logger.ts'
+import { systemRng } from '../../runtime/random/system-random.ts'
+import { type CommandSpec, flag, toggle, UsageError } from '../command.ts'
+import { readVersion } from '../version.ts'
+
+const DRAIN_MS = 5_000
+const LOG_FLUSH_MS = 500
+const LEVELS: readonly string[] = ['trace', 'debug', 'info', 'warn', 'error']
 
 export const proxyCommand: CommandSpec = {
   summary: 'The mesh proxy of this host; started by the agent',
   usage: '',
-  flags: [flag('control', 'path', 'Unix socket on which the agent controls the proxy')],
+  flags: [
+    flag('control', 'path', 'Unix socket on which the agent controls the proxy'),
+    flag('orphan-timeout', 'duration', 'end after this long without an agent; 0s: never'),
+    flag('log-level', 'level', 'trace, debug, info, warn or error'),
+    toggle('log-json', 'log JSON, one object per line'),
+  ],
   run: async (args) => {
-    const socketPath = args.text('control')
-    if (socketPath === undefined) throw new UsageError('-control is required')
-    const { runProxy } = await import('../../proxy/main.ts')
-    return await runProxy({ socketPath })
+    const controlSocket = args.text('control')
+    if (controlSocket === undefined) throw new UsageError('-control is required')
+    const orphanTimeoutMs = parseDurationMs(args.text('orphan-timeout') ?? '0s')
+    if (orphanTimeoutMs === undefined) throw new UsageError('-orphan-timeout takes a duration')
+    const level = args.text('log-level') ?? 'info'
+    if (!isLevel(level)) throw new UsageError(`-log-level cannot be "${level}"`)
+    const log = createLogger(
+      { level, json: args.bool('log-json'), process: 'proxy' },
+      { clock: systemClock, sink: stdoutSink({ clock: systemClock }) },
+    )
+    const proxy = await runProxy(
+      { controlSocket, orphanTimeoutMs, build: `fairlead ${readVersion().version}` },
+      { clock: systemClock, rng: systemRng(), log },
+    )
+    const onTerm = async (): Promise<void> => {
+      await proxy.drain(instant(systemClock.now() + DRAIN_MS))
+      await proxy.stop()
+    }
+    process.on('SIGTERM', () => void onTerm())
+    for (const signal of ['SIGINT', 'SIGHUP', 'SIGPIPE'] as const) process.on(signal, () => {})
+    await proxy.ended
+    await log.flush(LOG_FLUSH_MS)
+    return 0
   },
+}
+
+function isLevel(text: string): text is LogLevel {
+  return LEVELS.includes(text)
 }

@@ -17,6 +17,8 @@ export interface LogOptions {
   readonly level: LogLevel
   /** One JSON object per line instead of the human form. */
   readonly json: boolean
+  /** The first element of every module name. Default: agent, as operators' log filters expect. */
+  readonly process?: 'agent' | 'proxy'
 }
 
 /** Where finished lines go; `false` from `write` is not a signal, the sink bounds itself. */
@@ -44,9 +46,6 @@ const RANK: Readonly<Record<LogLevel, number>> = {
   error: 50,
 }
 
-/** The first element of every module name, as operators' log filters expect. */
-const ROOT_MODULE = 'agent'
-
 export function createLogger(
   options: LogOptions,
   deps: { readonly clock: Clock; readonly sink: LogSink },
@@ -69,8 +68,9 @@ export function createLogger(
     },
     stream,
   )
-  const shared: SharedState = { level: options.level, sink: deps.sink }
-  return new ModuleLogger(base, ROOT_MODULE, shared)
+  const root = options.process ?? 'agent'
+  const shared: SharedState = { level: options.level, sink: deps.sink, root }
+  return new ModuleLogger(base, root, shared)
 }
 
 /** Standard output through a bounded asynchronous queue. */
@@ -104,6 +104,7 @@ export function stdoutSink(deps: { readonly clock: Clock }): LogSink {
 interface SharedState {
   level: LogLevel
   readonly sink: LogSink
+  readonly root: string
 }
 
 class ModuleLogger implements RootLogger {
@@ -159,7 +160,7 @@ class ModuleLogger implements RootLogger {
     if (RANK[level] < RANK[this.#shared.level]) return
     const dropped = this.#shared.sink.takeDropped()
     if (dropped > 0)
-      this.#base.child({ '@module': ROOT_MODULE }).warn({ dropped }, 'log lines were dropped')
+      this.#base.child({ '@module': this.#shared.root }).warn({ dropped }, 'log lines were dropped')
     if (facts === undefined) this.#pino[level](message)
     else this.#pino[level](facts, message)
   }

@@ -13,6 +13,8 @@ export const PROGRAM = process.env['FAIRLEAD_BIN'] ?? join(ROOT, 'bin', 'fairlea
 /** Pause between two looks at a condition. */
 const POLL_INTERVAL_MS = 20
 const COMMAND_TIMEOUT_MS = 30_000
+/** How long output may still come after a process has ended. */
+const OUTPUT_GRACE_MS = 1_000
 
 export interface Finished {
   readonly code: number | null
@@ -51,7 +53,12 @@ export async function finished(child: ChildProcess): Promise<Finished> {
   })
   return await new Promise((resolve, reject) => {
     child.on('error', reject)
-    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }))
+    child.on('exit', (code, signal) => {
+      const done = (): void => resolve({ code, signal, stdout, stderr })
+      child.once('close', done)
+      // A surviving proxy holds the pipes of its dead agent.
+      setTimeout(done, OUTPUT_GRACE_MS).unref()
+    })
   })
 }
 

@@ -12,6 +12,7 @@ import type { ProxySnapshot } from '../core/mesh/proxy-snapshot.ts'
 import type { Rng } from '../core/rng.ts'
 import { type Clock, type Instant, instant } from '../core/time.ts'
 import { ControlServer } from './control/control-server.ts'
+import type { LogRelay } from './control/relay-log.ts'
 import { DataPlane } from './data-plane.ts'
 
 export interface ProxyOptions {
@@ -29,6 +30,8 @@ export interface ProxyDeps {
   readonly clock: Clock
   readonly rng: Rng
   readonly log: Logger
+  /** What `log` writes to, when it is the agent that keeps the log. */
+  readonly logRelay?: LogRelay
 }
 
 export interface ProxyService extends Service {

@@ -8,8 +8,8 @@
  */
 
 import { type ChildProcess, spawn } from 'node:child_process'
-import { chmod, mkdir, rm } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { chmod, mkdir, open, readFile, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import type { Logger } from '../../core/log.ts'
 import type { ListenerProblem, ProxyToAgent } from '../../core/mesh/proxy-control.ts'
 import type { ProxySnapshot } from '../../core/mesh/proxy-snapshot.ts'
@@ -27,6 +27,9 @@ const STABLE_MS = 10_000
 /** How long exchanges may run on when the proxy is told to end; then it is killed. */
 const DRAIN_MS = 2000
 const KILL_AFTER_MS = DRAIN_MS + 1500
+const CRASH_FILE = 'proxy.stderr'
+/** Of what a crashed proxy printed, the last characters go to the log. */
+const CRASH_TEXT_MAX = 2000
 
 export interface ProxySupervisorOptions {
   /** Program and arguments that run a proxy on a control socket. */
@@ -45,6 +48,7 @@ export type ProxyState = 'idle' | 'starting' | 'running' | 'backoff' | 'stopped'
 export class ProxySupervisor {
   readonly #options: ProxySupervisorOptions
   readonly #deps: ProxySupervisorDeps
+  readonly #proxyLog: Logger
   readonly #abort = new AbortController()
   #state: ProxyState = 'idle'
   #child: ChildProcess | undefined
@@ -62,6 +66,7 @@ export class ProxySupervisor {
   constructor(options: ProxySupervisorOptions, deps: ProxySupervisorDeps) {
     this.#options = options
     this.#deps = deps
+    this.#proxyLog = deps.log.child('proxy')
   }
 
   get state(): ProxyState {
@@ -138,7 +143,7 @@ export class ProxySupervisor {
     await chmod(folder, 0o700)
     await rm(this.#options.socketPath, { force: true })
     this.#startedAt = clock.now()
-    const child = this.#spawn()
+    const child = await this.#spawn(folder)
     const deadline = clock.now() + READY_MAX_MS
     for (;;) {
       this.#abort.signal.throwIfAborted()
@@ -159,17 +164,34 @@ export class ProxySupervisor {
     this.#push()
   }
 
-  /** In its own process group, so that what stops the agent's group does not cut the mesh's traffic. */
-  #spawn(): ChildProcess {
+  /**
+   * In its own process group, so that what stops the agent's group does not cut the mesh's traffic, and with
+   * none of the agent's output, which it would hold open. Its log comes over the control socket; what Node
+   * prints when it crashes goes to a file, told when it exits.
+   */
+  async #spawn(folder: string): Promise<ChildProcess> {
     const [program, ...args] = this.#options.command
-    const child = spawn(program, args, { detached: true, stdio: ['ignore', 'inherit', 'inherit'] })
+    const crashFile = join(folder, CRASH_FILE)
+    const stderr = await open(crashFile, 'w', 0o600)
+    let child: ChildProcess
+    try {
+      child = spawn(program, args, { detached: true, stdio: ['ignore', 'ignore', stderr.fd] })
+    } finally {
+      await stderr.close()
+    }
     this.#child = child
     child.on('error', (err) => this.#deps.log.error('proxy cannot be started', { err }))
     child.on('exit', (code, signal) => {
       if (this.#child === child) this.#child = undefined
-      if (this.#state !== 'stopped') this.#deps.log.warn('proxy exited', { code, signal })
+      if (this.#state !== 'stopped') void this.#tellExit(crashFile, code, signal)
     })
     return child
+  }
+
+  async #tellExit(crashFile: string, code: number | null, signal: string | null): Promise<void> {
+    const text = await readFile(crashFile, 'utf8').catch(() => '')
+    const facts = { code, signal, ...(text === '' ? {} : { stderr: text.slice(-CRASH_TEXT_MAX) }) }
+    this.#deps.log.warn('proxy exited', facts)
   }
 
   async #connect(): Promise<void> {
@@ -194,6 +216,12 @@ export class ProxySupervisor {
   }
 
   #onMessage(message: Exclude<ProxyToAgent, { kind: 'hello' }>): void {
+    if (message.kind === 'log') {
+      const { level, component, message: text, facts } = message.record
+      const log = component === '' ? this.#proxyLog : this.#proxyLog.child(component)
+      log[level](text, facts)
+      return
+    }
     if (message.kind !== 'configured') return
     const known = new Set(this.#problems.map((p) => `${p.bind} ${p.code}`))
     for (const problem of message.problems) {

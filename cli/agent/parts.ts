@@ -27,7 +27,7 @@ import { systemRng } from '../../runtime/random/system-random.ts'
 import { createServer, type Server } from '../../server/server.ts'
 import type { LoadedConfig } from './load-config.ts'
 
-/** Long enough for a service manager to start the next agent. */
+/** For a development agent that was killed: nobody adopts its proxy. */
 const ORPHAN_TIMEOUT = '30s'
 
 export interface AgentVersions {
@@ -199,11 +199,11 @@ function createLocalState(
 }
 
 /**
- * The same program and Node; the launcher's environment is inherited. A proxy whose agent was killed waits for
- * the next one: for ever where it is to outlive the agent, otherwise not long.
+ * The same program and Node; the launcher's environment is inherited. A proxy whose agent was killed serves on
+ * until the next agent adopts it, however long; only without a data directory nobody could find it again.
  */
 function proxyCommand(config: AgentConfig, socketPath: string): readonly [string, ...string[]] {
-  const orphanTimeout = config.proxy.keepOnAgentStop && !config.devMode ? '0s' : ORPHAN_TIMEOUT
+  const orphanTimeout = config.dataDir === '' ? ORPHAN_TIMEOUT : '0s'
   return [
     process.execPath,
     ...process.execArgv,
@@ -212,7 +212,6 @@ function proxyCommand(config: AgentConfig, socketPath: string): readonly [string
     `-control=${socketPath}`,
     `-orphan-timeout=${orphanTimeout}`,
     `-log-level=${config.log.level}`,
-    `-log-json=${config.log.json}`,
   ]
 }
 

@@ -8,15 +8,14 @@
 import type { LogLevel } from '../../core/config/model.ts'
 import { parseDurationMs } from '../../core/duration.ts'
 import { instant } from '../../core/time.ts'
+import { LogRelay } from '../../proxy/control/relay-log.ts'
 import { runProxy } from '../../proxy/main.ts'
 import { systemClock } from '../../runtime/clock/system-clock.ts'
-import { createLogger, stdoutSink } from '../../runtime/log/pino-logger.ts'
 import { systemRng } from '../../runtime/random/system-random.ts'
-import { type CommandSpec, flag, toggle, UsageError } from '../command.ts'
+import { type CommandSpec, flag, UsageError } from '../command.ts'
 import { readVersion } from '../version.ts'
 
 const DRAIN_MS = 5_000
-const LOG_FLUSH_MS = 500
 const LEVELS: readonly string[] = ['trace', 'debug', 'info', 'warn', 'error']
 
 export const proxyCommand: CommandSpec = {
@@ -26,7 +25,6 @@ export const proxyCommand: CommandSpec = {
     flag('control', 'path', 'Unix socket on which the agent controls the proxy'),
     flag('orphan-timeout', 'duration', 'end after this long without an agent; 0s: never'),
     flag('log-level', 'level', 'trace, debug, info, warn or error'),
-    toggle('log-json', 'log JSON, one object per line'),
   ],
   run: async (args) => {
     const controlSocket = args.text('control')
@@ -35,13 +33,10 @@ export const proxyCommand: CommandSpec = {
     if (orphanTimeoutMs === undefined) throw new UsageError('-orphan-timeout takes a duration')
     const level = args.text('log-level') ?? 'info'
     if (!isLevel(level)) throw new UsageError(`-log-level cannot be "${level}"`)
-    const log = createLogger(
-      { level, json: args.bool('log-json'), process: 'proxy' },
-      { clock: systemClock, sink: stdoutSink({ clock: systemClock }) },
-    )
+    const logRelay = new LogRelay(level)
     const proxy = await runProxy(
       { controlSocket, orphanTimeoutMs, build: `fairlead ${readVersion().version}` },
-      { clock: systemClock, rng: systemRng(), log },
+      { clock: systemClock, rng: systemRng(), log: logRelay.logger(''), logRelay },
     )
     const onTerm = async (): Promise<void> => {
       await proxy.drain(instant(systemClock.now() + DRAIN_MS))
@@ -50,7 +45,6 @@ export const proxyCommand: CommandSpec = {
     process.on('SIGTERM', () => void onTerm())
     for (const signal of ['SIGINT', 'SIGHUP', 'SIGPIPE'] as const) process.on(signal, () => {})
     await proxy.ended
-    await log.flush(LOG_FLUSH_MS)
     return 0
   },
 }

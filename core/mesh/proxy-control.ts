@@ -6,6 +6,8 @@
  * an agent that finds another number replaces the proxy instead of adopting it.
  */
 
+import type { LogLevel } from '../config/model.ts'
+import type { LogFacts } from '../log.ts'
 import type { ProxySnapshot } from './proxy-snapshot.ts'
 
 export const PROXY_CONTROL_PROTOCOL = 1
@@ -32,6 +34,15 @@ export type ProxyToAgent =
       readonly problems: readonly ListenerProblem[]
     }
   | { readonly kind: 'stats'; readonly stats: ProxyStats }
+  /** A line of the proxy's log; those written while no agent was there come first. */
+  | { readonly kind: 'log'; readonly record: LogRecord }
+
+export interface LogRecord {
+  readonly level: LogLevel
+  readonly component: string
+  readonly message: string
+  readonly facts: LogFacts
+}
 
 export interface ListenerProblem {
   readonly listenerId: string

@@ -22,6 +22,7 @@ import type { ProxySnapshot } from '../../core/mesh/proxy-snapshot.ts'
 import { type Clock, instant, type Timer } from '../../core/time.ts'
 import { removeStaleSocket } from '../listeners/bind.ts'
 import { LineReader } from './line-reader.ts'
+import type { LogRelay } from './relay-log.ts'
 
 export interface ControlOptions {
   readonly socketPath: string
@@ -45,6 +46,7 @@ export class ControlServer {
   readonly #controlled: Controlled
   readonly #clock: Clock
   readonly #log: Logger
+  readonly #logRelay: LogRelay | undefined
   readonly #server: Server
   #agent: Socket | undefined
   #version = 0
@@ -55,12 +57,13 @@ export class ControlServer {
   constructor(
     options: ControlOptions,
     controlled: Controlled,
-    deps: { readonly clock: Clock; readonly log: Logger },
+    deps: { readonly clock: Clock; readonly log: Logger; readonly logRelay?: LogRelay },
   ) {
     this.#options = options
     this.#controlled = controlled
     this.#clock = deps.clock
     this.#log = deps.log
+    this.#logRelay = deps.logRelay
     this.#server = createServer((socket) => this.#accept(socket))
   }
 
@@ -120,6 +123,7 @@ export class ControlServer {
     socket.on('close', () => {
       if (this.#agent !== socket) return
       this.#agent = undefined
+      this.#logRelay?.disconnect()
       this.#armOrphan()
     })
     this.#send(socket, {
@@ -129,6 +133,7 @@ export class ControlServer {
       build: this.#options.build,
       version: this.#version,
     })
+    this.#logRelay?.connect((record) => this.#send(socket, { kind: 'log', record }))
   }
 
   #armOrphan(): void {

@@ -13,12 +13,13 @@ import type { LogFacts, Logger } from '../../core/log.ts'
 import type { Clock } from '../../core/time.ts'
 import { formatLogLine } from './human-format.ts'
 
+/** The first element of every module name, as operators' log filters expect. */
+const ROOT_MODULE = 'agent'
+
 export interface LogOptions {
   readonly level: LogLevel
   /** One JSON object per line instead of the human form. */
   readonly json: boolean
-  /** The first element of every module name. Default: agent, as operators' log filters expect. */
-  readonly process?: 'agent' | 'proxy'
 }
 
 /** Where finished lines go; `false` from `write` is not a signal, the sink bounds itself. */
@@ -68,9 +69,8 @@ export function createLogger(
     },
     stream,
   )
-  const root = options.process ?? 'agent'
-  const shared: SharedState = { level: options.level, sink: deps.sink, root }
-  return new ModuleLogger(base, root, shared)
+  const shared: SharedState = { level: options.level, sink: deps.sink }
+  return new ModuleLogger(base, ROOT_MODULE, shared)
 }
 
 /** Standard output through a bounded asynchronous queue. */
@@ -104,7 +104,6 @@ export function stdoutSink(deps: { readonly clock: Clock }): LogSink {
 interface SharedState {
   level: LogLevel
   readonly sink: LogSink
-  readonly root: string
 }
 
 class ModuleLogger implements RootLogger {
@@ -160,7 +159,7 @@ class ModuleLogger implements RootLogger {
     if (RANK[level] < RANK[this.#shared.level]) return
     const dropped = this.#shared.sink.takeDropped()
     if (dropped > 0)
-      this.#base.child({ '@module': this.#shared.root }).warn({ dropped }, 'log lines were dropped')
+      this.#base.child({ '@module': ROOT_MODULE }).warn({ dropped }, 'log lines were dropped')
     if (facts === undefined) this.#pino[level](message)
     else this.#pino[level](facts, message)
   }

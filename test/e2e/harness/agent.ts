@@ -30,6 +30,8 @@ export interface AgentOptions {
   readonly dataDir?: string
   readonly flags?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
+  /** Its proxy goes on when this agent is gone; the test ends it. */
+  readonly leavesProxy?: boolean
 }
 
 export interface Ready {
@@ -77,7 +79,8 @@ export async function startAgent(options: AgentOptions = {}): Promise<TestAgent>
   })
   const marker = options.dataDir ?? folder
   try {
-    return await readyAgent(child, folder, marker)
+    const leftOver = options.leavesProxy === true ? folder : marker
+    return await readyAgent(child, folder, leftOver)
   } catch (err) {
     child.kill('SIGKILL')
     await cleanUp(folder, marker)

@@ -9,7 +9,7 @@ import { Resolver } from 'node:dns/promises'
 import { Agent, createServer, request, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { TestAgent } from './agent.ts'
-import { eventually } from './program.ts'
+import { eventually, isAlive, processesMentioning } from './program.ts'
 
 /** A loopback range of its own for each agent: several run at once on one machine. */
 export function meshFlags(): string[] {
@@ -153,10 +153,9 @@ export function keepAlive(): Agent {
   return new Agent({ keepAlive: true, maxSockets: 1 })
 }
 
-/** Pid of the proxy that serves this agent, told by its process tree. */
-export async function proxyPid(agent: TestAgent): Promise<number> {
-  return await eventually('the proxy runs', async () => {
-    const { processesMentioning } = await import('./program.ts')
-    return processesMentioning(agent.socketFolder).find((pid) => pid !== agent.pid)
-  })
+/** Pid of the proxy of an agent, told by the folder of its control socket. */
+export async function proxyPid(agent: TestAgent, folder = agent.folder): Promise<number> {
+  return await eventually('the proxy runs', () =>
+    processesMentioning(folder).find((pid) => pid !== agent.pid && isAlive(pid)),
+  )
 }

@@ -238,6 +238,10 @@ const COMMANDS: Readonly<Record<Command['kind'], Shape>> = {
   'session.destroy': object({ id: text, now: count }),
   'tombstone.reap': object({ index: count }),
   'intention.set': object({ intention: intentionShape, now: count }),
+  'intention.replace': object(
+    { destinationName: text, intentions: listOf(intentionShape), now: count },
+    { cas: count },
+  ),
   'intention.delete': object({
     by: either(object({ id: text }), object({ sourceName: text, destinationName: text })),
   }),

@@ -122,6 +122,14 @@ export type Command =
   | { readonly kind: 'tombstone.reap'; readonly index: number }
   /** Replaces by (source, destination) when id is '', else by id. */
   | { readonly kind: 'intention.set'; readonly intention: IntentionWrite; readonly now: WallTime }
+  /** All rules of one destination at once, none to delete them. `cas`: their highest modifyIndex, or 0. */
+  | {
+      readonly kind: 'intention.replace'
+      readonly destinationName: string
+      readonly intentions: readonly IntentionWrite[]
+      readonly cas?: number
+      readonly now: WallTime
+    }
   | {
       readonly kind: 'intention.delete'
       readonly by:
@@ -161,7 +169,7 @@ export type Command =
 
 /**
  * Outcome of apply. `value` by command kind: kv → boolean; session.create → id; txn → TxnResult[];
- * config.* with cas → boolean; ca.serial.take → number; ca.*.set → boolean; otherwise true.
+ * config.* and intention.replace with cas → boolean; ca.serial.take → number; ca.*.set → boolean; otherwise true.
  */
 export type ApplyResult =
   | { readonly ok: true; readonly value: ApplyValue }

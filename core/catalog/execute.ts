@@ -11,7 +11,7 @@ import type { ApplyResult, ApplyValue, Command } from './commands.ts'
 import { deleteConfigEntry, setConfigEntry } from './config-entries.ts'
 import { type Draft, type Refusal, refuse } from './draft.ts'
 import { settleInstances } from './instances.ts'
-import { deleteIntention, setIntention } from './intention-table.ts'
+import { deleteIntention, replaceIntentions, setIntention } from './intention-table.ts'
 import { advanceClock, reapTombstones, writeKv } from './kv.ts'
 import { deregister, register } from './registration.ts'
 import { createSession, destroySession } from './sessions.ts'
@@ -50,6 +50,8 @@ function dispatch(draft: Draft, command: Command): ApplyResult {
       return DONE
     case 'intention.set':
       return doneUnless(setIntention(draft, command.intention, command.now))
+    case 'intention.replace':
+      return valueOrRefusal(replaceIntentions(draft, command))
     case 'intention.delete':
       deleteIntention(draft, command.by)
       return DONE

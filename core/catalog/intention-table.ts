@@ -8,6 +8,7 @@ import { normalizeIntention, validateIntention } from '../intentions/validate.ts
 import type { Command, IntentionWrite } from './commands.ts'
 import { type Draft, type Refusal, refuse, touchTable } from './draft.ts'
 import { sameData } from './equality.ts'
+import { goQuote } from './go-quote.ts'
 import { pairKey, type State } from './state.ts'
 import type { IntentionRecord } from './types.ts'
 
@@ -33,7 +34,78 @@ export function setIntention(
     )
   }
   const existing = oldKey === undefined ? undefined : draft.next.intentions.get(oldKey)
-  const record: IntentionRecord = {
+  const record = recordOf(draft, { intention, existing, now })
+  if (existing !== undefined && sameData(existing, record)) return undefined
+  if (existing !== undefined && oldKey !== key) dropIntention(draft, existing)
+  storeChanged(draft, record, now)
+  return undefined
+}
+
+/**
+ * Makes the given rules all rules of their destination. They share one index, as a service-intentions entry
+ * has one: if any differs from what is stored, all of them are changed.
+ *
+ * @returns false when `cas` does not match
+ */
+export function replaceIntentions(
+  draft: Draft,
+  command: Extract<Command, { kind: 'intention.replace' }>,
+): boolean | Refusal {
+  const { destinationName, cas, now } = command
+  const before = draft.next.intentions.valuesUnder(pairKey(destinationName, ''))
+  if (cas !== undefined && !isAt(before, cas, command.intentions.length === 0)) return false
+  const problem = entryProblem(command)
+  if (problem !== undefined) return refuse(problem)
+  const records = command.intentions.map((given) => {
+    const intention = normalizeIntention(given)
+    const existing = before.find((record) => record.sourceName === intention.sourceName)
+    return { existing, record: recordOf(draft, { intention, existing, now }) }
+  })
+  const isSame = records.every(({ existing, record }) => sameData(existing, record))
+  if (isSame && records.length === before.length) return true
+  const kept = new Set(records.map(({ record }) => record.sourceName))
+  for (const record of before) if (!kept.has(record.sourceName)) dropIntention(draft, record)
+  for (const { record } of records) storeChanged(draft, record, now)
+  return true
+}
+
+/** As for other config entries: 0 asks for absence when writing, and matches nothing when deleting. */
+function isAt(records: readonly IntentionRecord[], cas: number, isDelete: boolean): boolean {
+  if (isDelete && records.length === 0) return false
+  return cas === records.reduce((index, record) => Math.max(index, record.modifyIndex), 0)
+}
+
+function entryProblem({
+  destinationName,
+  intentions,
+}: Extract<Command, { kind: 'intention.replace' }>): string | undefined {
+  if (destinationName === '') return 'Name is required'
+  const seen = new Set<string>()
+  for (const [i, intention] of intentions.entries()) {
+    if (intention.destinationName !== destinationName) {
+      return `Sources[${i}] has another destination than its entry`
+    }
+    const problem = validateIntention(intention, `Sources[${i}]`)
+    if (problem !== undefined) return problem
+    if (seen.has(intention.sourceName)) {
+      return `Sources[${i}] defines ${goQuote(intention.sourceName)} more than once`
+    }
+    seen.add(intention.sourceName)
+  }
+  return undefined
+}
+
+/** As it would be without a change: with the times and indexes of the existing one. */
+function recordOf(
+  draft: Draft,
+  given: {
+    readonly intention: IntentionWrite
+    readonly existing: IntentionRecord | undefined
+    readonly now: number
+  },
+): IntentionRecord {
+  const { intention, existing, now } = given
+  return {
     ...intention,
     id: intention.id === '' ? (existing?.id ?? '') : intention.id,
     precedence: precedenceOf(intention.sourceName, intention.destinationName),
@@ -42,13 +114,14 @@ export function setIntention(
     createIndex: existing?.createIndex ?? draft.index,
     modifyIndex: existing?.modifyIndex ?? draft.index,
   }
-  if (existing !== undefined && sameData(existing, record)) return undefined
-  if (existing !== undefined && oldKey !== key) dropIntention(draft, existing)
+}
+
+function storeChanged(draft: Draft, record: IntentionRecord, now: number): void {
+  const before = draft.next.intentions.get(intentionKey(record.sourceName, record.destinationName))
   const after = { ...record, updatedAt: now, modifyIndex: draft.index }
   putIntention(draft, after)
-  draft.changes.intentions.push({ before: atPair, after })
+  draft.changes.intentions.push({ before, after })
   touchTable(draft, 'intentions')
-  return undefined
 }
 
 /** Stores a record as it is. */

@@ -50,6 +50,7 @@ export class CommandWriter {
       case 'txn':
       case 'session.destroy':
       case 'intention.set':
+      case 'intention.replace':
         return { ...command, now: this.#now() }
       default:
         return command

@@ -37,7 +37,7 @@ const ENVELOPE: ReadonlySet<string> = new Set([
   'raftindex',
 ])
 
-/** @throws FairleadError BAD_REQUEST, REJECTED, NOT_SUPPORTED */
+/** @throws FairleadError BAD_REQUEST, REJECTED */
 export function configEntryFromBody(text: string): ConfigEntryWrite {
   const given = objectOf(text)
   const kind = fieldNamed(given, 'kind')
@@ -55,16 +55,10 @@ export function configEntryFromBody(text: string): ConfigEntryWrite {
   return entry
 }
 
-/** @throws FairleadError BAD_REQUEST for a kind that does not exist, NOT_SUPPORTED for one kept elsewhere */
+/** @throws FairleadError BAD_REQUEST for a kind that does not exist */
 function fieldsOf(kind: string): Fields {
   const fields = CONFIG_KINDS.get(kind)
   if (fields !== undefined) return fields
-  if (kind === 'service-intentions') {
-    throw new FairleadError(
-      'NOT_SUPPORTED',
-      'service-intentions entries are kept as intentions: write them through /v1/connect/intentions/exact',
-    )
-  }
   throw undecodable([`invalid config entry kind: ${kind}`])
 }
 

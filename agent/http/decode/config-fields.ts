@@ -328,6 +328,52 @@ const HTTP_ROUTE: Fields = { Parents: 'any', Hostnames: TEXTS, Rules: 'any', Sta
 const TCP_ROUTE: Fields = { Parents: 'any', Services: 'any', Status: 'any' }
 
 /** Kinds that can be stored, with their fields. */
+const SERVICE_INTENTIONS: Fields = {
+  Sources: list(
+    fields({
+      Name: 'text',
+      Namespace: 'text',
+      Partition: 'text',
+      Peer: 'text',
+      SamenessGroup: 'text',
+      Action: 'text',
+      Permissions: list(
+        fields({
+          Action: 'text',
+          HTTP: fields({
+            PathExact: 'text',
+            PathPrefix: 'text',
+            PathRegex: 'text',
+            Header: list(
+              fields({
+                Name: 'text',
+                Present: 'flag',
+                Exact: 'text',
+                Prefix: 'text',
+                Suffix: 'text',
+                Contains: 'text',
+                Regex: 'text',
+                Invert: 'flag',
+                IgnoreCase: 'flag',
+              }),
+            ),
+            Methods: TEXTS,
+          }),
+          JWT: 'any',
+        }),
+      ),
+      Precedence: 'number',
+      Type: 'text',
+      Description: 'text',
+      LegacyID: 'text',
+      LegacyMeta: TEXT_MAP,
+      LegacyCreateTime: 'text',
+      LegacyUpdateTime: 'text',
+    }),
+  ),
+  JWT: 'any',
+}
+
 export const CONFIG_KINDS: ReadonlyMap<string, Fields> = new Map(
   Object.entries({
     'service-defaults': SERVICE_DEFAULTS,
@@ -335,6 +381,7 @@ export const CONFIG_KINDS: ReadonlyMap<string, Fields> = new Map(
     'service-router': SERVICE_ROUTER,
     'service-splitter': SERVICE_SPLITTER,
     'service-resolver': SERVICE_RESOLVER,
+    'service-intentions': SERVICE_INTENTIONS,
     mesh: MESH,
     'ingress-gateway': INGRESS_GATEWAY,
     'terminating-gateway': TERMINATING_GATEWAY,

@@ -41,7 +41,7 @@ function nameProblem(kind: string, name: string): string | undefined {
   }
   if (name === '') return 'Name is required'
   if (name.length > NAME_LENGTH_MAX) return `Name exceeds maximum length ${NAME_LENGTH_MAX}`
-  if (kind.startsWith('service-') && name === '*') {
+  if (kind.startsWith('service-') && kind !== 'service-intentions' && name === '*') {
     return `${kind} name must be the name of a service, and not a wildcard`
   }
   return undefined

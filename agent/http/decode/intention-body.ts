@@ -7,11 +7,14 @@
 
 import type { IntentionWrite } from '../../../core/catalog/commands.ts'
 import { goQuote } from '../../../core/catalog/go-quote.ts'
-import type { IntentionPermission } from '../../../core/catalog/types.ts'
+import type { IntentionPermission, JsonObject } from '../../../core/catalog/types.ts'
 import { decodeBody } from '../../../core/decode/body.ts'
-import { boolean, list, opaque, string, stringMap } from '../../../core/decode/decoder.ts'
+import { boolean, decode, list, opaque, string, stringMap } from '../../../core/decode/decoder.ts'
 import { field, object, optional } from '../../../core/decode/object.ts'
 import { FairleadError } from '../../../core/errors.ts'
+
+/** Sources of one service-intentions entry. */
+export const SOURCES_MAX = 1024
 
 const HEADER = object('IntentionHTTPHeaderPermission', {
   name: field('Name', string, ''),
@@ -41,6 +44,25 @@ const PERMISSION = object('IntentionPermission', {
 })
 type DecodedPermission = Exclude<ReturnType<typeof PERMISSION.read>, symbol>
 
+/** One source of a service-intentions entry, in the spelling it is printed in. */
+const SOURCE = object('SourceIntention', {
+  name: field('Name', string, ''),
+  namespace: field('Namespace', string, ''),
+  partition: field('Partition', string, ''),
+  peer: field('Peer', string, ''),
+  samenessGroup: field('SamenessGroup', string, ''),
+  action: field('Action', string, ''),
+  permissions: field<readonly DecodedPermission[]>('Permissions', list(PERMISSION), []),
+  precedence: optional('Precedence', opaque),
+  type: field('Type', string, ''),
+  description: field('Description', string, ''),
+  legacyId: optional('LegacyID', opaque),
+  legacyMeta: optional('LegacyMeta', opaque),
+  legacyCreateTime: optional('LegacyCreateTime', opaque),
+  legacyUpdateTime: optional('LegacyUpdateTime', opaque),
+})
+type DecodedSource = Exclude<ReturnType<typeof SOURCE.read>, symbol>
+
 const INTENTION = object('Intention', {
   id: field('ID', string, ''),
   description: field('Description', string, ''),
@@ -67,46 +89,109 @@ const INTENTION = object('Intention', {
   modifyIndex: optional('ModifyIndex', opaque),
 })
 
+const ENTRY = object('ServiceIntentionsConfigEntry', {
+  sources: field<readonly DecodedSource[]>('Sources', list(SOURCE), []),
+  jwt: optional('JWT', opaque),
+  meta: field('Meta', stringMap, {}),
+})
+
 /** @throws FairleadError BAD_REQUEST, NOT_SUPPORTED */
 export function intentionFromBody(body: string): IntentionWrite {
   const given = decodeBody(INTENTION, body)
-  for (const tenant of [
-    given.sourceNs,
-    given.destinationNs,
-    given.sourcePartition,
-    given.destinationPartition,
-  ]) {
-    if (tenant !== '' && tenant !== 'default')
-      throw bad(`unknown namespace or partition "${tenant}"`)
-  }
-  if (given.sourcePeer !== '' || given.sourceSamenessGroup !== '') {
-    throw unsupported('Intentions from cluster peers are not supported by this version of Fairlead')
-  }
-  if (given.jwt !== undefined || given.permissions.some((p) => p.jwt !== undefined)) {
-    throw unsupported('JWT in intentions is not supported by this version of Fairlead')
-  }
-  if (given.sourceType !== '' && given.sourceType !== 'consul') {
-    throw bad("Sources[0].Type must be set to 'consul'")
-  }
+  refuseOthers('Sources[0]', {
+    tenants: [
+      given.sourceNs,
+      given.destinationNs,
+      given.sourcePartition,
+      given.destinationPartition,
+    ],
+    peers: given.sourcePeer + given.sourceSamenessGroup,
+    hasJwt: given.jwt !== undefined || given.permissions.some((p) => p.jwt !== undefined),
+    type: given.sourceType,
+  })
   return {
     id: given.id,
     description: given.description,
     sourceName: given.sourceName,
     destinationName: given.destinationName,
-    action: actionOf(given.action),
-    permissions: given.permissions.map(permissionOf),
+    action: actionOf(given.action, 'Sources[0]'),
+    permissions: given.permissions.map((permission, i) =>
+      permissionOf(permission, `Sources[0].Permissions[${i}]`),
+    ),
     meta: given.meta,
   }
 }
 
-function actionOf(action: string): IntentionWrite['action'] {
-  if (action === '' || action === 'allow' || action === 'deny') return action
-  throw bad("Sources[0].Action must be set to 'allow' or 'deny'")
+/**
+ * The rules of a service-intentions entry; its metadata is that of each.
+ *
+ * @throws FairleadError BAD_REQUEST, REJECTED, NOT_SUPPORTED
+ */
+export function intentionsOfEntry(destinationName: string, body: JsonObject): IntentionWrite[] {
+  const decoded = decode(ENTRY, body, { style: 'json' })
+  if (!decoded.ok) {
+    throw bad(`Request decoding failed: ${decoded.problems[0]?.message ?? 'invalid value'}`)
+  }
+  const { sources, jwt, meta } = decoded.value
+  if (sources.length === 0) throw rejected('At least one source is required')
+  if (sources.length > SOURCES_MAX) {
+    throw rejected(`Sources exceeds maximum element count ${SOURCES_MAX}`)
+  }
+  return sources.map((source, i) => {
+    const at = `Sources[${i}]`
+    refuseOthers(at, {
+      tenants: [source.namespace, source.partition],
+      peers: source.peer + source.samenessGroup,
+      hasJwt: jwt !== undefined || source.permissions.some((p) => p.jwt !== undefined),
+      type: source.type,
+    })
+    return {
+      id: '',
+      description: source.description,
+      sourceName: source.name,
+      destinationName,
+      action: actionOf(source.action, at),
+      permissions: source.permissions.map((permission, k) =>
+        permissionOf(permission, `${at}.Permissions[${k}]`),
+      ),
+      meta,
+    }
+  })
 }
 
-function permissionOf(given: DecodedPermission, i: number): IntentionPermission {
+/** What exists elsewhere and would change the meaning of a rule if it were passed over. */
+function refuseOthers(
+  at: string,
+  given: {
+    readonly tenants: readonly string[]
+    /** Peer and sameness group, '' for neither. */
+    readonly peers: string
+    readonly hasJwt: boolean
+    readonly type: string
+  },
+): void {
+  for (const tenant of given.tenants) {
+    if (tenant !== '' && tenant !== 'default')
+      throw bad(`unknown namespace or partition "${tenant}"`)
+  }
+  if (given.peers !== '') {
+    throw unsupported('Intentions from cluster peers are not supported by this version of Fairlead')
+  }
+  if (given.hasJwt) {
+    throw unsupported('JWT in intentions is not supported by this version of Fairlead')
+  }
+  if (given.type !== '' && given.type !== 'consul') {
+    throw bad(`${at}.Type must be set to 'consul'`)
+  }
+}
+
+function actionOf(action: string, at: string): IntentionWrite['action'] {
+  if (action === '' || action === 'allow' || action === 'deny') return action
+  throw bad(`${at}.Action must be set to 'allow' or 'deny'`)
+}
+
+function permissionOf(given: DecodedPermission, at: string): IntentionPermission {
   const { action, http } = given
-  const at = `Sources[0].Permissions[${i}]`
   if (action !== 'allow' && action !== 'deny') {
     throw bad(`${at}.Action must be set to 'allow' or 'deny'`)
   }
@@ -154,6 +239,10 @@ export function serviceNameOf(given: string): string {
 
 function bad(message: string): FairleadError {
   return new FairleadError('BAD_REQUEST', message)
+}
+
+function rejected(message: string): FairleadError {
+  return new FairleadError('REJECTED', message)
 }
 
 function unsupported(message: string): FairleadError {

@@ -1,9 +1,10 @@
 /**
  * /v1/config: config entries by kind and name (http-api.md 23).
  *
- * `service-intentions` can be read here, made of the intentions, and is written at connect/intentions/exact.
+ * `service-intentions` is another form of the intentions of one destination, which live in their own table.
  */
 
+import type { IntentionWrite } from '../../../core/catalog/commands.ts'
 import { goQuote } from '../../../core/catalog/go-quote.ts'
 import type { ConfigEntryRecord, IntentionRecord } from '../../../core/catalog/types.ts'
 import { FairleadError } from '../../../core/errors.ts'
@@ -12,6 +13,7 @@ import { sortIntentions } from '../../../core/intentions/precedence.ts'
 import type { HttpCall } from '../call.ts'
 import { configEntryFromBody } from '../decode/config-entry-body.ts'
 import { CONFIG_KINDS } from '../decode/config-fields.ts'
+import { intentionsOfEntry } from '../decode/intention-body.ts'
 import { filtered } from '../filter.ts'
 import { decodePercent } from '../path.ts'
 import { refuseTenancy } from '../query-options.ts'
@@ -20,7 +22,7 @@ import { emptyReply, jsonReply, type Reply, textReply } from '../reply.ts'
 import type { Route } from '../route.ts'
 import { configEntryJson, serviceIntentionsJson } from '../wire/config-entry.ts'
 import { list } from '../wire/json.ts'
-import { apply } from '../writing.ts'
+import { apply, nowOf } from '../writing.ts'
 
 const INTENTIONS = 'service-intentions'
 
@@ -43,6 +45,10 @@ export const CONFIG_ROUTES: readonly Route[] = [
 async function put(call: HttpCall): Promise<Reply> {
   refuseTenancy(call)
   const entry = configEntryFromBody(call.bodyText())
+  if (entry.entryKind === INTENTIONS) {
+    const intentions = intentionsOfEntry(entry.name, entry.body)
+    return jsonReply(String(await replaceIntentions(call, entry.name, intentions)))
+  }
   const value = await apply(call, { kind: 'config.set', ...entry, ...casOf(call) })
   return jsonReply(value === false ? 'false' : 'true')
 }
@@ -50,7 +56,7 @@ async function put(call: HttpCall): Promise<Reply> {
 async function get(call: HttpCall): Promise<Reply> {
   const [kind = '', ...rest] = call.suffix.split('/')
   if (kind === '') return emptyReply(404)
-  if (kind !== INTENTIONS && !CONFIG_KINDS.has(kind)) {
+  if (!CONFIG_KINDS.has(kind)) {
     return textReply(500, `invalid config entry kind: ${kind}`)
   }
   if (rest.length === 0) return kind === INTENTIONS ? listIntentions(call) : listEntries(call, kind)
@@ -100,16 +106,24 @@ async function remove(call: HttpCall): Promise<Reply> {
   if (kind === '' || name === '') {
     return textReply(404, 'Must provide both a kind and name to delete')
   }
-  if (kind === INTENTIONS) {
-    throw new FairleadError(
-      'NOT_SUPPORTED',
-      'service-intentions entries are kept as intentions: delete them through /v1/connect/intentions/exact',
-    )
-  }
   if (!CONFIG_KINDS.has(kind)) return textReply(400, `invalid config entry kind: ${kind}`)
   const cas = casOf(call)
-  const value = await apply(call, { kind: 'config.delete', entryKind: kind, name, ...cas })
+  const value =
+    kind === INTENTIONS
+      ? await replaceIntentions(call, name, [])
+      : await apply(call, { kind: 'config.delete', entryKind: kind, name, ...cas })
   return jsonReply(cas.cas === undefined ? '{}' : String(value !== false))
+}
+
+/** @returns false when `cas` does not match */
+async function replaceIntentions(
+  call: HttpCall,
+  destinationName: string,
+  intentions: readonly IntentionWrite[],
+): Promise<boolean> {
+  const now = nowOf(call)
+  const command = { kind: 'intention.replace', destinationName, intentions, now } as const
+  return (await apply(call, { ...command, ...casOf(call) })) !== false
 }
 
 /** Names are escaped twice and may hold slashes. */

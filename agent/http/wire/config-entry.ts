@@ -2,9 +2,10 @@
  * A config entry as config/ prints it (http-api.md 23), and intentions in the form of service-intentions.
  */
 
+import { sameData } from '../../../core/catalog/equality.ts'
 import type { ConfigEntryRecord, IntentionRecord, JsonObject } from '../../../core/catalog/types.ts'
 import { permissionJson } from './intention.ts'
-import { list, opaque, text } from './json.ts'
+import { list, opaque, text, textMap } from './json.ts'
 
 export function configEntryJson(entry: ConfigEntryRecord): string {
   return (
@@ -24,8 +25,15 @@ export function serviceIntentionsJson(rules: readonly IntentionRecord[]): string
   const modified = Math.max(...rules.map((rule) => rule.modifyIndex))
   return (
     `{"Kind":"service-intentions","Name":${text(rules[0]?.destinationName ?? '')},` +
-    `"Sources":${list(rules, sourceJson)},"CreateIndex":${created},"ModifyIndex":${modified}}`
+    `"Sources":${list(rules, sourceJson)},${metaField(rules)}"CreateIndex":${created},"ModifyIndex":${modified}}`
   )
+}
+
+/** What an entry was written with is on all its rules; rules written one by one share it or have no common one. */
+function metaField(rules: readonly IntentionRecord[]): string {
+  const meta = rules[0]?.meta ?? {}
+  const isShared = rules.every((rule) => sameData(rule.meta, meta))
+  return isShared && Object.keys(meta).length > 0 ? `"Meta":${textMap(meta)},` : ''
 }
 
 function sourceJson(rule: IntentionRecord): string {

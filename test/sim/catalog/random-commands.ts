@@ -216,8 +216,27 @@ const intentionSet: fc.Arbitrary<Command> = fc
     now,
   }))
 
+const intentionReplace: fc.Arbitrary<Command> = fc
+  .record(
+    {
+      destinationName: name,
+      sources: fc.uniqueArray(name, { maxLength: 3 }),
+      action: fc.constantFrom('allow' as const, 'deny' as const, '' as const),
+      cas: index,
+      now,
+    },
+    { requiredKeys: ['destinationName', 'sources', 'action', 'now'] },
+  )
+  .map(({ sources, action, ...given }) => {
+    const rest = { id: '', description: '', permissions: [], meta: {}, action }
+    const { destinationName } = given
+    const intentions = sources.map((sourceName) => ({ ...rest, sourceName, destinationName }))
+    return { kind: 'intention.replace', intentions, ...given }
+  })
+
 const meshCommand: fc.Arbitrary<Command> = fc.oneof(
   intentionSet,
+  intentionReplace,
   fc.record({
     kind: fc.constant('intention.delete' as const),
     by: fc.oneof(

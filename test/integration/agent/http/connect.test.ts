@@ -314,7 +314,7 @@ describe('config entries', () => {
     assert.match(found.text, /"Config":\{"any":\{"thing":1\}\}/)
   })
 
-  it('show intentions as service-intentions, read only', async () => {
+  it('show intentions as service-intentions', async () => {
     await agent.put(exact('web', 'db'), { Action: 'allow' })
     await agent.put(exact('*', 'db'), { Action: 'deny' })
     const found = await agent.get('/v1/config/service-intentions/db')
@@ -324,8 +324,6 @@ describe('config entries', () => {
     )
     assert.equal((await agent.get('/v1/config/service-intentions')).text, `[${found.text}]`)
     assert.equal((await agent.get('/v1/config/service-intentions/x')).status, 404)
-    const put = await agent.put('/v1/config', { Kind: 'service-intentions', Name: 'db' })
-    assert.equal(put.status, 501)
   })
 
   const errors: readonly (readonly [unknown, number, string])[] = [

@@ -87,6 +87,92 @@ describe('a check of a catalog registration', () => {
   })
 })
 
+describe('service-intentions entries', () => {
+  const at = '/v1/config/service-intentions/db'
+  const path = { HTTP: { path_prefix: '/admin', methods: ['get'] }, action: 'deny' }
+  const entry = {
+    Kind: 'service-intentions',
+    Name: 'db',
+    Sources: [
+      { Name: 'web', Action: 'allow', Type: 'consul', Description: 'why' },
+      { name: 'api', permissions: [path] },
+    ],
+    Meta: { a: 'b' },
+  }
+
+  it('can be deleted when absent, which clients do to see whether they are supported', async () => {
+    const answer = await agent.send('DELETE', at)
+    assert.deepEqual([answer.status, answer.text], [200, '{}'])
+  })
+
+  it('are written, read, replaced and deleted as a whole', async () => {
+    assert.equal((await agent.put('/v1/config', entry)).text, 'true')
+    const read = await agent.get(at)
+    assert.match(
+      read.text,
+      /"Sources":\[\{"Name":"api","Permissions":\[\{"Action":"deny","HTTP":\{"PathPrefix":"\/admin","Methods":\["GET"\]\}\}\],"Precedence":9,"Type":"consul"\},\{"Name":"web","Action":"allow","Precedence":9,"Type":"consul","Description":"why"\}\],"Meta":\{"a":"b"\}/,
+    )
+    const flat = (await agent.get('/v1/connect/intentions')).json() as Flat[]
+    assert.deepEqual(
+      flat.map((rule) => [rule.SourceName, rule.DestinationName, rule.Action ?? null, rule.Meta]),
+      [
+        ['api', 'db', null, { a: 'b' }],
+        ['web', 'db', 'allow', { a: 'b' }],
+      ],
+    )
+    // What was read is a valid body.
+    assert.equal((await agent.put('/v1/config', read.text)).text, 'true')
+    assert.equal((await agent.get(at)).text, read.text)
+    const { ModifyIndex } = read.json() as { ModifyIndex: number }
+    const one = { ...entry, Sources: entry.Sources.slice(0, 1) }
+    assert.equal((await agent.put(`/v1/config?cas=${ModifyIndex + 1}`, one)).text, 'false')
+    assert.equal((await agent.put(`/v1/config?cas=${ModifyIndex}`, one)).text, 'true')
+    assert.equal((await agent.send('DELETE', `${at}?cas=${ModifyIndex}`)).text, 'false')
+    assert.equal((await agent.send('DELETE', at)).text, '{}')
+    assert.equal((await agent.get(at)).status, 404)
+    assert.equal((await agent.get('/v1/connect/intentions')).text, 'null')
+  })
+
+  const refused: readonly (readonly [string, object, number, RegExp])[] = [
+    ['no source', { Sources: [] }, 500, /^At least one source is required$/],
+    ['an unknown action', { Sources: [{ Name: 'a', Action: 'x' }] }, 400, /^Sources\[0\]\.Action/],
+    [
+      'no name of a source',
+      { Sources: [{ Action: 'deny' }] },
+      500,
+      /^Sources\[0\]\.Name is required/,
+    ],
+    [
+      'an unknown field',
+      { Sources: [{ Nmae: 'a' }] },
+      400,
+      /invalid config key "Sources\[0\]\.Nmae"/,
+    ],
+    ['JWT', { Sources: [{ Name: 'a', Action: 'allow' }], JWT: { Providers: [] } }, 501, /JWT/],
+    ['peers', { Sources: [{ Name: 'a', Action: 'allow', Peer: 'p' }] }, 501, /peers/],
+  ]
+  for (const [what, change, status, message] of refused) {
+    it(`are refused with ${what}`, async () => {
+      const answer = await agent.put('/v1/config', { ...entry, ...change })
+      assert.equal(answer.status, status, answer.text)
+      assert.match(answer.text, message)
+    })
+  }
+
+  it('may be for every destination', async () => {
+    const all = { ...entry, Name: '*', Sources: [{ Name: '*', Action: 'deny' }] }
+    assert.equal((await agent.put('/v1/config', all)).text, 'true')
+    assert.equal((await agent.send('DELETE', '/v1/config/service-intentions/*')).text, '{}')
+  })
+})
+
+interface Flat {
+  readonly SourceName: string
+  readonly DestinationName: string
+  readonly Action?: string
+  readonly Meta: unknown
+}
+
 interface Check {
   readonly CheckID: string
   readonly Type: string

@@ -70,6 +70,7 @@ const COMMANDS: readonly Command[] = [
   { kind: 'tombstone.reap', index: 5 },
   { kind: 'intention.delete', by: { sourceName: 'a', destinationName: 'b' } },
   { kind: 'intention.delete', by: { id: 'x' } },
+  { kind: 'intention.replace', destinationName: 'b', intentions: [], cas: 3, now },
   {
     kind: 'config.set',
     entryKind: 'mesh',

@@ -72,6 +72,77 @@ describe('intentions', () => {
     )
   })
 
+  describe('of one destination', () => {
+    function entry(
+      sources: Record<string, IntentionWrite['action']>,
+      cas?: number,
+      now = 1000,
+    ): Command {
+      const intentions = Object.entries(sources).map(([sourceName, action]) => ({
+        ...{ id: '', description: '', permissions: [], meta: {} },
+        ...{ sourceName, destinationName: 'db', action },
+      }))
+      const given = { destinationName: 'db', intentions, now: wallTime(now) }
+      return { kind: 'intention.replace', ...given, ...(cas === undefined ? {} : { cas }) }
+    }
+    const sourcesOf = (driver: Driver): unknown =>
+      driver.read('intention.list', {}).map((found) => [found.sourceName, found.modifyIndex])
+
+    it('are replaced together and share an index', () => {
+      const driver = new Driver()
+      driver.ok(rule('web', 'db', { id: 'i1' }))
+      driver.ok(rule('web', 'other'))
+      assert.equal(driver.ok(entry({ web: 'allow', api: 'deny' })), true)
+      assert.deepEqual(sourcesOf(driver), [
+        ['api', 3],
+        ['web', 3],
+        ['web', 2],
+      ])
+      assert.equal(driver.read('intention.get', { id: 'i1' })?.createIndex, 1)
+      driver.ok(entry({ web: 'allow', api: 'deny' }, undefined, 2000))
+      assert.equal(driver.indexOf('intention.list', {}), 3)
+      driver.ok(entry({ web: 'allow' }))
+      assert.deepEqual(sourcesOf(driver), [
+        ['web', 5],
+        ['web', 2],
+      ])
+      driver.ok(entry({}))
+      assert.deepEqual(sourcesOf(driver), [['web', 2]])
+    })
+
+    it('change only at the expected index', () => {
+      const driver = new Driver()
+      assert.equal(driver.ok(entry({ web: 'allow' }, 5)), false)
+      assert.equal(driver.ok(entry({ web: 'allow' }, 0)), true)
+      assert.equal(driver.ok(entry({ web: 'deny' }, 0)), false)
+      assert.equal(driver.ok(entry({ web: 'deny' }, 2)), true)
+      assert.equal(driver.ok(entry({}, 2)), false)
+      assert.equal(driver.ok(entry({}, 4)), true)
+      assert.equal(driver.ok(entry({}, 0)), false)
+      assert.equal(driver.ok(entry({})), true)
+    })
+
+    it('are refused as a whole', () => {
+      const driver = new Driver()
+      assert.equal(
+        driver.refused(entry({ web: 'allow', api: '' })),
+        "Sources[1].Action must be set to 'allow' or 'deny'",
+      )
+      const twice = entry({ web: 'allow' }) as Extract<Command, { kind: 'intention.replace' }>
+      const { intentions } = twice
+      assert.equal(
+        driver.refused({ ...twice, intentions: [...intentions, ...intentions] }),
+        'Sources[1] defines "web" more than once',
+      )
+      assert.equal(
+        driver.refused({ ...twice, destinationName: 'x' }),
+        'Sources[0] has another destination than its entry',
+      )
+      assert.equal(driver.refused({ ...twice, destinationName: '' }), 'Name is required')
+      assert.deepEqual(sourcesOf(driver), [])
+    })
+  })
+
   it('are deleted by pair, quietly when absent', () => {
     const driver = new Driver()
     driver.ok(rule('web', 'db'))

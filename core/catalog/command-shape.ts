@@ -32,7 +32,7 @@ const action = oneOf('allow', 'deny')
 const objectVerb = oneOf('get', 'set', 'cas', 'delete', 'delete-cas')
 
 const upstream = object({
-  destinationType: oneOf('service', 'prepared_query'),
+  destinationType: oneOf('', 'service', 'prepared_query'),
   destinationName: text,
   datacenter: text,
   localBindAddress: text,

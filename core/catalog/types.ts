@@ -61,7 +61,8 @@ export interface Weights {
 }
 
 export interface Upstream {
-  readonly destinationType: 'service' | 'prepared_query'
+  /** '' means 'service' too: the catalog keeps what was written, an agent fills it in. */
+  readonly destinationType: '' | 'service' | 'prepared_query'
   readonly destinationName: string
   readonly datacenter: string
   readonly localBindAddress: string

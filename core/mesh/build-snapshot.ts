@@ -142,7 +142,7 @@ function explicitUpstreams(inputs: MeshInputs): OutboundListener[] {
 /** Prepared queries and other datacentres have no endpoints here; the controller says so in the log. */
 export function isSupportedUpstream(upstream: Upstream, datacenter: string): boolean {
   return (
-    upstream.destinationType === 'service' &&
+    upstream.destinationType !== 'prepared_query' &&
     (upstream.datacenter === '' || upstream.datacenter === datacenter)
   )
 }

@@ -57,7 +57,7 @@ export function meshDemand(
     protectedServices.add(name)
     identities.add(serviceIdentityId(name))
     for (const upstream of proxy.proxy?.upstreams ?? []) {
-      if (upstream.destinationType === 'service') destinations.add(upstream.destinationName)
+      if (upstream.destinationType !== 'prepared_query') destinations.add(upstream.destinationName)
     }
   }
   const shared = virtualServices(virtualIps)

@@ -157,7 +157,11 @@ function proxyOf(decoded: DecodedNodeService): ProxyConfig {
   const { proxy, problems } = convertProxy(decoded.proxy)
   const [first] = problems
   if (first !== undefined) throw rejected(first)
-  return proxy
+  const given = decoded.proxy.upstreams
+  const upstreams = proxy.upstreams.map((upstream, i) =>
+    given[i]?.destinationType === '' ? { ...upstream, destinationType: '' as const } : upstream,
+  )
+  return { ...proxy, upstreams }
 }
 
 /** @throws FairleadError REJECTED */

@@ -87,6 +87,22 @@ describe('a check of a catalog registration', () => {
   })
 })
 
+describe('a proxy of a catalog registration', () => {
+  it('keeps an upstream without a type as it is', async () => {
+    const upstream = { DestinationName: 'db', LocalBindPort: 9191, MeshGateway: {} }
+    const proxy = {
+      DestinationServiceName: 'web',
+      Upstreams: [upstream, { ...upstream, DestinationType: 'prepared_query' }],
+      Expose: {},
+    }
+    const Service = { Kind: 'connect-proxy', Service: 'web-proxy', Port: 8001, Proxy: proxy }
+    await agent.put('/v1/catalog/register', { Node: 'p', Address: 'a', Service })
+    const found = await agent.get('/v1/catalog/node/p')
+    assert.match(found.text, /"DestinationType":"","DestinationName":"db"/)
+    assert.match(found.text, /"DestinationType":"prepared_query"/)
+  })
+})
+
 describe('service-intentions entries', () => {
   const at = '/v1/config/service-intentions/db'
   const path = { HTTP: { path_prefix: '/admin', methods: ['get'] }, action: 'deny' }

@@ -85,8 +85,9 @@ async function register(api: string, cast: Cast, say: Narrator): Promise<void> {
   }
   const healthy = await until('all instances are healthy', async () => {
     const entries = await health(api, 'payments', true)
-    const carts = await health(api, 'cart', true)
-    return entries.length === 2 && carts.length === 1 ? entries : undefined
+    const inMesh = await getJson<readonly unknown[]>(`${api}/v1/health/connect/payments?passing`)
+    const carts = await getJson<readonly unknown[]>(`${api}/v1/health/connect/cart?passing`)
+    return entries.length === 2 && inMesh.length === 2 && carts.length === 1 ? entries : undefined
   })
   say.asked('GET /v1/health/service/payments?passing')
   for (const { Service, Checks } of healthy) {
@@ -121,18 +122,19 @@ async function callThroughMesh(stage: Stage, cast: Cast, say: Narrator): Promise
   say.step('cart pays: an ordinary call to an ordinary URL, carried by mutual TLS')
   const port = stage.virtualPort === 80 ? '' : `:${stage.virtualPort}`
   say.asked(`cart: GET http://payments.virtual.consul${port}/make-payment`)
-  const first = await until('a call succeeds', async () => {
+  const seen = new Map<string, Paid>()
+  const first = await until('both instances have been paid through', async () => {
     const paid = await checkout(cast)
     if (paid.status !== 200) throw new Error(`${paid.status} ${paid.body}`)
-    return paid
+    seen.set(payer(paid), paid)
+    return seen.size === 2 ? [...seen.values()][0] : undefined
   })
   say.answered(first.body)
   const counts = new Map<string, number>()
   for (let i = 0; i < CALLS; i++) {
     const paid = await checkout(cast)
     if (paid.status !== 200) throw new Error(`call ${i + 1} got ${paid.status}: ${paid.body}`)
-    const { by } = JSON.parse(paid.body) as { by: string }
-    counts.set(by, (counts.get(by) ?? 0) + 1)
+    counts.set(payer(paid), (counts.get(payer(paid)) ?? 0) + 1)
   }
   const spread = [...counts].sort().map(([name, count]) => `${name}: ${count}`)
   say.answered(`${CALLS} more calls → ${spread.join(', ')}`)
@@ -183,7 +185,7 @@ async function killOne(api: string, stage: Stage, cast: Cast, say: Narrator): Pr
   const served = new Set<string>()
   for (let i = 0; i < CALLS_AFTER_KILL; i++) {
     const paid = await checkout(cast)
-    if (paid.status === 200) served.add((JSON.parse(paid.body) as { by: string }).by)
+    if (paid.status === 200) served.add(payer(paid))
     else failures.push(`${paid.status} ${paid.body}`)
   }
   say.answered(
@@ -195,6 +197,11 @@ async function killOne(api: string, stage: Stage, cast: Cast, say: Narrator): Pr
 
 async function checkout(cast: Cast): Promise<Paid> {
   return await getJson<Paid>(`http://127.0.0.1:${cast.cart.port}/checkout`)
+}
+
+/** Which instance took the payment. */
+function payer(paid: Paid): string {
+  return (JSON.parse(paid.body) as { by: string }).by
 }
 
 async function health(

@@ -54,6 +54,7 @@ export function readParameters(call: HttpCall): ReadParameters {
   refuseTenancy(call)
   const { query } = call
   if (query.isEmpty) return PLAIN
+  refusePeering(call)
   const blocking = blockingParameters(call)
   return {
     datacenter: datacenterOf(call),
@@ -100,6 +101,20 @@ export function refuseTenancy(call: HttpCall): void {
     if (value === '' || value === 'default') continue
     throw bad(`Invalid query parameter: "${name}" - ${noun} are a Consul Enterprise feature`)
   }
+}
+
+/** Without cluster peers nothing was imported from one: an answer with local data would be wrong. */
+function refusePeering({ query }: HttpCall): void {
+  const peer = query.get('peer')
+  const group = query.get('sg') || query.get('sameness-group')
+  if (peer !== '' && group !== '') {
+    throw bad('peer-name and sameness-group are mutually exclusive')
+  }
+  if (peer === '' && group === '') return
+  throw new FairleadError(
+    'NOT_SUPPORTED',
+    'Cluster peering is not supported by this version of Fairlead',
+  )
 }
 
 const TENANCY = [

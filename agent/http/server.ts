@@ -20,6 +20,7 @@ import type { HttpCall } from './call.ts'
 import type { AgentContext, BuildFacts, HttpApiHooks } from './context.ts'
 import { dispatch } from './dispatch.ts'
 import { addressOf, closeListener, createListener, listen, portOf } from './listener.ts'
+import { Pipelines } from './pipeline.ts'
 import { DEFAULT_BODY_LIMIT, readBody } from './read-body.ts'
 import type { Reply } from './reply.ts'
 import { type Handler, type Route, RouteTable } from './route.ts'
@@ -37,8 +38,6 @@ export type HttpApiDeps = HttpApiHooks &
 export interface HttpApi extends Service {
   /** `host:port` of each listener, with the real port. Empty before `start`, or when the API is off. */
   readonly addresses: readonly string[]
-  /** Runs a request without a socket; for tests. */
-  readonly inject: FastifyInstance['inject']
 }
 
 export function createHttpApi(options: HttpApiOptions, deps: HttpApiDeps): HttpApi {
@@ -66,6 +65,7 @@ class HttpApiServer implements HttpApi {
   readonly #open = new Set<HttpCall>()
   /** What dispatch found, until fastify reaches the handler. */
   readonly #pending = new WeakMap<IncomingMessage, Served>()
+  readonly #pipelines = new Pipelines()
   #whenIdle: (() => void) | undefined
   #started: Promise<void> | undefined
   #isDraining = false
@@ -95,10 +95,6 @@ class HttpApiServer implements HttpApi {
 
   get addresses(): readonly string[] {
     return this.#servers.map(addressOf)
-  }
-
-  get inject(): FastifyInstance['inject'] {
-    return this.#app.inject.bind(this.#app)
   }
 
   start(signal: AbortSignal): Promise<void> {
@@ -173,6 +169,11 @@ class HttpApiServer implements HttpApi {
   }
 
   #begin(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
+    // Pipelined behind another request, whose effects this one must see: node would run both at once.
+    if (reply.raw.socket === null) {
+      this.#pipelines.wait(request.raw, reply.raw, () => this.#begin(request, reply, done))
+      return
+    }
     // The type of a body is not looked at, as in the reference: every route knows what it takes.
     delete request.raw.headers['content-type']
     const dispatched = dispatch(this.#table, this.#agent, request.raw, request.originalUrl)

@@ -101,7 +101,8 @@ function rootsReply(answer: Answer<'ca.roots'>): Reply {
 
 async function configuration(call: HttpCall): Promise<Reply> {
   requireConnect(call)
-  const { value } = await ask(call, 'ca.config', {})
+  const parameters = { ...readParameters(call), minIndex: 0 }
+  const { value } = await askWith(call, parameters, 'ca.config', {})
   if (value === null) {
     throw new FairleadError('BUSY', 'CA is uninitialized and unable to tell its configuration yet')
   }

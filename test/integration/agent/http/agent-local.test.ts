@@ -1,4 +1,6 @@
-/** The agent's own services and checks, and catalog writes: answers and error texts (http-api.md 9, 11). */
+/**
+ * The agent's own services and checks, and catalog writes: answers and error texts (http-api.md 9, 11).
+ */
 
 import assert from 'node:assert/strict'
 import { after, afterEach, before, describe, it } from 'node:test'

@@ -1,4 +1,6 @@
-/** CA, intentions, authorize and config entries over HTTP (http-api.md 22, 23; mesh.md 4.10, 6, 7). */
+/**
+ * CA, intentions, authorize and config entries over HTTP (http-api.md 22, 23; mesh.md 4.10, 6, 7).
+ */
 
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'

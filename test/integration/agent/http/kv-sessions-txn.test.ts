@@ -1,4 +1,6 @@
-/** KV, sessions and transactions: flags, texts, codes, sizes (http-api.md 13, 14, 17). */
+/**
+ * KV, sessions and transactions: flags, texts, codes, sizes (http-api.md 13, 14, 17).
+ */
 
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'

@@ -1,4 +1,6 @@
-/** Reads of catalog, health, KV: parameters, empty results, layout, errors (http-api.md 1.5, 3, 7, 11 to 13). */
+/**
+ * Reads of catalog, health, KV: parameters, empty results, layout, errors (http-api.md 1.5, 3, 7, 11 to 13).
+ */
 
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
@@ -237,6 +239,16 @@ describe('errors of parameters', () => {
       '/v1/catalog/services?peer=x',
       500,
       'listing service names imported from a peer is not supported',
+    ],
+    [
+      '/v1/health/service/db?peer=x',
+      501,
+      'Cluster peering is not supported by this version of Fairlead',
+    ],
+    [
+      '/v1/health/service/db?peer=x&sg=y',
+      400,
+      'peer-name and sameness-group are mutually exclusive',
     ],
     ['/v1/agent/members?wan=1&segment=a', 400, 'Cannot provide a segment with wan=true'],
   ]

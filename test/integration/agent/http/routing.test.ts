@@ -1,4 +1,6 @@
-/** Every route of the table over real HTTP: methods, redirects, unknown paths, standing headers. */
+/**
+ * Every route of the table over real HTTP: methods, redirects, unknown paths, standing headers.
+ */
 
 import assert from 'node:assert/strict'
 import { METHODS } from 'node:http'

@@ -59,8 +59,12 @@ export interface Answer {
 
 export async function startAgent(
   change: Partial<AgentConfig> = {},
-  hooks: Pick<HttpApiDeps, 'onLeave' | 'onReload'> = {},
+  deps: Partial<HttpApiDeps> & {
+    /** Stands between the API and the server, to look at what passes. */
+    readonly watchServers?: (servers: ServerApi) => ServerApi
+  } = {},
 ): Promise<RunningAgent> {
+  const { watchServers = (servers) => servers, ...hooks } = deps
   const base = serverConfig()
   const config = {
     ...base,
@@ -90,14 +94,26 @@ export async function startAgent(
     { config, build: BUILD },
     {
       ...shared,
-      servers,
+      servers: watchServers(servers),
       local,
       membership,
       leaves: new MeshLeafSource(config.datacenter, leaves, views),
       ...hooks,
     },
   )
-  await api.start(signal)
+  const stop = async (): Promise<void> => {
+    await api.stop()
+    await leaves.stop()
+    await views.stop()
+    await local.stop()
+    await server.stop()
+  }
+  try {
+    await api.start(signal)
+  } catch (thrown) {
+    await stop()
+    throw thrown
+  }
   const port = Number(api.addresses[0]?.split(':').at(-1) ?? 0)
   const send: RunningAgent['send'] = (method, path, options) => request(port, method, path, options)
   return {
@@ -110,13 +126,7 @@ export async function startAgent(
     send,
     get: (path, headers = {}) => send('GET', path, { headers }),
     put: (path, body = '') => send('PUT', path, { body }),
-    [Symbol.asyncDispose]: async () => {
-      await api.stop()
-      await leaves.stop()
-      await views.stop()
-      await local.stop()
-      await server.stop()
-    },
+    [Symbol.asyncDispose]: stop,
   }
 }
 

@@ -1,4 +1,6 @@
-/** Paths as Go's router treats them. */
+/**
+ * Paths as Go's router treats them.
+ */
 
 import assert from 'node:assert/strict'
 import { posix } from 'node:path'

@@ -1,4 +1,6 @@
-/** Query strings. */
+/**
+ * Query strings.
+ */
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

@@ -1,4 +1,6 @@
-/** The pieces of JSON text, against Go's rules and against the platform's own writer. */
+/**
+ * The pieces of JSON text, against Go's rules and against the platform's own writer.
+ */
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

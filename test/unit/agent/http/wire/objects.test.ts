@@ -1,4 +1,6 @@
-/** Exact bytes of every object of the API (http-api.md 3, 9, 11 to 17, 22). */
+/**
+ * Exact bytes of every object of the API (http-api.md 3, 9, 11 to 17, 22).
+ */
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

@@ -17,7 +17,7 @@ import { type HostFacts, resolveConfig } from '../../core/config/resolve.ts'
 import { toFairleadError } from '../../core/errors.ts'
 import { type FileFormat, readConfigFiles } from '../../runtime/files/config-files.ts'
 import type { Arguments } from '../command.ts'
-import { unsupportedRoles } from './unsupported-roles.ts'
+import { unsupportedRoles, unusedJoinAddresses } from './unsupported-roles.ts'
 
 export interface ConfigSources {
   readonly dev: boolean
@@ -65,6 +65,7 @@ export async function loadConfig(sources: ConfigSources, host: HostFacts): Promi
     ...files.warnings,
     ...parts.flatMap((part) => part.warnings),
     ...resolved.warnings,
+    ...unusedJoinAddresses(resolved.config),
   ]
   if (problems.length > 0) return { ok: false, problems, warnings }
   return { ok: true, loaded: { config: resolved.config, definitions: definitions.value, warnings } }

@@ -32,12 +32,12 @@ export function unsupportedRoles(config: AgentConfig): readonly ConfigProblem[] 
       'add -bootstrap-expect 1',
     )
   }
-  if (config.retryJoin.length > 0) {
-    add(
-      'retry_join',
-      `retry_join = ${JSON.stringify(config.retryJoin)} is not supported yet: this version cannot join other servers`,
-      'remove retry_join',
-    )
-  }
   return problems
+}
+
+/** A sole server serves without them, so the same configuration keeps working when joining arrives. */
+export function unusedJoinAddresses(config: AgentConfig): readonly string[] {
+  if (config.retryJoin.length === 0) return []
+  const given = JSON.stringify(config.retryJoin)
+  return [`retry_join = ${given} is not used: this version cannot join other servers`]
 }

@@ -136,7 +136,6 @@ describe('roles of later versions', () => {
     [['-server=false', '-bootstrap-expect=0'], /server = false is not supported yet/],
     [['-bootstrap-expect=3'], /bootstrap_expect = 3 is not supported yet/],
     [['-bootstrap-expect=0'], /bootstrap_expect = 0 is not supported yet/],
-    [['-retry-join=10.0.0.9'], /retry_join = \["10\.0\.0\.9"\] is not supported yet/],
   ]
   for (const [flags, message] of cases) {
     it(`are refused: ${flags.join(' ')}`, async () => {
@@ -145,4 +144,10 @@ describe('roles of later versions', () => {
       assert.match(result.problems.map((problem) => problem.message).join('\n'), message)
     })
   }
+
+  it('leave a sole server running that has addresses to join, with a warning', async () => {
+    const result = await load({ flags: ['-retry-join=10.0.0.9'] })
+    assert.ok(result.ok)
+    assert.match(result.loaded.warnings.join('\n'), /retry_join = \["10\.0\.0\.9"\] is not used/)
+  })
 })

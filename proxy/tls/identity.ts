@@ -20,6 +20,16 @@ export const CIPHERS = [
   'ECDHE-RSA-AES256-GCM-SHA384',
 ].join(':')
 
+/** Who a server was proven to be, and until when its certificate says so (epoch ms). */
+export interface VerifiedServer {
+  readonly uri: string
+  readonly notAfter: number
+}
+
+export interface KnownSession extends VerifiedServer {
+  readonly session: Buffer
+}
+
 export class Identity {
   readonly id: string
   readonly spiffeUri: string
@@ -27,7 +37,7 @@ export class Identity {
   readonly notAfter: number
   readonly contextOptions: SecureContextOptions
   /** TLS sessions to resume, by endpoint; bounded, dropped with the identity. */
-  readonly sessions = new Map<string, Buffer>()
+  readonly sessions = new Map<string, KnownSession>()
   /** For connections that this identity opens. */
   readonly context: SecureContext
 

@@ -3,14 +3,14 @@
  * (mesh.md 10.1, 10.13).
  *
  * Guarantees: a wire is only handed out when the chain verified to our roots and the certificate's one URI is
- * among those expected; resumed sessions are checked the same way. Bounds: SESSIONS_MAX remembered sessions.
+ * among those expected; a resumed session counts for whom it was verified. Bounds: SESSIONS_MAX remembered sessions.
  */
 
 import { isIP } from 'node:net'
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
 import { type Attempt, awaitWire, type ConnectDeps } from '../sockets/connect.ts'
 import { sharedRead, Wire } from '../sockets/wire.ts'
-import type { Identity } from './identity.ts'
+import type { Identity, KnownSession, VerifiedServer } from './identity.ts'
 import { sanUris } from './san-uri.ts'
 
 export interface MeshTarget {
@@ -38,7 +38,8 @@ export function connectMesh(
 ): Attempt {
   let wire: Wire | undefined
   const key = `${target.sni} ${target.address}:${target.port}`
-  const session = identity.sessions.get(key)
+  const known = usableSession(identity, key, deps.clock.wall())
+  let verified: VerifiedServer | undefined
   let socket: TLSSocket
   try {
     const options: ConnectionOptions = {
@@ -53,7 +54,7 @@ export function connectMesh(
       checkServerIdentity: () => undefined,
       allowHalfOpen: true,
       onread: sharedRead('tls', () => wire),
-      ...(session === undefined ? {} : { session }),
+      ...(known === undefined ? {} : { session: known.session }),
     } as ConnectionOptions
     socket = connect(options)
   } catch (err) {
@@ -62,7 +63,10 @@ export function connectMesh(
   }
   socket.setNoDelay(true)
   socket.setKeepAlive(true, 30_000)
-  socket.on('session', (fresh: Buffer) => remember(identity, key, fresh))
+  socket.on('session', (session: Buffer) => {
+    // Before the verdict there is nothing to go with it; TLS 1.3 sends its tickets after.
+    if (verified !== undefined) remember(identity, key, { ...verified, session })
+  })
   wire = new Wire(socket, deps.turn, 'onread')
   return awaitWire(wire, 'secureConnect', timeoutMs, deps.clock, (result) => {
     if (result instanceof Error) {
@@ -70,29 +74,49 @@ export function connectMesh(
       done(result)
       return
     }
-    const problem = serverProblem(socket, target.spiffeUris)
-    if (problem !== undefined) {
+    const server = socket.isSessionReused() ? known : verifyServer(socket)
+    if (server === undefined || !target.spiffeUris.includes(server.uri)) {
       identity.sessions.delete(key)
       result.destroy()
-      done(Object.assign(new Error(problem), { code: 'ERR_PEER_IDENTITY' }))
+      done(wrongServer(server))
       return
     }
+    verified = { uri: server.uri, notAfter: server.notAfter }
     done({ wire: result, alpn: socket.alpnProtocol === false ? '' : (socket.alpnProtocol ?? '') })
   })
 }
 
-/** @returns why the server is not who it should be, undefined when it is */
-function serverProblem(socket: TLSSocket, expected: readonly string[]): string | undefined {
-  if (!socket.authorized) return 'the certificate chain is not trusted'
-  const certificate = socket.getPeerX509Certificate()
-  const uris = certificate === undefined ? undefined : sanUris(certificate.raw)
+/** @returns undefined when the certificate is no identity at all */
+function verifyServer(socket: TLSSocket): VerifiedServer | undefined {
+  const certificate = socket.authorized ? socket.getPeerX509Certificate() : undefined
+  if (certificate === undefined || certificate.ca) return undefined
+  const uris = sanUris(certificate.raw)
   const uri = uris?.[0]
-  if (uris?.length !== 1 || uri === undefined)
-    return 'the certificate must have exactly one URI name'
-  return expected.includes(uri) ? undefined : `the certificate names "${uri}"`
+  if (uris?.length !== 1 || uri === undefined) return undefined
+  return { uri, notAfter: certificate.validToDate.getTime() }
 }
 
-function remember(identity: Identity, key: string, session: Buffer): void {
+function wrongServer(server: VerifiedServer | undefined): Error {
+  const found = server === undefined ? 'no single trusted URI name' : `"${server.uri}"`
+  return Object.assign(new Error(`the certificate names ${found}`), { code: 'ERR_PEER_IDENTITY' })
+}
+
+/**
+ * A resumed TLS connection shows no certificate on this side: what counts is who was verified when the session
+ * began, which the server proves to be by knowing its secret.
+ */
+function usableSession(
+  identity: Identity,
+  key: string,
+  now: number,
+): KnownSession | undefined {
+  const known = identity.sessions.get(key)
+  if (known === undefined || now < known.notAfter) return known
+  identity.sessions.delete(key)
+  return undefined
+}
+
+function remember(identity: Identity, key: string, session: KnownSession): void {
   identity.sessions.delete(key)
   identity.sessions.set(key, session)
   if (identity.sessions.size <= SESSIONS_MAX) return

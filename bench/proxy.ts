@@ -1,0 +1,269 @@
+/**
+ * The proxy beside NGINX and HAProxy: CPU time per request of the proxy processes alone.
+ *
+ * All proxies of a path run on one core, the application (NGINX with a static answer) and the load (wrk) on
+ * the other; everything on loopback. (a) two hops with mTLS between, 32 connections; (b) one plain hop. CPU
+ * time from /proc, so that other work on the machine matters little; peers are run in turns and the median
+ * of RUNS taken. What is not installed is left out with a word. Run alone: `node bench/proxy.ts [filter]`.
+ */
+
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { type Figure, median, printFigures } from './figures.ts'
+import { childrenOf, cpuMs, rssBytes } from './process-stats.ts'
+import { type BenchCertificates, makeCertificates } from './proxy/certificates.ts'
+import {
+  haproxyPlainHop,
+  haproxyTwoHops,
+  nginxApp,
+  nginxPlainHop,
+  nginxTwoHops,
+  type PathPorts,
+} from './proxy/peers.ts'
+import { calleeSnapshot, callerSnapshot, configure, SNI } from './proxy/snapshots.ts'
+
+const run = promisify(execFile)
+const HERE = import.meta.dirname
+const RUNS = Number(process.env['BENCH_RUNS'] ?? 3)
+const SECONDS = Number(process.env['BENCH_SECONDS'] ?? 5)
+const CONNECTIONS = 32
+const PROXY_CORE = '0'
+const LOAD_CORE = '1'
+const READY_MAX_MS = 10_000
+
+interface Path {
+  readonly name: string
+  readonly needs: 'nginx' | 'haproxy' | undefined
+  /** Starts the proxies of the path; they stop with the bench. */
+  readonly start: (ports: PathPorts, bench: Bench) => Promise<readonly ChildProcess[]>
+}
+
+interface Bench {
+  readonly folder: string
+  readonly certificates: BenchCertificates
+  readonly children: ChildProcess[]
+}
+
+const TWO_HOPS: readonly Path[] = [
+  { name: 'fairlead, mux', needs: undefined, start: async (p, b) => fairlead(p, b, 'mux') },
+  { name: 'fairlead, no mux', needs: undefined, start: async (p, b) => fairlead(p, b, 'no-mux') },
+  {
+    name: 'haproxy',
+    needs: 'haproxy',
+    start: async (p, b) => peers('haproxy', haproxyTwoHops(p, b.certificates.files, SNI), b),
+  },
+  {
+    name: 'nginx',
+    needs: 'nginx',
+    start: async (p, b) => peers('nginx', nginxTwoHops(p, b.certificates.files, SNI), b),
+  },
+]
+
+const PLAIN_HOP: readonly Path[] = [
+  {
+    name: 'fairlead',
+    needs: undefined,
+    start: async (p, b) => [node(b, 'plain-hop.ts', [`${p.front}`, `${p.app}`])],
+  },
+  {
+    name: 'haproxy',
+    needs: 'haproxy',
+    start: async (p, b) => peers('haproxy', haproxyPlainHop(p), b),
+  },
+  { name: 'nginx', needs: 'nginx', start: async (p, b) => peers('nginx', nginxPlainHop(p), b) },
+]
+
+export async function benchProxy(filter = ''): Promise<Figure[]> {
+  for (const tool of ['wrk', 'nginx', 'taskset']) {
+    if (await isInstalled(tool)) continue
+    console.log(`proxy: ${tool} is not installed; this benchmark is left out`)
+    return []
+  }
+  const folder = await mkdtemp(join(tmpdir(), 'fairlead-bench-'))
+  const certificates = await makeCertificates(folder, SNI)
+  const bench: Bench = { folder, certificates, children: [] }
+  try {
+    const [app = 0] = await freePorts(1)
+    await peer('nginx', nginxApp(app), bench, LOAD_CORE)
+    await ready(app)
+    return [
+      ...(await comparePaths('two hops, mTLS', TWO_HOPS, 'haproxy', { app, bench, filter })),
+      ...(await comparePaths('one plain hop', PLAIN_HOP, 'nginx', { app, bench, filter })),
+    ]
+  } finally {
+    await Promise.all(bench.children.map(async (child) => await end(child)))
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+async function comparePaths(
+  title: string,
+  paths: readonly Path[],
+  markName: string,
+  context: { readonly app: number; readonly bench: Bench; readonly filter: string },
+): Promise<Figure[]> {
+  const { app, bench, filter } = context
+  const running: { name: string; port: number; pids: readonly number[]; results: number[] }[] = []
+  for (const path of paths) {
+    if (!`${title} ${path.name}`.includes(filter)) continue
+    if (path.needs !== undefined && !(await isInstalled(path.needs))) {
+      console.log(`proxy: ${path.needs} is not installed; "${path.name}" is left out`)
+      continue
+    }
+    const [front = 0, middle = 0] = await freePorts(2)
+    const children = await path.start({ front, middle, app }, bench)
+    await ready(front)
+    const pids = children.flatMap((child) => familyOf(child.pid ?? 0))
+    // Connections, JIT and pools are warm before anything is counted.
+    await load(front, 2)
+    running.push({ name: path.name, port: front, pids, results: [] })
+  }
+  for (let i = 0; i < RUNS; i++) {
+    for (const each of running) each.results.push(await measure(each.port, each.pids))
+  }
+  const mark = running.find((each) => each.name === markName)
+  return running.flatMap(({ name, pids, results }) => {
+    const cpu: Figure = {
+      name: `${title}: ${name}`,
+      value: median(results),
+      unit: 'µs CPU a request',
+      spread: (Math.max(...results) - Math.min(...results)) / 2,
+      ...(mark === undefined || name === markName
+        ? {}
+        : { mark: { name: markName, value: median(mark.results) } }),
+    }
+    const memory: Figure = {
+      name: `${title}: ${name}, memory after load`,
+      value: pids.reduce((sum, pid) => sum + rssBytes(pid), 0) / 1024 / 1024,
+      unit: 'MB resident',
+    }
+    return [cpu, memory]
+  })
+}
+
+async function measure(port: number, pids: readonly number[]): Promise<number> {
+  const before = pids.reduce((sum, pid) => sum + cpuMs(pid), 0)
+  const requests = await load(port, SECONDS)
+  const after = pids.reduce((sum, pid) => sum + cpuMs(pid), 0)
+  return ((after - before) * 1000) / requests
+}
+
+/** @returns requests answered with 2xx */
+async function load(port: number, seconds: number): Promise<number> {
+  const url = `http://127.0.0.1:${port}/`
+  const args = ['-c', LOAD_CORE, 'wrk', '-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, url]
+  const { stdout } = await run('taskset', args)
+  const requests = Number(/(\d+) requests in/.exec(stdout)?.[1] ?? 0)
+  const bad = Number(/Non-2xx or 3xx responses: (\d+)/.exec(stdout)?.[1] ?? 0)
+  const errors = /Socket errors: (.*)/.exec(stdout)?.[1]
+  if (requests === 0 || bad > 0) throw new Error(`the load failed: ${stdout}`)
+  if (errors !== undefined) console.log(`proxy: socket errors on port ${port}: ${errors}`)
+  return requests
+}
+
+async function fairlead(
+  ports: PathPorts,
+  bench: Bench,
+  mux: 'mux' | 'no-mux',
+): Promise<readonly ChildProcess[]> {
+  const sockets = ['caller', 'callee'].map((name) => join(bench.folder, `${name}-${mux}.sock`))
+  const [callerSocket = '', calleeSocket = ''] = sockets
+  const children = sockets.map((path) => node(bench, 'proxy-process.ts', [path, mux]))
+  for (const path of sockets) await ready(path)
+  await configure(calleeSocket, calleeSnapshot(ports, bench.certificates))
+  await configure(callerSocket, callerSnapshot(ports, bench.certificates))
+  return children
+}
+
+function node(bench: Bench, script: string, args: readonly string[]): ChildProcess {
+  const flags = (process.env['BENCH_NODE_FLAGS'] ?? '').split(' ').filter((flag) => flag !== '')
+  const command = [process.execPath, ...flags, join(HERE, 'proxy', script), ...args]
+  const child = spawn('taskset', ['-c', PROXY_CORE, ...command], { stdio: 'inherit' })
+  bench.children.push(child)
+  return child
+}
+
+async function peers(
+  program: 'nginx' | 'haproxy',
+  configs: readonly string[],
+  bench: Bench,
+): Promise<readonly ChildProcess[]> {
+  const children: ChildProcess[] = []
+  for (const config of configs) children.push(await peer(program, config, bench, PROXY_CORE))
+  return children
+}
+
+async function peer(
+  program: 'nginx' | 'haproxy',
+  config: string,
+  bench: Bench,
+  core: string,
+): Promise<ChildProcess> {
+  const folder = join(bench.folder, `${program}-${bench.children.length}`)
+  await mkdir(folder)
+  const path = join(folder, 'config')
+  await writeFile(path, config)
+  const args = program === 'nginx' ? ['-p', folder, '-c', path] : ['-db', '-f', path]
+  const child = spawn('taskset', ['-c', core, program, ...args], { stdio: 'inherit' })
+  bench.children.push(child)
+  return child
+}
+
+/** NGINX must end by itself: killed, it leaves its worker behind. */
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const gone = new Promise((resolve) => child.once('exit', resolve))
+  child.kill('SIGTERM')
+  const kill = setTimeout(() => child.kill('SIGKILL'), 2000)
+  await gone
+  clearTimeout(kill)
+}
+
+/** `taskset` becomes the program it starts; NGINX works in a child. */
+function familyOf(pid: number): readonly number[] {
+  return [pid, ...childrenOf(pid)]
+}
+
+async function ready(where: number | string): Promise<void> {
+  const deadline = performance.now() + READY_MAX_MS
+  for (;;) {
+    const isOpen = await new Promise<boolean>((resolve) => {
+      const socket =
+        typeof where === 'number'
+          ? connect({ port: where, host: '127.0.0.1' })
+          : connect({ path: where })
+      socket.on('connect', () => {
+        socket.destroy()
+        resolve(true)
+      })
+      socket.on('error', () => resolve(false))
+    })
+    if (isOpen) return
+    if (performance.now() > deadline) throw new Error(`nothing listens on ${where}`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
+  const ports: number[] = []
+  for (const server of servers) {
+    if (!server.listening) await new Promise((resolve) => server.once('listening', resolve))
+    ports.push((server.address() as { port: number }).port)
+  }
+  for (const server of servers) server.close()
+  return ports
+}
+
+async function isInstalled(tool: string): Promise<boolean> {
+  return await run('which', [tool]).then(
+    () => true,
+    () => false,
+  )
+}
+
+if (import.meta.main) printFigures('The proxy', await benchProxy(process.argv[2]))

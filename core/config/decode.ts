@@ -29,7 +29,8 @@ export interface Decoded {
 export function decodeDocument(text: string, format: ConfigFormat, name: string): Decoded {
   let root: SourceObject
   try {
-    root = format === 'json' ? parseJson(text) : parseHcl(text)
+    // Nothing at all is a configuration too: tools make the file first and fill it later.
+    root = format === 'json' && text.trim() !== '' ? parseJson(text) : parseHcl(text)
   } catch (thrown) {
     if (!(thrown instanceof SyntaxProblem)) throw thrown
     const origin = `${name}:${thrown.at.line}:${thrown.at.column}`

@@ -144,6 +144,12 @@ describe('problems', () => {
     ])
   })
 
+  it('do not include a file without content, of either format', () => {
+    for (const format of ['hcl', 'json'] as const) {
+      assert.deepEqual(decodeDocument(' \n', format, 'a').problems, [], format)
+    }
+  })
+
   it('do not include values that switch an unsafe key off', () => {
     const { messages } = resolve(
       'data_dir = "/d"\nacl { enabled = false }\nencrypt = ""\nports { https = -1 }',

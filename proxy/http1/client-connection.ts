@@ -157,6 +157,12 @@ export class Http1ClientConnection implements WireHandler, RequestSink, Swept {
     else this.#isRetired = true
   }
 
+  /** Closes at once; an exchange under way is given up without a word to its caller. */
+  destroy(): void {
+    this.#sink = undefined
+    this.#discard()
+  }
+
   onBytes(bytes: Buffer, length: number): void {
     this.#lastTick = this.#sweep.tick
     let at = 0

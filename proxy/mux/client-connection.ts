@@ -14,6 +14,7 @@ import { disconnectReason } from '../http1/replies.ts'
 import { type IdleSweep, ticksOf } from '../sockets/idle-sweep.ts'
 import type { Wire } from '../sockets/wire.ts'
 import { ClientExchange, type ClientExchangeOwner } from './client-exchange.ts'
+import { ExchangeTable } from './exchange-table.ts'
 import {
   EXCHANGE_ID_MAX,
   GOAWAY_DRAIN,
@@ -62,7 +63,7 @@ export class MuxClientConnection implements LinkOwner, ClientExchangeOwner {
   readonly #owner: MuxClientOwner
   readonly #sweep: IdleSweep
   readonly #options: MuxClientOptions
-  readonly #exchanges = new Map<number, ClientExchange>()
+  readonly #exchanges = new ExchangeTable<ClientExchange>()
   readonly #parser = new HeadParser('response')
   readonly #trailerParser = new HeadParser('trailers', TRAILER_BYTES_MAX)
   #nextId = 1
@@ -213,7 +214,7 @@ export class MuxClientConnection implements LinkOwner, ClientExchangeOwner {
       this.#owner.onMuxClosing(this)
     }
     const wasSent = this.#wire.sends !== this.#sendsSeen
-    const exchanges = [...this.#exchanges.values()]
+    const exchanges = this.#exchanges.values()
     this.#exchanges.clear()
     for (const exchange of exchanges) {
       const isUnsent = !wasSent && exchange.id >= this.#unsentFrom

@@ -13,6 +13,7 @@ import type { HttpDate } from '../http1/replies.ts'
 import { interpretRequest } from '../http1/request-head.ts'
 import { type IdleSweep, ticksOf } from '../sockets/idle-sweep.ts'
 import type { Wire } from '../sockets/wire.ts'
+import { ExchangeTable } from './exchange-table.ts'
 import {
   EXCHANGE_ID_MAX,
   EXCHANGES_MAX,
@@ -44,7 +45,7 @@ export class MuxServerConnection implements LinkOwner, ServerExchangeOwner {
   readonly #route: MuxRoute
   readonly #date: HttpDate
   readonly #sweep: IdleSweep
-  readonly #exchanges = new Map<number, ServerExchange>()
+  readonly #exchanges = new ExchangeTable<ServerExchange>()
   readonly #parser = new HeadParser('request')
   readonly #trailerParser = new HeadParser('trailers', TRAILER_BYTES_MAX)
   #lastId = 0
@@ -147,7 +148,7 @@ export class MuxServerConnection implements LinkOwner, ServerExchangeOwner {
   }
 
   onDown(): void {
-    const exchanges = [...this.#exchanges.values()]
+    const exchanges = this.#exchanges.values()
     this.#exchanges.clear()
     for (const exchange of exchanges) exchange.drop()
     this.#route.onMuxClosed(this)

@@ -105,11 +105,7 @@ function wrongServer(server: VerifiedServer | undefined): Error {
  * A resumed TLS connection shows no certificate on this side: what counts is who was verified when the session
  * began, which the server proves to be by knowing its secret.
  */
-function usableSession(
-  identity: Identity,
-  key: string,
-  now: number,
-): KnownSession | undefined {
+function usableSession(identity: Identity, key: string, now: number): KnownSession | undefined {
   const known = identity.sessions.get(key)
   if (known === undefined || now < known.notAfter) return known
   identity.sessions.delete(key)

@@ -61,7 +61,8 @@ export class EndpointPool implements Http1ClientOwner, MuxClientOwner {
   readonly #muxes: MuxClientConnection[] = []
   readonly #openMuxes = new Set<MuxClientConnection>()
   readonly #idle: Http1ClientConnection[] = []
-  readonly #busy = new Set<Http1ClientConnection>()
+  /** All HTTP/1.1 connections, idle or not. */
+  readonly #open = new Set<Http1ClientConnection>()
   #connections = 0
   #isRetired = false
 
@@ -86,7 +87,6 @@ export class EndpointPool implements Http1ClientOwner, MuxClientOwner {
     if (call.head !== undefined) {
       const connection = this.#takeIdle(call.head.isIdempotent)
       if (connection !== undefined) {
-        this.#busy.add(connection)
         connection.begin(call.head, call)
         call.attach(connection, true)
         return
@@ -123,8 +123,8 @@ export class EndpointPool implements Http1ClientOwner, MuxClientOwner {
     for (const attempt of this.#attempts) attempt.cancel()
     this.#attempts.clear()
     for (const mux of this.#openMuxes) mux.destroy()
-    for (const connection of this.#idle.splice(0)) connection.retire()
-    for (const connection of this.#busy) connection.abort()
+    this.#idle.length = 0
+    for (const connection of this.#open) connection.destroy()
     this.#failWaiting('the proxy stops')
   }
 
@@ -139,11 +139,9 @@ export class EndpointPool implements Http1ClientOwner, MuxClientOwner {
   }
 
   onIdle(connection: Http1ClientConnection): void {
-    this.#busy.delete(connection)
     for (const call of this.#waiting) {
       if (call.head === undefined) continue
       this.#waiting.delete(call)
-      this.#busy.add(connection)
       connection.begin(call.head, call)
       call.attach(connection, true)
       return
@@ -153,7 +151,7 @@ export class EndpointPool implements Http1ClientOwner, MuxClientOwner {
   }
 
   onGone(connection: Http1ClientConnection): void {
-    this.#busy.delete(connection)
+    this.#open.delete(connection)
     const at = this.#idle.lastIndexOf(connection)
     if (at >= 0) this.#idle.splice(at, 1)
     this.#connectionGone()
@@ -188,8 +186,8 @@ export class EndpointPool implements Http1ClientOwner, MuxClientOwner {
 
   #releaseConnections(): void {
     for (const mux of [...this.#muxes]) mux.drain()
-    for (const connection of this.#idle.splice(0)) connection.retire()
-    for (const connection of this.#busy) connection.retire()
+    this.#idle.length = 0
+    for (const connection of this.#open) connection.retire()
   }
 
   #takeIdle(isIdempotent: boolean): Http1ClientConnection | undefined {
@@ -306,7 +304,7 @@ export class EndpointPool implements Http1ClientOwner, MuxClientOwner {
       { owner: this, sweep },
     )
     this.#own({ destroy: () => wire.socket.destroy() }, wire, identity)
-    this.#busy.add(connection)
+    this.#open.add(connection)
     for (const call of this.#waiting) {
       if (call.head === undefined) continue
       this.#waiting.delete(call)

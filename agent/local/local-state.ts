@@ -413,8 +413,12 @@ export class LocalState implements LocalStateApi, Service {
         return
       }
     }
-    // Without a remembered state a check starts as critical, whatever its registration asked for.
-    const check: CheckDefinition = { ...stored.check, status: 'critical' }
+    // Without a remembered state a TTL has run out meanwhile; the status of any other check has not changed
+    // since it was registered.
+    const hasExpired = stored.spec?.ttlMs !== undefined
+    const check: CheckDefinition = hasExpired
+      ? { ...stored.check, status: 'critical' }
+      : stored.check
     this.#checks.put({ check, spec: stored.spec, source: 'api' }, stored.token)
   }
 

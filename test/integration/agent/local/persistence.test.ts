@@ -123,6 +123,15 @@ describe('a restart', () => {
     assert.equal(second.checks().get('service:web')?.check.status, 'critical')
   })
 
+  it('keeps the status it was registered with while nothing else was found', async () => {
+    const first = await boot()
+    const check = { TCP: '127.0.0.1:1', Interval: '10s', Status: 'passing' }
+    await register(first, { Name: 'web', Check: check })
+    first.reportCheck('service:web', 'passing', '')
+    await first.stop()
+    assert.equal((await boot()).checks().get('service:web')?.check.status, 'passing')
+  })
+
   it('remembers the status that a runner last found', async () => {
     const first = await boot()
     const body = { Name: 'web', Check: { TCP: '127.0.0.1:1', Interval: '10s' } }

@@ -13,6 +13,10 @@ const BENCHMARKS: Readonly<Record<string, { title: string; run: () => Promise<Fi
     title: 'DNS',
     run: async () => (await import('./dns.ts')).benchDns(),
   },
+  proxy: {
+    title: 'The proxy beside its peers',
+    run: async () => (await import('./proxy.ts')).benchProxy(),
+  },
 }
 
 const wanted = process.argv.slice(2)

@@ -112,8 +112,4 @@ export interface Reads {
 
 export type ReadName = keyof Reads
 
-export type ReadRequest<N extends ReadName = ReadName> = N extends ReadName
-  ? { readonly name: N; readonly request: Reads[N]['request'] }
-  : never
-
 export type ReadReply<N extends ReadName> = Reads[N]['reply']

@@ -26,6 +26,7 @@ import type {
   WriteResult,
 } from '../../core/rpc/server-api.ts'
 import type { Clock } from '../../core/time.ts'
+import { HashRing } from '../hash-ring/hash-ring.ts'
 import type { UnaryMethod } from './envelope.ts'
 import { RpcCallError, RpcChannel } from './rpc-channel.ts'
 import type {
@@ -52,6 +53,8 @@ const TRY_AGAIN: ReadonlySet<ErrorCode> = new Set(['NO_LEADER', 'BUSY', 'SHUTTIN
 export interface RpcServerApiOptions {
   /** `host:port` of the servers known now; asked again at every choice. */
   readonly servers: () => readonly string[]
+  /** Decides which server this agent turns to first, so that agents spread evenly and stay where they are. */
+  readonly nodeId: string
   readonly holdMs: number
 }
 
@@ -259,7 +262,7 @@ export class RpcServerApi implements ServerApi {
   #choose(): string {
     const known = this.#options.servers()
     const others = known.filter((address) => address !== this.#avoid)
-    const chosen = this.#deps.rng.pick(others.length > 0 ? others : known)
+    const chosen = new HashRing(others.length > 0 ? others : known).owner(this.#options.nodeId)
     if (chosen === undefined) throw new FairleadError('NO_SERVERS', 'No known Consul servers')
     return chosen
   }

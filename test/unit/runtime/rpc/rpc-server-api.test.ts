@@ -43,7 +43,7 @@ async function using(
 ): Promise<void> {
   const addresses = [...(options.extra ?? []), ...hosts.map((one) => `127.0.0.1:${one.port}`)]
   const api = new RpcServerApi(
-    { servers: () => addresses, holdMs: options.holdMs ?? 3000 },
+    { servers: () => addresses, nodeId: 'agent-1', holdMs: options.holdMs ?? 3000 },
     { clock: systemClock, rng: seededRng(5), log: silentLogger },
   )
   try {
@@ -60,7 +60,11 @@ test('a server that is not there is passed over', async () => {
   const one = await host({ write: ok })
   for (const seed of [1, 2, 3]) {
     const api = new RpcServerApi(
-      { servers: () => ['127.0.0.1:1', `127.0.0.1:${one.port}`], holdMs: 9000 },
+      {
+        servers: () => ['127.0.0.1:1', `127.0.0.1:${one.port}`],
+        nodeId: `agent-${seed}`,
+        holdMs: 9000,
+      },
       { clock: systemClock, rng: seededRng(seed), log: silentLogger },
     )
     assert.equal((await api.write(WRITE)).index, 7)
@@ -140,7 +144,7 @@ test('a write whose answer is lost is of unknown outcome and sent once', async (
   // Only the dying one is known at first, so that it is the one chosen.
   const known = [`127.0.0.1:${dying.port}`]
   const api = new RpcServerApi(
-    { servers: () => known, holdMs: 3000 },
+    { servers: () => known, nodeId: 'agent-1', holdMs: 3000 },
     { clock: systemClock, rng: seededRng(1), log: silentLogger },
   )
   await assert.rejects(api.write(WRITE), { code: 'OUTCOME_UNKNOWN' })
@@ -164,7 +168,7 @@ test('a read whose server dies is asked of another', async () => {
   const healthy = await host({ read: async () => reply })
   const known = [`127.0.0.1:${dying.port}`]
   const api = new RpcServerApi(
-    { servers: () => known, holdMs: 3000 },
+    { servers: () => known, nodeId: 'agent-1', holdMs: 3000 },
     { clock: systemClock, rng: seededRng(1), log: silentLogger },
   )
   assert.equal((await api.read('ca.roots', {})).index, 3)

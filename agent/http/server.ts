@@ -124,11 +124,11 @@ class HttpApiServer implements HttpApi {
 
   async #listen(signal: AbortSignal): Promise<void> {
     await this.#app.ready()
-    const { ports, clientAddresses, httpMaxConnsPerClient } = this.#agent.config
+    const { ports, httpAddresses, httpMaxConnsPerClient } = this.#agent.config
     if (ports.http < 0) return
     let port = ports.http
     try {
-      for (const host of clientAddresses) {
+      for (const host of httpAddresses) {
         signal.throwIfAborted()
         const server = createListener(httpMaxConnsPerClient, (request, response) =>
           this.#app.routing(request, response),

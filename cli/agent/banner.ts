@@ -77,17 +77,17 @@ function details(facts: BannerFacts): readonly (readonly [string, string])[] {
 function endpoints(facts: BannerFacts): readonly (readonly [string, string, string])[] {
   const { config, ports } = facts
   const rows: [string, string, string][] = []
-  for (const address of config.clientAddresses) {
+  for (const address of new Set([...config.httpAddresses, ...config.dnsAddresses])) {
     const host = address.includes(':') ? `[${address}]` : address
     const reach = address === '0.0.0.0' ? '127.0.0.1' : address
-    if (ports.http >= 0) {
+    if (ports.http >= 0 && config.httpAddresses.includes(address)) {
       const isDefault = address === '127.0.0.1' && ports.http === 8500
       const note = isDefault
         ? 'fairlead members'
         : `fairlead members -http-addr ${reach}:${ports.http}`
       rows.push(['HTTP API', `http://${host}:${ports.http}`, note])
     }
-    if (ports.dns >= 0) {
+    if (ports.dns >= 0 && config.dnsAddresses.includes(address)) {
       const name = `consul.service.${config.domain}`
       rows.push(['DNS', `${host}:${ports.dns} (udp, tcp)`, `dig @${reach} -p ${ports.dns} ${name}`])
     }

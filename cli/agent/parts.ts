@@ -128,7 +128,7 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
   )
   const dns = createDnsServer(
     {
-      addresses: config.clientAddresses,
+      addresses: config.dnsAddresses,
       port: config.ports.dns,
       virtualBase: config.proxy.loopbackBase,
     },

@@ -10,6 +10,9 @@ export interface Addresses {
   readonly bind: string
   readonly advertise: string
   readonly client: readonly string[]
+  /** `client` unless given. */
+  readonly http: readonly string[]
+  readonly dns: readonly string[]
 }
 
 export function resolveAddresses(
@@ -18,10 +21,17 @@ export function resolveAddresses(
 ): Addresses {
   const bindDefault = options.devMode ? '127.0.0.1' : '0.0.0.0'
   const bind = resolveBind(reader, bindDefault, options.interfaces)
+  const client = resolveClient(reader, options.interfaces)
+  const ownOrClient = (key: string): readonly string[] => {
+    const own = ipList(reader, { key, fallback: '', interfaces: options.interfaces })
+    return own.length === 0 ? client : own
+  }
   return {
     bind,
     advertise: resolveAdvertise(reader, bind, options.interfaces),
-    client: resolveClient(reader, options.interfaces),
+    client,
+    http: ownOrClient('addresses.http'),
+    dns: ownOrClient('addresses.dns'),
   }
 }
 
@@ -119,14 +129,31 @@ function isPublicV6(i: HostInterface): boolean {
 }
 
 function resolveClient(reader: RawReader, interfaces: readonly HostInterface[]): readonly string[] {
-  const text = expanded(reader, 'client_addr', '127.0.0.1', interfaces)
+  const addresses = ipList(reader, { key: 'client_addr', fallback: '127.0.0.1', interfaces })
+  if (reader.text('client_addr', '127.0.0.1') === '') {
+    reader.warnings.push('client_addr is empty, client services (DNS, HTTP) are off')
+  }
+  return addresses
+}
+
+/** A socket file is a problem, not a warning: who asks for one does not want a TCP port instead. */
+function ipList(
+  reader: RawReader,
+  options: {
+    readonly key: string
+    readonly fallback: string
+    readonly interfaces: readonly HostInterface[]
+  },
+): readonly string[] {
+  const { key } = options
+  const text = expanded(reader, key, options.fallback, options.interfaces)
   const addresses = (text ?? '').split(/\s+/).filter((part) => part !== '')
-  if (text === '') reader.warnings.push('client_addr is empty, client services (DNS, HTTP) are off')
   for (const address of addresses) {
     if (ipFamily(address) !== undefined) continue
+    const isSocket = address.startsWith('unix:') || address.startsWith('/')
     reader.problem(
-      'client_addr',
-      `client_addr must hold ip addresses, got "${address}"`,
+      key,
+      `${key} must hold ip addresses, got "${address}"${isSocket ? '; socket files are not supported yet' : ''}`,
       'write IP addresses of this host, separated by blanks',
     )
   }

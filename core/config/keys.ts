@@ -103,7 +103,13 @@ const IDENTITY: KeyTable = {
     '127.0.0.1',
     'Addresses for HTTP and DNS, separated by blanks; templates allowed',
   ),
-  addresses: unsupportedGroup('dns', 'http', 'https', 'grpc', 'grpc_tls'),
+  addresses: group({
+    dns: key('string', 'client_addr', 'IP addresses for DNS, separated by blanks'),
+    http: key('string', 'client_addr', 'IP addresses for the HTTP API, separated by blanks'),
+    https: unsupported('string'),
+    grpc: unsupported('string'),
+    grpc_tls: unsupported('string'),
+  }),
   ports: group({
     dns: key('integer', '8600', 'DNS, UDP and TCP; -1 is off, 0 any free port'),
     http: key('integer', '8500', 'The HTTP API; -1 is off, 0 any free port'),

@@ -28,7 +28,10 @@ export interface AgentConfig {
 
   readonly bindAddress: string
   readonly advertiseAddress: string
+  /** Where clients are served unless a listener has addresses of its own. */
   readonly clientAddresses: readonly string[]
+  readonly httpAddresses: readonly string[]
+  readonly dnsAddresses: readonly string[]
   readonly taggedAddresses: StringMap
   readonly ports: {
     readonly http: number

@@ -65,6 +65,8 @@ export function resolveConfig(raw: RawConfig, devMode: boolean, host: HostFacts)
     bindAddress: addresses.bind,
     advertiseAddress: addresses.advertise,
     clientAddresses: addresses.client,
+    httpAddresses: addresses.http,
+    dnsAddresses: addresses.dns,
     taggedAddresses: resolveTaggedAddresses(reader, addresses.advertise),
     ports: resolvePorts(reader, devMode),
     retryJoin: reader.list('retry_join'),
@@ -268,10 +270,12 @@ function resolvePorts(reader: RawReader, devMode: boolean): AgentConfig['ports']
 /** Two listeners on one TCP port of one address. */
 function refuseClashes(reader: RawReader, config: AgentConfig): void {
   const listeners = [
-    ...config.clientAddresses.flatMap((address) => [
-      { name: 'DNS', key: 'ports.dns', address, port: config.ports.dns },
-      { name: 'HTTP', key: 'ports.http', address, port: config.ports.http },
-    ]),
+    ...config.dnsAddresses.map((address) => {
+      return { name: 'DNS', key: 'ports.dns', address, port: config.ports.dns }
+    }),
+    ...config.httpAddresses.map((address) => {
+      return { name: 'HTTP', key: 'ports.http', address, port: config.ports.http }
+    }),
     {
       name: 'Serf LAN',
       key: 'ports.serf_lan',

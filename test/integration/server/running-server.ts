@@ -66,6 +66,8 @@ export function serverConfig(change: Partial<AgentConfig> = {}): AgentConfig {
     bindAddress: '127.0.0.1',
     advertiseAddress: '127.0.0.1',
     clientAddresses: ['127.0.0.1'],
+    httpAddresses: ['127.0.0.1'],
+    dnsAddresses: ['127.0.0.1'],
     taggedAddresses: {},
     ports: {
       http: -1,

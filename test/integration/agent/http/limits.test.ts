@@ -176,7 +176,7 @@ describe('start', () => {
   })
 
   it('listens on every client address, and on none when the port is off', async () => {
-    await using both = await startAgent({ clientAddresses: ['127.0.0.1', '127.0.0.2'] })
+    await using both = await startAgent({ httpAddresses: ['127.0.0.1', '127.0.0.2'] })
     assert.deepEqual(both.api.addresses, [`127.0.0.1:${both.port}`, `127.0.0.2:${both.port}`])
     await using off = await startAgent({ ports: { ...agentPorts(), http: -1 } })
     assert.deepEqual(off.api.addresses, [])

@@ -237,6 +237,29 @@ describe('merging', () => {
 })
 
 describe('addresses', () => {
+  it('of HTTP and DNS are those of clients unless given', () => {
+    const { config, messages } = resolve(
+      'data_dir = "/d"\nclient_addr = "10.0.0.5"\naddresses { http = "0.0.0.0 ::1" }',
+    )
+    assert.deepEqual(messages, [])
+    assert.deepEqual(config.httpAddresses, ['0.0.0.0', '::1'])
+    assert.deepEqual(config.dnsAddresses, ['10.0.0.5'])
+  })
+
+  it('keep listeners apart that would clash on one', () => {
+    const apart = 'addresses { http = "127.0.0.1", dns = "127.0.0.2" }'
+    const ports = 'data_dir = "/d"\nports { http = 53, dns = 53 }\n'
+    assert.deepEqual(resolve(ports + apart).messages, [])
+    assert.equal(resolve(ports).messages.length, 1)
+  })
+
+  it('cannot be socket files yet, which no TCP port may stand in for', () => {
+    const { messages } = resolve('data_dir = "/d"\naddresses { http = "unix:///run/f.sock" }')
+    assert.deepEqual(messages, [
+      'addresses.http must hold ip addresses, got "unix:///run/f.sock"; socket files are not supported yet',
+    ])
+  })
+
   it('expand templates', () => {
     const { config, messages } = resolve(
       'data_dir = "/d"\nbind_addr = "{{ GetInterfaceIP \\"eth0\\" }}"\nclient_addr = "127.0.0.1 {{ GetPrivateIP }}"',

@@ -4,51 +4,10 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import {
-  checkRegistrationFromBody,
-  definitionsFromConfig,
-  serviceRegistrationFromBody,
-} from '../../../../agent/local/definitions.ts'
-import { LocalState, type LocalStateOptions } from '../../../../agent/local/local-state.ts'
+import { definitionsFromConfig } from '../../../../agent/local/definitions.ts'
 import type { LocalChange } from '../../../../agent/local/types.ts'
-import { silentLogger } from '../../../../core/log.ts'
-import { ManualClock } from '../../../../runtime/clock/manual-clock.ts'
 
-const OPTIONS: LocalStateOptions = {
-  nodeName: 'vm-a',
-  nodeId: '6f1a4c0e-51d6-7f5b-2a44-0d6a0b6f2b11',
-  nodeMeta: { rack: 'r7' },
-  sidecarPorts: { min: 21_000, max: 21_255 },
-  scripts: { enableScripts: false, enableLocalScripts: false },
-  outputMaxSize: 4096,
-  discardOutput: false,
-  definitions: { services: [], checks: [] },
-}
-
-async function started(options: Partial<LocalStateOptions> = {}) {
-  const clock = new ManualClock()
-  const state = new LocalState({ ...OPTIONS, ...options }, { clock, log: silentLogger })
-  await state.start()
-  return { clock, state }
-}
-
-async function register(state: LocalState, body: object, replaceExistingChecks = false) {
-  await state.registerService(serviceRegistrationFromBody(body), {
-    source: 'api',
-    replaceExistingChecks,
-  })
-}
-
-async function addCheck(state: LocalState, body: object) {
-  await state.registerCheck(checkRegistrationFromBody(body).spec, 'api', '')
-}
-
-const checkIds = (state: LocalState): readonly string[] => [...state.checks().keys()].sort()
-
-function statusOf(state: LocalState, id: string): readonly (string | undefined)[] {
-  const check = state.checks().get(id)?.check
-  return [check?.status, check?.output]
-}
+import { addCheck, checkIds, register, started, statusOf } from './started-state.ts'
 
 describe('definitions of files', () => {
   const configured = (services: readonly unknown[], checkDefinitions: readonly unknown[] = []) => {

@@ -5,8 +5,9 @@
  * The agent's own endpoints go through its cache, so their answers say whether and how old.
  */
 
+import type { JsonObject } from '../../../core/catalog/types.ts'
 import { decodeBody } from '../../../core/decode/body.ts'
-import { opaque, string } from '../../../core/decode/decoder.ts'
+import { opaque, opaqueObject, string } from '../../../core/decode/decoder.ts'
 import { field, object, optional } from '../../../core/decode/object.ts'
 import { FairleadError } from '../../../core/errors.ts'
 import { decideConnection } from '../../../core/intentions/decide.ts'
@@ -22,11 +23,12 @@ import {
   refuseTenancy,
 } from '../query-options.ts'
 import { type Answer, ask, askWith, cacheHeaders } from '../reading.ts'
-import { jsonReply, type Reply, textReply } from '../reply.ts'
+import { emptyReply, jsonReply, type Reply, textReply } from '../reply.ts'
 import type { Route } from '../route.ts'
 import { caConfigJson, caRootsJson, leafJson } from '../wire/ca.ts'
 import { text } from '../wire/json.ts'
 import { queryMetaFields } from '../wire/query-meta.ts'
+import { apply } from '../writing.ts'
 
 export const CONNECT_ROUTES: readonly Route[] = [
   {
@@ -38,7 +40,7 @@ export const CONNECT_ROUTES: readonly Route[] = [
   },
   {
     path: '/v1/connect/ca/configuration',
-    doc: 'Configuration of the certificate authority; cannot be changed in this version',
+    doc: 'Configuration of the certificate authority; its root cannot be changed in this version',
     methods: { GET: configuration, PUT: setConfiguration },
   },
   {
@@ -109,11 +111,34 @@ async function configuration(call: HttpCall): Promise<Reply> {
   return jsonReply(caConfigJson(value))
 }
 
-function setConfiguration(): Reply {
-  throw new FairleadError(
-    'NOT_SUPPORTED',
-    'PUT /v1/connect/ca/configuration is not supported by this version of Fairlead',
-  )
+const CONFIGURATION = object('CARequest', {
+  provider: field('Provider', string, ''),
+  config: field<JsonObject>('Config', opaqueObject, {}),
+  state: field<JsonObject>('State', opaqueObject, {}),
+  forceWithoutCrossSigning: optional('ForceWithoutCrossSigning', opaque, {
+    alias: 'force_without_cross_signing',
+  }),
+  createIndex: optional('CreateIndex', opaque),
+  modifyIndex: optional('ModifyIndex', opaque),
+})
+
+/** The servers judge the values; `State` is always empty here. */
+async function setConfiguration(call: HttpCall): Promise<Reply> {
+  requireConnect(call)
+  refuseTenancy(call)
+  const { provider, config, state } = decodeBody(CONFIGURATION, call.bodyText())
+  if (provider === '') throw new FairleadError('BAD_REQUEST', 'Provider must be set')
+  if (Object.keys(state).length > 0) {
+    throw new FairleadError(
+      'BAD_REQUEST',
+      'Provider State is read-only. It must be omitted or identical to the current value',
+    )
+  }
+  // A client that changes one value sends back all it read, where unset and secret values have no content.
+  const given = Object.entries(config).filter(([, value]) => value !== '' && value !== 'hidden')
+  const next = { clusterId: '', provider, config: Object.fromEntries(given) }
+  await apply(call, { kind: 'ca.config.set', config: next })
+  return emptyReply(200)
 }
 
 async function leaf(call: HttpCall): Promise<Reply> {

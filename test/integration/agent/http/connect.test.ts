@@ -73,8 +73,49 @@ describe('certificates', () => {
   it('have a configuration that can be read', async () => {
     const answer = await agent.get('/v1/connect/ca/configuration')
     assert.match(answer.text, /^\{"Provider":"consul","Config":\{.*"LeafCertTTL":"72h0m0s"/)
-    const put = await agent.put('/v1/connect/ca/configuration', '{}')
-    assert.equal(put.status, 501)
+  })
+
+  describe('have a configuration that can be changed', () => {
+    const path = '/v1/connect/ca/configuration'
+    interface Configuration {
+      readonly Provider: string
+      readonly Config: Readonly<Record<string, unknown>>
+      readonly ModifyIndex: number
+    }
+
+    it('as far as the root stays', async () => {
+      const before = (await agent.get(path)).json() as Configuration
+      // As the Go client sends it: durations as nanoseconds, keys that are not set as ''.
+      const Config = { ...before.Config, LeafCertTTL: 7_200_000_000_000, PrivateKey: '' }
+      const put = await agent.put(path, { ...before, Config, State: null })
+      assert.deepEqual([put.status, put.text], [200, ''])
+      const after = (await agent.get(path)).json() as Configuration
+      assert.deepEqual(after.Config, { ...before.Config, LeafCertTTL: 7_200_000_000_000 })
+      assert.ok(after.ModifyIndex > before.ModifyIndex)
+      const leaf = (await agent.get('/v1/agent/connect/ca/leaf/short')).json() as {
+        readonly CertPEM: string
+      }
+      const { validFromDate, validToDate } = new X509Certificate(leaf.CertPEM)
+      const hours = (validToDate.getTime() - validFromDate.getTime()) / 3_600_000
+      assert.ok(hours < 4, `the leaf lives ${hours} hours`)
+      assert.equal((await agent.put(path, before)).status, 200)
+    })
+
+    const refused: readonly (readonly [string, unknown, number, RegExp])[] = [
+      ['no body', '', 400, /^Request decode failed: EOF$/],
+      ['no provider', {}, 400, /Provider/],
+      ['another provider', { Provider: 'vault', Config: {} }, 501, /"vault" is not supported/],
+      ['a short leaf', { Provider: 'consul', Config: { LeafCertTTL: '1s' } }, 400, /leaf cert TTL/],
+      ['another key', { Provider: 'consul', Config: { PrivateKeyBits: 384 } }, 501, /rotate/],
+      ['a state', { Provider: 'consul', Config: {}, State: { a: 'b' } }, 400, /State is read-only/],
+    ]
+    for (const [what, body, status, message] of refused) {
+      it(`not with ${what}`, async () => {
+        const answer = await agent.put(path, body as object)
+        assert.equal(answer.status, status, answer.text)
+        assert.match(answer.text, message)
+      })
+    }
   })
 })
 

@@ -149,8 +149,12 @@ export class Wire implements Flushable {
     this.handler = deaf
     this.#text = ''
     if (this.socket.destroyed) return
-    if (isPlainTcp(this.socket)) this.socket.resetAndDestroy()
-    else this.socket.destroy()
+    if (isPlainTcp(this.socket)) {
+      this.socket.resetAndDestroy()
+      return
+    }
+    resetUnderTls(this.socket)
+    this.socket.destroy()
   }
 
   pause(): void {
@@ -187,4 +191,15 @@ export class Wire implements Flushable {
 /** Only TCP has a reset; a TLS socket or a pipe throws when asked for one. */
 function isPlainTcp(socket: Socket): boolean {
   return socket.remoteAddress !== undefined && !('encrypted' in socket)
+}
+
+/**
+ * Resets the TCP connection under a TLS socket. Node has no public way: closing without it looks to the peer
+ * like an orderly end, so a cut stream would pass for a whole one. Where the inner handle is not found, that
+ * is what happens.
+ */
+function resetUnderTls(socket: Socket): void {
+  const inner = (socket as { _handle?: { _parent?: { reset?: (done: () => void) => number } } })
+    ._handle?._parent
+  if (typeof inner?.reset === 'function') inner.reset(() => {})
 }

@@ -332,3 +332,12 @@ export class RawClient {
     this.socket.destroy()
   }
 }
+
+/** Waits until `test` holds, looking again whenever the event loop has turned. */
+export async function eventually(test: () => boolean, what: string): Promise<void> {
+  const deadline = performance.now() + 8000
+  while (!test()) {
+    if (performance.now() > deadline) throw new Error(`it never came to pass: ${what}`)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}

@@ -210,6 +210,27 @@ var wholeNodeCases = []testCase{
 		t.must(agent.DisableNodeMaintenance(), "disable")
 		t.equal(count(), 1, "after")
 	}},
+	{"node: changes times of the certificate authority, keeping its root", func(t *T) {
+		connect := t.client.Connect()
+		before, _, err := connect.CAGetConfig(nil)
+		t.must(err, "get")
+		t.equal(before.Provider, "consul", "provider")
+		parsed, err := api.ParseConsulCAConfig(before.Config)
+		t.must(err, "parse")
+		t.equal(parsed.LeafCertTTL, 72*time.Hour, "leaf TTL")
+		change := func(ttl any) time.Duration {
+			before.Config["LeafCertTTL"] = ttl
+			_, err := connect.CASetConfig(before, nil)
+			t.must(err, "set")
+			after, _, err := connect.CAGetConfig(nil)
+			t.must(err, "get again")
+			parsed, err := api.ParseConsulCAConfig(after.Config)
+			t.must(err, "parse again")
+			return parsed.LeafCertTTL
+		}
+		t.equal(change(24*time.Hour), 24*time.Hour, "changed")
+		t.equal(change("72h"), 72*time.Hour, "changed back")
+	}},
 	{"node: reloads its configuration", func(t *T) {
 		t.must(t.client.Agent().Reload(), "reload")
 	}},

@@ -1,12 +1,13 @@
 /**
  * The rest of Consul's routes (http-api.md section 28): known, and answered with a clear 501.
  *
- * A client then reads what is missing instead of guessing from a 404, and method checks stay exact.
+ * A client then reads what is missing instead of guessing from a 404, and method checks stay exact. Routes of
+ * access control answer as the reference does with ACLs off.
  */
 
 import { FairleadError } from '../../core/errors.ts'
 import type { HttpCall } from './call.ts'
-import type { Reply } from './reply.ts'
+import { type Reply, textReply } from './reply.ts'
 import type { Handler, Method, Route } from './route.ts'
 
 /** Path and methods, in the order of the `Allow` header. */
@@ -83,16 +84,22 @@ const UNSUPPORTED: readonly (readonly [path: string, methods: string])[] = [
   ['/v1/snapshot', 'GET PUT'],
 ]
 
+/** What the reference says while access control is off, which it always is here; clients look for it. */
+const ACL_OFF = textReply(401, 'ACL support disabled')
+const ACL_PATHS = /^\/v1\/(?:acl|internal\/acl|agent\/token)\//
+
 export const UNSUPPORTED_ROUTES: readonly Route[] = UNSUPPORTED.map(([path, methods]) => ({
   path,
   doc: 'Not supported by this version',
   unsupported: true,
   methods: Object.fromEntries(
-    methods
-      .split(' ')
-      .map((method): [Method, Handler] => [method as Method, (call) => refuse(call, path)]),
+    methods.split(' ').map((method): [Method, Handler] => [method as Method, handlerOf(path)]),
   ),
 }))
+
+function handlerOf(path: string): Handler {
+  return ACL_PATHS.test(path) ? () => ACL_OFF : (call) => refuse(call, path)
+}
 
 function refuse(call: HttpCall, path: string): Reply {
   throw new FairleadError(

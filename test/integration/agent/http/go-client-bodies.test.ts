@@ -103,6 +103,23 @@ describe('a proxy of a catalog registration', () => {
   })
 })
 
+describe('access control', () => {
+  // Nomad, Vault and Terraform tell by this text that they need no token.
+  it('is told to be off, in the words that clients look for', async () => {
+    for (const [method, path] of [
+      ['GET', '/v1/acl/tokens'],
+      ['GET', '/v1/acl/token/self'],
+      ['PUT', '/v1/acl/bootstrap'],
+      ['PUT', '/v1/agent/token/default'],
+      ['POST', '/v1/internal/acl/authorize'],
+    ] as const) {
+      const answer = await agent.send(method, path)
+      assert.deepEqual([answer.status, answer.text], [401, 'ACL support disabled'], path)
+    }
+    assert.equal((await agent.get('/v1/acl/bootstrap')).status, 405)
+  })
+})
+
 describe('service-intentions entries', () => {
   const at = '/v1/config/service-intentions/db'
   const path = { HTTP: { path_prefix: '/admin', methods: ['get'] }, action: 'deny' }

@@ -28,6 +28,7 @@ export const RENAMED: ReadonlyMap<string, string> = new Map([
   ['verify_incoming_https', 'tls.https.verify_incoming'],
   ['verify_incoming_rpc', 'tls.internal_rpc.verify_incoming'],
   ['verify_server_hostname', 'tls.internal_rpc.verify_server_hostname'],
+  ['server_name', 'tls.internal_rpc.server_name'],
   ['start_join', 'retry_join'],
   ['start_join_wan', 'retry_join_wan'],
   ['ui', 'ui_config.enabled'],

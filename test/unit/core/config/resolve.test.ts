@@ -187,6 +187,13 @@ describe('warnings', () => {
     ])
   })
 
+  it('name the new place of a key that has no effect there either', () => {
+    const { messages, warnings } = resolve('data_dir = "/d"\nserver_name = "x"')
+    assert.deepEqual(messages, [])
+    assert.equal(warnings.length, 2)
+    assert.match(warnings.join(), /Use the 'tls.internal_rpc.server_name' field instead/)
+  })
+
   it('come with sizes that tolerate no failure', () => {
     const { warnings } = resolve('data_dir = "/d"\nserver = true\nbootstrap_expect = 2')
     assert.match(warnings.join('\n'), /A cluster with 2 servers will provide no failure tolerance/)

@@ -81,8 +81,17 @@ class ProxyProcess implements ProxyService {
   }
 
   async start(): Promise<void> {
-    this.#starting ??= this.#control.listen()
+    this.#starting ??= this.#begin()
     await this.#starting
+  }
+
+  async #begin(): Promise<void> {
+    try {
+      await this.#control.listen()
+    } catch (err) {
+      await this.stop()
+      throw err
+    }
   }
 
   async drain(deadline: Instant): Promise<void> {

@@ -20,7 +20,7 @@ after(async () => {
   await agent[Symbol.asyncDispose]()
 })
 
-const STATUSES = [200, 301, 400, 403, 404, 405, 409, 413, 429, 500, 501, 503]
+const STATUSES = [200, 301, 400, 401, 403, 404, 405, 409, 413, 429, 500, 501, 503]
 
 /** None that waits: the longest wait is a few milliseconds. */
 const QUERY_NAMES = [

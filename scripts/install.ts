@@ -11,6 +11,7 @@ import {
   chmodSync,
   cpSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   readFileSync,
   renameSync,
@@ -199,7 +200,8 @@ function uninstall(options: Options): void {
   if (isUnchanged) gone.push(places.config)
   if (options.purge) gone.push(dirname(places.config), places.data)
   for (const path of gone) {
-    if (!existsSync(path)) continue
+    // Below another root the link points at nothing; it is there all the same.
+    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) continue
     rmSync(path, { recursive: true, force: true })
     console.log(`removed   ${path}`)
   }

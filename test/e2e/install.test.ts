@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { existsSync, readlinkSync } from 'node:fs'
+import { existsSync, lstatSync, readlinkSync } from 'node:fs'
 import { appendFile, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -61,7 +61,8 @@ describe('scripts/install', () => {
       await install('--root', root, '--uninstall')
       assert.ok(existsSync(config))
       for (const gone of ['bin/fairlead', 'lib/fairlead', 'lib/systemd/system/fairlead.service']) {
-        assert.ok(!existsSync(join(root, 'usr/local', gone)), gone)
+        const found = lstatSync(join(root, 'usr/local', gone), { throwIfNoEntry: false })
+        assert.equal(found, undefined, gone)
       }
       await install(...linked)
       await install('--root', root, '--uninstall', '--purge')

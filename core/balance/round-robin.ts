@@ -36,10 +36,7 @@ export class RoundRobin {
     this.#next = this.#size === 0 ? 0 : start % this.#size
     const isEven = weights.every((weight) => weight === weights[0])
     this.#steps = isEven ? undefined : weights.map((weight) => 1 / weight)
-    // The first turns come in the order of the rotation.
-    this.#deadlines = weights.map(
-      (weight, i) => (1 + ((i + this.#size - this.#next) % this.#size) / this.#size) / weight,
-    )
+    this.#deadlines = weights.map((weight) => 1 / weight)
   }
 
   /** @returns the index of the picked entry, or -1 when none is usable */
@@ -63,7 +60,8 @@ export class RoundRobin {
     let best = -1
     let earliest = Number.POSITIVE_INFINITY
     let now = Number.POSITIVE_INFINITY
-    for (let i = 0; i < this.#size; i++) {
+    // Beginning at the start of the rotation: it decides between equal deadlines.
+    for (let n = 0, i = this.#next; n < this.#size; n++, i = i + 1 === this.#size ? 0 : i + 1) {
       const deadline = this.#deadlines[i] as number
       if (deadline < now) now = deadline
       if (deadline < earliest && candidates.isUsable(i)) {

@@ -2,10 +2,10 @@
  * `npm run demo`: a dev agent, three small services, and the story of how they meet (scripts/demo/story.ts).
  *
  * Afterwards it stays up, printing commands to play with, until Ctrl-C. With `--once` it ends after the
- * story, with exit code 0 when every step was as it should be and 1 otherwise. Leaves nothing behind.
+ * story, with exit code 0 when every step was as it should be and 1 otherwise. Leaves nothing behind, also
+ * when it is interrupted in the middle or its terminal is closed.
  */
 
-import { once } from 'node:events'
 import { Narrator } from './demo/narrator.ts'
 import { type Stage, setUpStage } from './demo/stage.ts'
 import { tellStory } from './demo/story.ts'
@@ -15,16 +15,21 @@ const LOG_LINES = 30
 
 async function main(isOnce: boolean): Promise<number> {
   const say = new Narrator()
+  const interrupted = interruption()
   say.title('Fairlead: two services find and call each other through a mesh, on this machine')
   await using stage = await setUpStage()
   try {
-    const { cart } = await tellStory(stage, say)
+    const told = await Promise.race([tellStory(stage, say), interrupted])
+    if (typeof told === 'string') {
+      say.plain(`\nInterrupted by ${told}.`)
+      return 1
+    }
     if (isOnce) {
       say.plain('\nThe demo went as it should.')
       return 0
     }
-    invite(stage, cart.port, say)
-    await once(process, 'SIGINT')
+    invite(stage, told.cart.port, say)
+    await interrupted
     say.plain('\nStopping.')
     return 0
   } catch (err) {
@@ -33,6 +38,13 @@ async function main(isOnce: boolean): Promise<number> {
     say.plain(`\nThe last lines of the agent's log:\n${lines.join('\n')}`)
     return 1
   }
+}
+
+/** Resolves at the first signal that asks to end; from now on none of them ends this process by itself. */
+async function interruption(): Promise<NodeJS.Signals> {
+  return await new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, resolve)
+  })
 }
 
 function invite(stage: Stage, cartPort: number, say: Narrator): void {
@@ -45,7 +57,7 @@ function invite(stage: Stage, cartPort: number, say: Narrator): void {
   bin/fairlead intention create -deny -replace cart payments
   curl http://127.0.0.1:${cartPort}/checkout
   dig @127.0.0.1 -p ${stage.agent.dns} payments.service.consul SRV
-  curl http://127.0.0.1:${stage.agent.http}/v1/health/service/payments?passing
+  curl 'http://127.0.0.1:${stage.agent.http}/v1/health/service/payments?passing'
 `)
 }
 
@@ -61,5 +73,6 @@ if (unknown.length > 0) {
   console.error(`unknown argument ${unknown.join(' ')}; there is only --once`)
   process.exitCode = 2
 } else {
-  process.exitCode = await main(args.includes('--once'))
+  // An interrupted story would still wait for what is gone.
+  process.exit(await main(args.includes('--once')))
 }

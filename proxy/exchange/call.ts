@@ -33,6 +33,8 @@ export class Call implements RequestSink, ResponseSink {
   readonly #counters: ProxyCounters
   #upstream: RequestSink | undefined
   #isReused = false
+  /** Bytes without heads: a stream, or what follows 101. */
+  #isRaw: boolean
   /** The body so far, while it may still have to be sent again; undefined once it need not. */
   #replay: Buffer[] | undefined
   #replayBytes = 0
@@ -52,6 +54,7 @@ export class Call implements RequestSink, ResponseSink {
   ) {
     this.#target = target
     this.head = head
+    this.#isRaw = head === undefined
     this.#caller = caller
     this.#counters = counters
   }
@@ -122,6 +125,7 @@ export class Call implements RequestSink, ResponseSink {
 
   onResponse(head: ResponseHead): void {
     this.#commit()
+    if (head.upgrade) this.#isRaw = true
     this.#caller.onResponse(head)
   }
 
@@ -135,7 +139,11 @@ export class Call implements RequestSink, ResponseSink {
   }
 
   onResponseEnd(): void {
-    // A raw stream goes on in the other direction.
+    // A raw stream goes on in the other direction. Else the connection may be another call's from now on.
+    if (!this.#isRaw) {
+      this.#isOver = true
+      this.#upstream = undefined
+    }
     this.#caller.onResponseEnd()
   }
 

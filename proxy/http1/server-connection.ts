@@ -297,6 +297,7 @@ export class Http1ServerConnection implements WireHandler, ResponseSink, Swept {
     // The exchange may be over already: a failure is reported from inside `open`.
     if ('retry' in opened) this.onFailed(opened)
     else if (this.#head === head) this.#call = opened
+    else opened.abort()
   }
 
   #readBody(bytes: Buffer, from: number, to: number): number {

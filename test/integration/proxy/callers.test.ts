@@ -1,4 +1,6 @@
-/** Callers on a shared address, told apart by their real process. */
+/**
+ * Callers on a shared address, told apart by their real process.
+ */
 
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'

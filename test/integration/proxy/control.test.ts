@@ -1,4 +1,6 @@
-/** The proxy as its agent sees it: the control socket, listeners that come and go, drain and end. */
+/**
+ * The proxy as its agent sees it: the control socket, listeners that come and go, drain and end.
+ */
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'

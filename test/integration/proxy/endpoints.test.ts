@@ -1,4 +1,6 @@
-/** Instances: spread, retried elsewhere, taken away; and one slow reader among many. */
+/**
+ * Instances: spread, retried elsewhere, taken away; and one slow reader among many.
+ */
 
 import assert from 'node:assert/strict'
 import { createServer as createHttpServer, type Server } from 'node:http'

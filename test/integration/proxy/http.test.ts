@@ -1,4 +1,6 @@
-/** HTTP/1 through two proxies, over the mux and without it, with real applications at both ends. */
+/**
+ * HTTP/1 through two proxies, over the mux and without it, with real applications at both ends.
+ */
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'

@@ -1,4 +1,6 @@
-/** Certificates: who is let in, whom we talk to, and what a renewal does to what is open. */
+/**
+ * Certificates: who is let in, whom we talk to, and what a renewal does to what is open.
+ */
 
 import assert from 'node:assert/strict'
 import { createServer as createHttpServer, type Server } from 'node:http'

@@ -1,4 +1,6 @@
-/** Who may call whom through two proxies: new and open connections, requests judged one by one. */
+/**
+ * Who may call whom through two proxies: new and open connections, requests judged one by one.
+ */
 
 import assert from 'node:assert/strict'
 import { createServer as createHttpServer, type Server as HttpServer } from 'node:http'

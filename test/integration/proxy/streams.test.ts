@@ -1,4 +1,6 @@
-/** Raw TCP through two proxies: bytes, half-close, aborts, backpressure, and telling HTTP from the rest. */
+/**
+ * Raw TCP through two proxies: bytes, half-close, aborts, backpressure, and telling HTTP from the rest.
+ */
 
 import assert from 'node:assert/strict'
 import { createServer as createHttpServer } from 'node:http'

@@ -1,4 +1,6 @@
-/** Weighted round robin: fair over any run, and never a candidate that is not usable. */
+/**
+ * Weighted round robin: fair over any run, and never a candidate that is not usable.
+ */
 
 import assert from 'node:assert/strict'
 import { it } from 'node:test'

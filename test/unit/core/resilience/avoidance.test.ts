@@ -1,4 +1,6 @@
-/** Short-term avoidance: grows with failures in a row, ends by itself, forgets at the first success. */
+/**
+ * Short-term avoidance: grows with failures in a row, ends by itself, forgets at the first success.
+ */
 
 import assert from 'node:assert/strict'
 import { it } from 'node:test'

@@ -1,4 +1,6 @@
-/** Bodies in every framing, cut at every place, and the chunk vectors that smuggle. */
+/**
+ * Bodies in every framing, cut at every place, and the chunk vectors that smuggle.
+ */
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

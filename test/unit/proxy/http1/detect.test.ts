@@ -1,4 +1,6 @@
-/** Telling HTTP/1 from other protocols by their first bytes. */
+/**
+ * Telling HTTP/1 from other protocols by their first bytes.
+ */
 
 import assert from 'node:assert/strict'
 import { it } from 'node:test'

@@ -1,4 +1,6 @@
-/** Response heads: framing, persistence, and what is too ambiguous to be forwarded. */
+/**
+ * Response heads: framing, persistence, and what is too ambiguous to be forwarded.
+ */
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

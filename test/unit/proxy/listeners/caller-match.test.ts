@@ -1,4 +1,6 @@
-/** Which service a process belongs to: itself, its tree, its control group, its process group. */
+/**
+ * Which service a process belongs to: itself, its tree, its control group, its process group.
+ */
 
 import assert from 'node:assert/strict'
 import { it } from 'node:test'

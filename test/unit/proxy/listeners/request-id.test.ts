@@ -1,4 +1,6 @@
-/** Request ids are UUIDs of version 4. */
+/**
+ * Request ids are UUIDs of version 4.
+ */
 
 import assert from 'node:assert/strict'
 import { it } from 'node:test'

@@ -1,4 +1,6 @@
-/** The table of exchanges against a Map. */
+/**
+ * The table of exchanges against a Map.
+ */
 
 import assert from 'node:assert/strict'
 import { it } from 'node:test'

@@ -1,4 +1,6 @@
-/** Frames: written and read back however they are cut; anything else is refused without a throw. */
+/**
+ * Frames: written and read back however they are cut; anything else is refused without a throw.
+ */
 
 import assert from 'node:assert/strict'
 import type { Socket } from 'node:net'

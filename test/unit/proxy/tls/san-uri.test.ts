@@ -1,4 +1,6 @@
-/** URI names out of certificates: real ones, damaged ones, and noise. */
+/**
+ * URI names out of certificates: real ones, damaged ones, and noise.
+ */
 
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'

@@ -1,4 +1,6 @@
-/** Reading /proc: a made-up tree, and the real one. */
+/**
+ * Reading /proc: a made-up tree, and the real one.
+ */
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'

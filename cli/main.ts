@@ -22,11 +22,17 @@ async function readStdin(): Promise<Uint8Array> {
   return Buffer.concat(chunks)
 }
 
-/** A reader that went away (`fairlead members | head -1`) is no failure. */
-process.stdout.on('error', (err: NodeJS.ErrnoException) => {
+/** Their work is not their output. */
+const SERVING: ReadonlySet<string | undefined> = new Set(['agent', 'proxy'])
+
+/** A reader that went away (`fairlead members | head -1`) is no failure, and ends only what worked for it. */
+function onBrokenOutput(err: NodeJS.ErrnoException): void {
   if (err.code !== 'EPIPE') throw err
-  process.exit(0)
-})
+  if (!SERVING.has(process.argv[2])) process.exit(0)
+}
+
+process.stdout.on('error', onBrokenOutput)
+process.stderr.on('error', onBrokenOutput)
 
 const context: CliContext = {
   env: process.env,

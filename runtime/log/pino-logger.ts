@@ -76,6 +76,9 @@ export function createLogger(
 /** Standard output through a bounded asynchronous queue. */
 export function stdoutSink(deps: { readonly clock: Clock }): LogSink {
   const out = destination({ dest: 1, sync: false, maxLength: QUEUE_BYTES_MAX })
+  // pino flushes synchronously when the process ends, and tries again for ever when the reader has gone or
+  // stands still. What waits at a sudden end is given up; an orderly end calls flush() before.
+  out.flushSync = () => {}
   let dropped = 0
   out.on('drop', () => {
     dropped++

@@ -54,6 +54,8 @@ export interface TestAgent extends AsyncDisposable {
   /** Resolves when the agent has ended. */
   readonly ended: Promise<Finished>
   signal(signal: NodeJS.Signals): void
+  /** Reads nothing more from it: its writes fail from now on. */
+  closeOutput(): void
   get(path: string): Promise<Response>
   put(path: string, body?: unknown): Promise<Response>
   /** The JSON of a GET that must succeed. */
@@ -120,6 +122,10 @@ async function readyAgent(child: ChildProcess, folder: string, marker: string): 
     ended,
     output: () => output,
     signal: (signal) => void child.kill(signal),
+    closeOutput: () => {
+      child.stdout?.destroy()
+      child.stderr?.destroy()
+    },
     get: async (path) => await fetch(`${url}${path}`),
     put: async (path, body) => {
       const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body)

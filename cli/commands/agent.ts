@@ -5,7 +5,10 @@
  * has been started or written by then.
  */
 
-import { AGENT_FLAGS } from '../../core/config/flags.ts'
+import { RENAMED } from '../../core/config/deprecated.ts'
+import { AGENT_FLAGS, type AgentFlag } from '../../core/config/flags.ts'
+import { leaves } from '../../core/config/key-table.ts'
+import { KEYS } from '../../core/config/keys.ts'
 import { type ConfigProblem, formatProblem } from '../../core/config/problem.ts'
 import { readHostFacts } from '../agent/host-facts.ts'
 import { type ConfigSources, loadConfig } from '../agent/load-config.ts'
@@ -22,7 +25,7 @@ import { unknownFlagMessage } from '../go-flags.ts'
 const FLAGS: readonly FlagSpec[] = [
   toggle('dev', 'a server on loopback that keeps nothing; to try things out'),
   ...SOURCE_FLAGS,
-  ...AGENT_FLAGS.map(({ name, kind, metavar, doc }) => ({ name, kind, metavar, doc })),
+  ...agentFlags(),
 ]
 
 export const agentCommand: CommandSpec = {
@@ -41,6 +44,25 @@ export const agentCommand: CommandSpec = {
     const { runAgent } = await import('../agent/run-agent.ts')
     return await runAgent(result.loaded, sources, context)
   },
+}
+
+/** A flag says in its help when the key that it sets does nothing yet. */
+function agentFlags(): readonly FlagSpec[] {
+  const support = new Map([...leaves(KEYS)].map(([path, leaf]) => [path, leaf.support]))
+  const note = ({ key }: AgentFlag): string => {
+    switch (support.get(RENAMED.get(key) ?? key)) {
+      case 'none':
+        return ' (no effect yet)'
+      case 'refused':
+        return ' (refused: not there yet)'
+      default:
+        return ''
+    }
+  }
+  return AGENT_FLAGS.map((flag) => {
+    const { name, kind, metavar, doc } = flag
+    return { name, kind, metavar, doc: `${doc}${note(flag)}` }
+  })
 }
 
 function sourcesOf(args: Arguments): ConfigSources {

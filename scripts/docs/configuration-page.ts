@@ -50,6 +50,9 @@ ${table(
 A \`service\` block takes \`name\`, \`id\`, \`tags\`, \`address\`, \`port\`, \`socket_path\`, \`tagged_addresses\`,
 \`meta\`, \`weights\`, \`enable_tag_override\`, \`token\`, \`check\`, \`checks\`, \`kind\`, \`proxy\`, \`connect\` and
 \`locality\`; a \`check\` block takes the fields of \`/v1/agent/check/register\` in lower case with underscores.
+Of Fairlead's own is the check of the host, with thresholds in percent (80 and 95 unless given):
+\`host { resource = "disk" path = "/var" warning_percent = 80 critical_percent = 95 }\`, where the resource is \`cpu\`,
+\`memory\` or \`disk\`. \`deregister_critical_service_after\` is at least one minute; less is raised with a warning.
 
 ## Refused keys
 

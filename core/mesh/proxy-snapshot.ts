@@ -43,6 +43,8 @@ export interface InboundListener {
   readonly protocol: ProxyProtocol
   readonly target: BindAddress | { readonly socketPath: string }
   readonly connectTimeoutMs: number
+  /** From the end of a request to the head of its response; 0: no limit. Default 15,000. */
+  readonly requestTimeoutMs?: number
   /** 0: unlimited. */
   readonly maxConnections: number
   /** Rules whose destination is this service, precedence descending. */
@@ -93,6 +95,8 @@ export interface Cluster {
   readonly spiffeUris: readonly string[]
   readonly endpoints: readonly Endpoint[]
   readonly connectTimeoutMs: number
+  /** From the end of a request to the head of its response; 0: no limit. Default 15,000. */
+  readonly requestTimeoutMs?: number
 }
 
 export interface ProxySnapshot {

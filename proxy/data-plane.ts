@@ -12,6 +12,7 @@ import type { Rng } from '../core/rng.ts'
 import type { Clock } from '../core/time.ts'
 import { newCounters, type ProxyCounters } from './exchange/counters.ts'
 import { HttpDate } from './http1/replies.ts'
+import { LimitedLog } from './listeners/limited-log.ts'
 import { ListenerSet } from './listeners/listener-set.ts'
 import { ProcessCallers } from './listeners/process-callers.ts'
 import { MeshState } from './mesh-state.ts'
@@ -19,7 +20,6 @@ import { BlockPool } from './mux/frame-writer.ts'
 import { IdleSweep } from './sockets/idle-sweep.ts'
 import { Turn } from './sockets/turn.ts'
 import { Lifetimes } from './upstream/lifetimes.ts'
-import { RESPONSE_TIMEOUT_MS } from './upstream/timeouts.ts'
 
 export interface DataPlaneOptions {
   readonly offerMux: boolean
@@ -48,7 +48,6 @@ export class DataPlane {
       lifetimes: new Lifetimes(clock, sweep),
       counters: this.counters,
       date: new HttpDate(() => clock.wall()),
-      responseTimeoutMs: RESPONSE_TIMEOUT_MS,
     }
     this.#mesh = new MeshState({ ...shared, ...options, rng: rng.fork('balance') })
     this.#callers = new ProcessCallers({ clock, log })
@@ -56,6 +55,7 @@ export class DataPlane {
       ...shared,
       rng: rng.fork('requests'),
       callers: this.#callers,
+      refusals: new LimitedLog(log, sweep),
       identity: (id) => this.#mesh.identity(id),
       caller: (clusterId, identityId) => this.#mesh.caller(clusterId, identityId),
       trustDomain: () => this.#mesh.trustDomain,

@@ -27,7 +27,7 @@ const target = new AppTarget(
     responseTimeoutMs: 15_000,
     connectionsMax: 0,
   },
-  { clock, turn, sweep, counters: newCounters() },
+  { clock, turn, sweep, date, counters: newCounters() },
 )
 const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
   new Http1ServerConnection(

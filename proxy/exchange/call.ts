@@ -7,6 +7,7 @@
  * at most REPLAY_BYTES_MAX; a longer one is not retried. While no connection is there, the caller waits.
  */
 
+import type { Clock } from '../../core/time.ts'
 import type { RequestHead, ResponseHead } from '../http1/message.ts'
 import type { ProxyCounters } from './counters.ts'
 import type { Failure, RequestSink, ResponseSink } from './types.ts'
@@ -15,6 +16,8 @@ import type { Failure, RequestSink, ResponseSink } from './types.ts'
 export interface CallTarget {
   /** Another attempt after one that certainly failed to reach an application may do better. */
   readonly retriesElsewhere: boolean
+  /** Tell the caller how long the response took. */
+  readonly reportsTime: boolean
   /** Ends in `call.attach` or `call.onFailed`, at once or later. */
   attempt(call: Call): void
   /** The call, still waiting for a connection, is given up. */
@@ -23,6 +26,11 @@ export interface CallTarget {
 
 const REPLAY_BYTES_MAX = 64 * 1024
 
+export interface CallDeps {
+  readonly counters: ProxyCounters
+  readonly clock: Clock
+}
+
 export class Call implements RequestSink, ResponseSink {
   /** undefined for a raw stream. */
   readonly head: RequestHead | undefined
@@ -30,7 +38,9 @@ export class Call implements RequestSink, ResponseSink {
   triedEndpoint: object | undefined
   readonly #target: CallTarget
   readonly #caller: ResponseSink
-  readonly #counters: ProxyCounters
+  readonly #deps: CallDeps
+  /** When the call began. */
+  readonly #startedAt: number
   #upstream: RequestSink | undefined
   #isReused = false
   /** Bytes without heads: a stream, or what follows 101. */
@@ -50,18 +60,19 @@ export class Call implements RequestSink, ResponseSink {
     target: CallTarget,
     head: RequestHead | undefined,
     caller: ResponseSink,
-    counters: ProxyCounters,
+    deps: CallDeps,
   ) {
     this.#target = target
     this.head = head
     this.#isRaw = head === undefined
     this.#caller = caller
-    this.#counters = counters
+    this.#deps = deps
+    this.#startedAt = target.reportsTime ? deps.clock.now() : 0
   }
 
   /** May report a failure to the caller before it returns. */
   start(): RequestSink {
-    if (this.head !== undefined) this.#counters.requestsTotal++
+    if (this.head !== undefined) this.#deps.counters.requestsTotal++
     this.#target.attempt(this)
     return this
   }
@@ -126,6 +137,10 @@ export class Call implements RequestSink, ResponseSink {
   onResponse(head: ResponseHead): void {
     this.#commit()
     if (head.upgrade) this.#isRaw = true
+    if (this.#target.reportsTime) {
+      const ms = Math.round(this.#deps.clock.now() - this.#startedAt)
+      head.text += `x-envoy-upstream-service-time: ${ms}\r\n`
+    }
     this.#caller.onResponse(head)
   }
 
@@ -151,12 +166,12 @@ export class Call implements RequestSink, ResponseSink {
     if (this.#isOver) return
     this.#upstream = undefined
     if (this.#mayTryAgain(failure)) {
-      this.#counters.retries++
+      this.#deps.counters.retries++
       this.#target.attempt(this)
       return
     }
     this.#isOver = true
-    if (this.head !== undefined) this.#counters.requestsFailed++
+    if (this.head !== undefined) this.#deps.counters.requestsFailed++
     this.#caller.onFailed(failure)
   }
 

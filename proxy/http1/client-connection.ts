@@ -23,7 +23,7 @@ import {
   type ResponseHead,
   wireText,
 } from './message.ts'
-import { disconnectReason } from './replies.ts'
+import { disconnectReason, type HttpDate } from './replies.ts'
 import { interpretResponse } from './response-head.ts'
 
 export interface Http1ClientOptions {
@@ -66,6 +66,7 @@ export class Http1ClientConnection implements WireHandler, RequestSink, Swept {
   readonly #wire: Wire
   readonly #owner: Http1ClientOwner
   readonly #sweep: IdleSweep
+  readonly #date: HttpDate
   readonly #responseTicks: number
   readonly #idleTicks: number
   readonly #reader = new HeadReader('response')
@@ -88,11 +89,12 @@ export class Http1ClientConnection implements WireHandler, RequestSink, Swept {
   constructor(
     wire: Wire,
     options: Http1ClientOptions,
-    deps: { readonly owner: Http1ClientOwner; readonly sweep: IdleSweep },
+    deps: { readonly owner: Http1ClientOwner; readonly sweep: IdleSweep; readonly date: HttpDate },
   ) {
     this.#wire = wire
     this.#owner = deps.owner
     this.#sweep = deps.sweep
+    this.#date = deps.date
     this.#responseTicks = options.responseTimeoutMs === 0 ? 0 : ticksOf(options.responseTimeoutMs)
     this.#idleTicks = options.streamIdleMs === 0 ? 0 : ticksOf(options.streamIdleMs)
     this.#writer = new BodyWriter(wire)
@@ -237,6 +239,8 @@ export class Http1ClientConnection implements WireHandler, RequestSink, Swept {
       return to
     }
     const sink = this.#sink as ResponseSink
+    // RFC 9110 6.6.1: who forwards a response without a date gives it one.
+    if (!head.hasDate && !head.isInterim) head.text += `date: ${this.#date.text}\r\n`
     if (head.isInterim) {
       sink.onInterim(head)
       return end

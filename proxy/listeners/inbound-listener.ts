@@ -22,14 +22,16 @@ import { clientCertElement, type Identity } from '../tls/identity.ts'
 import { judgePeer, type Peer } from '../tls/peer.ts'
 import { AppTarget, type AppTargetDeps } from '../upstream/app-target.ts'
 import type { Lifetimes } from '../upstream/lifetimes.ts'
+import { RESPONSE_TIMEOUT_MS } from '../upstream/timeouts.ts'
 import { type BindFailure, bindServer, bindText } from './bind.ts'
 import { DENIED, type InboundPolicy, InboundRoute, type InboundRouteDeps } from './inbound-route.ts'
+import type { LimitedLog } from './limited-log.ts'
 import { type OpenConnection, OpenConnections } from './open-connections.ts'
 
 export interface InboundDeps extends Http1ServerDeps, MuxDeps, AppTargetDeps, InboundRouteDeps {
   readonly log: Logger
   readonly lifetimes: Lifetimes
-  readonly responseTimeoutMs: number
+  readonly refusals: LimitedLog
   readonly trustDomain: () => string
 }
 
@@ -131,7 +133,7 @@ export class InboundListener {
       {
         address: spec.target,
         connectTimeoutMs: spec.connectTimeoutMs,
-        responseTimeoutMs: this.#deps.responseTimeoutMs,
+        responseTimeoutMs: spec.requestTimeoutMs ?? RESPONSE_TIMEOUT_MS,
         connectionsMax: spec.maxConnections,
       },
       this.#deps,
@@ -153,7 +155,7 @@ export class InboundListener {
   #accept(socket: TLSSocket): void {
     const peer = judgePeer(socket, this.#deps.trustDomain(), this.#deps.clock.wall())
     if ('refused' in peer) {
-      this.#deps.log.warn('refused a caller', {
+      this.#deps.refusals.warn('refused a caller', {
         listener: this.spec.id,
         peer: socket.remoteAddress,
         reason: peer.refused,
@@ -262,6 +264,7 @@ function sameTarget(a: InboundSpec, b: InboundSpec): boolean {
   return (
     sameData(a.target, b.target) &&
     a.connectTimeoutMs === b.connectTimeoutMs &&
+    a.requestTimeoutMs === b.requestTimeoutMs &&
     a.maxConnections === b.maxConnections
   )
 }

@@ -7,7 +7,6 @@
  */
 
 import { createServer, type Server, type Socket } from 'node:net'
-import type { Logger } from '../../core/log.ts'
 import type { OutboundListener as OutboundSpec } from '../../core/mesh/proxy-snapshot.ts'
 import type { Rng } from '../../core/rng.ts'
 import type { Clock } from '../../core/time.ts'
@@ -25,6 +24,7 @@ import { StreamServer } from '../tcp/stream-server.ts'
 import type { ClusterCaller } from '../upstream/cluster-caller.ts'
 import { type BindFailure, bindServer, bindText } from './bind.ts'
 import { FirstBytes } from './first-bytes.ts'
+import type { LimitedLog } from './limited-log.ts'
 import { OpenConnections } from './open-connections.ts'
 import { requestId } from './request-id.ts'
 
@@ -36,7 +36,7 @@ export interface CallerIdentities {
 export interface OutboundDeps extends Http1ServerDeps {
   readonly clock: Clock
   readonly rng: Rng
-  readonly log: Logger
+  readonly refusals: LimitedLog
   readonly turn: Turn
   readonly counters: ProxyCounters
   readonly callers: CallerIdentities
@@ -113,7 +113,7 @@ export class OutboundListener {
       socket.removeListener('error', ignore)
       if (socket.destroyed) return
       if (identityId === undefined) {
-        this.#deps.log.warn('refused a connection of an unknown process', {
+        this.#deps.refusals.warn('refused a connection of an unknown process', {
           listener: this.spec.id,
         })
         socket.on('error', ignore)

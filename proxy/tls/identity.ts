@@ -68,6 +68,15 @@ export function clientCertElement(
 ): string {
   const hash = createHash('sha256').update(peer.certificate.raw).digest('hex')
   const subject = (peer.certificate.subject ?? '').split('\n').reverse().join(',')
-  const safe = subject.replace(/[^\x20-\x7e]/g, '?').replace(/["\\]/g, '\\$&')
-  return `By=${ownUri};Hash=${hash};Subject="${safe}";URI=${peer.uri}`
+  const safe = escapeQuotes(subject.replace(/[^\x20-\x7e]/g, '?'))
+  return `By=${quoted(ownUri)};Hash=${hash};Subject="${safe}";URI=${quoted(peer.uri)}`
+}
+
+/** Values with separators in them stand in quotes. */
+function quoted(value: string): string {
+  return /[,;="]/.test(value) ? `"${escapeQuotes(value)}"` : value
+}
+
+function escapeQuotes(value: string): string {
+  return value.replace(/["\\]/g, '\\$&')
 }

@@ -42,6 +42,8 @@ export function judgePeer(
   if (uris?.length !== 1 || uri === undefined) {
     return { refused: 'the certificate must have exactly one URI name' }
   }
+  // It goes into a field of every request; nothing but visible ASCII may.
+  if (!/^[\x21-\x7e]{1,2048}$/.test(uri)) return { refused: 'the URI name has odd characters' }
   const id = parseSpiffeUri(uri)
   if ('error' in id) return { refused: id.error }
   if (id.trustDomain !== trustDomain.toLowerCase()) {

@@ -12,7 +12,7 @@ import type { ProxyCounters } from '../exchange/counters.ts'
 import type { Failure, RequestSink, ResponseSink } from '../exchange/types.ts'
 import { Http1ClientConnection, type Http1ClientOwner } from '../http1/client-connection.ts'
 import type { RequestHead } from '../http1/message.ts'
-import { disconnectReason } from '../http1/replies.ts'
+import { disconnectReason, type HttpDate } from '../http1/replies.ts'
 import { type Attempt, type ConnectTarget, connectPlain } from '../sockets/connect.ts'
 import { type IdleSweep, type Swept, TICK_MS } from '../sockets/idle-sweep.ts'
 import type { Turn } from '../sockets/turn.ts'
@@ -34,6 +34,7 @@ export interface AppTargetDeps {
   readonly turn: Turn
   readonly sweep: IdleSweep
   readonly counters: ProxyCounters
+  readonly date: HttpDate
 }
 
 const PENDING_MAX = 1024
@@ -51,6 +52,7 @@ const OVERLOADED: Failure = {
 
 export class AppTarget implements CallTarget, Http1ClientOwner, Swept {
   readonly retriesElsewhere = false
+  readonly reportsTime = false
   readonly #options: AppTargetOptions
   readonly #deps: AppTargetDeps
   readonly #idle: Http1ClientConnection[] = []
@@ -67,7 +69,7 @@ export class AppTarget implements CallTarget, Http1ClientOwner, Swept {
   }
 
   open(head: RequestHead | undefined, caller: ResponseSink): RequestSink {
-    return new Call(this, head, caller, this.#deps.counters).start()
+    return new Call(this, head, caller, this.#deps).start()
   }
 
   /** No new connections are kept; what runs ends by itself. */
@@ -168,7 +170,7 @@ export class AppTarget implements CallTarget, Http1ClientOwner, Swept {
     const connection = new Http1ClientConnection(
       wire,
       { responseTimeoutMs: this.#options.responseTimeoutMs, streamIdleMs: STREAM_IDLE_MS },
-      { owner: this, sweep: this.#deps.sweep },
+      { owner: this, sweep: this.#deps.sweep, date: this.#deps.date },
     )
     if (call?.head === undefined) {
       connection.idleTick = this.#deps.sweep.tick

@@ -21,6 +21,7 @@ export interface ClusterCallerDeps extends PoolDeps {
 
 export class ClusterCaller implements CallTarget, Swept {
   readonly retriesElsewhere = true
+  readonly reportsTime = true
   readonly #cluster: Cluster
   readonly #deps: ClusterCallerDeps
   #identity: Identity
@@ -41,7 +42,7 @@ export class ClusterCaller implements CallTarget, Swept {
   }
 
   open(head: RequestHead | undefined, caller: ResponseSink): RequestSink {
-    return new Call(this, head, caller, this.#deps.counters).start()
+    return new Call(this, head, caller, this.#deps).start()
   }
 
   attempt(call: Call): void {

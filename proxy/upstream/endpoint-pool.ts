@@ -12,7 +12,7 @@ import type { Clock } from '../../core/time.ts'
 import type { Call } from '../exchange/call.ts'
 import type { Failure } from '../exchange/types.ts'
 import { Http1ClientConnection, type Http1ClientOwner } from '../http1/client-connection.ts'
-import { disconnectReason } from '../http1/replies.ts'
+import { disconnectReason, type HttpDate } from '../http1/replies.ts'
 import { MuxClientConnection, type MuxClientOwner } from '../mux/client-connection.ts'
 import { MUX_ALPN } from '../mux/format.ts'
 import type { MuxDeps } from '../mux/link.ts'
@@ -23,7 +23,7 @@ import type { Identity } from '../tls/identity.ts'
 import { connectMesh, type MeshWire } from '../tls/mesh-connect.ts'
 import type { Cluster, Endpoint } from './cluster.ts'
 import type { Lifetimes, Mortal } from './lifetimes.ts'
-import { RAW_IDLE_MS, STREAM_IDLE_MS } from './timeouts.ts'
+import { RAW_IDLE_MS, RESPONSE_TIMEOUT_MS, STREAM_IDLE_MS } from './timeouts.ts'
 
 export interface PoolDeps extends MuxDeps {
   readonly clock: Clock
@@ -31,7 +31,7 @@ export interface PoolDeps extends MuxDeps {
   readonly lifetimes: Lifetimes
   /** False to never offer the mux: for measuring, and for other proxies' sake. */
   readonly offerMux: boolean
-  readonly responseTimeoutMs: number
+  readonly date: HttpDate
 }
 
 const PENDING_MAX = 1024
@@ -184,6 +184,10 @@ export class EndpointPool implements Http1ClientOwner, MuxClientOwner {
     this.#connectMore()
   }
 
+  get #responseTimeoutMs(): number {
+    return this.#cluster.spec.requestTimeoutMs ?? RESPONSE_TIMEOUT_MS
+  }
+
   #releaseConnections(): void {
     for (const mux of [...this.#muxes]) mux.drain()
     this.#idle.length = 0
@@ -280,7 +284,7 @@ export class EndpointPool implements Http1ClientOwner, MuxClientOwner {
   }
 
   #addMux(wire: Wire, identity: Identity): void {
-    const { responseTimeoutMs } = this.#deps
+    const responseTimeoutMs = this.#responseTimeoutMs
     const mux = new MuxClientConnection(
       wire,
       { responseTimeoutMs, streamIdleMs: STREAM_IDLE_MS, rawIdleMs: RAW_IDLE_MS },
@@ -297,11 +301,11 @@ export class EndpointPool implements Http1ClientOwner, MuxClientOwner {
   }
 
   #addHttp1(wire: Wire, identity: Identity): void {
-    const { responseTimeoutMs, sweep } = this.#deps
+    const { sweep, date } = this.#deps
     const connection = new Http1ClientConnection(
       wire,
-      { responseTimeoutMs, streamIdleMs: STREAM_IDLE_MS },
-      { owner: this, sweep },
+      { responseTimeoutMs: this.#responseTimeoutMs, streamIdleMs: STREAM_IDLE_MS },
+      { owner: this, sweep, date },
     )
     this.#own({ destroy: () => wire.socket.destroy() }, wire, identity)
     this.#open.add(connection)

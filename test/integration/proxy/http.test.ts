@@ -79,6 +79,7 @@ for (const offerMux of [true, false]) {
     it('carries a request and its answer', async () => {
       const answer = await call(mesh.port, { path: '/echo?x=1', agent })
       assert.equal(answer.status, 200)
+      assert.match(String(answer.headers['x-envoy-upstream-service-time']), /^\d+$/)
       const seen = JSON.parse(answer.body)
       assert.equal(seen.method, 'GET')
       assert.equal(seen.url, '/echo?x=1')
@@ -166,6 +167,11 @@ for (const offerMux of [true, false]) {
       assert.match(refused.text, /^HTTP\/1.1 417 /)
       assert.match(refused.text, /connection: close/i)
       refused.close()
+    })
+
+    it('gives a response without a date one', async () => {
+      const answer = await call(mesh.port, { path: '/dateless' })
+      assert.match(String(answer.headers.date), /^\w{3}, \d\d \w{3} \d{4} .* GMT$/)
     })
 
     it('relays early hints', async () => {
@@ -295,6 +301,10 @@ async function serve(
     case '/hints':
       outgoing.writeEarlyHints({ link: '</a.css>' })
       outgoing.end('ok')
+      return
+    case '/dateless':
+      outgoing.sendDate = false
+      outgoing.end()
       return
     case '/chunked':
       outgoing.write('part1')

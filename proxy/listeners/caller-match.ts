@@ -1,9 +1,9 @@
 /**
  * Which local service a process belongs to (decision 0005). Pure.
  *
- * The process that listens on a service's port, or its nearest such ancestor, decides. Else the control
- * group, then the process group, but only where one service alone lives in it: services started from one shell
- * share both, and then they say nothing.
+ * The process that listens on a service's port, or its nearest such ancestor, decides; one that listens for
+ * several services says nothing. Else the control group, then the process group, but only where one service
+ * alone lives in it: services started from one shell share both, and then they say nothing.
  */
 
 import type { ProcessEntry } from '../../runtime/proc/process-table.ts'
@@ -19,8 +19,8 @@ const ANCESTORS_MAX = 64
 
 export class CallerMatcher {
   readonly #processes: ReadonlyMap<number, ProcessEntry>
-  readonly #byPid = new Map<number, string>()
-  /** null: several services share it. */
+  /** In each map null: several services share it. */
+  readonly #byPid = new Map<number, string | null>()
   readonly #byCgroup = new Map<string, string | null>()
   readonly #byGroup = new Map<number, string | null>()
 
@@ -28,7 +28,7 @@ export class CallerMatcher {
     this.#processes = processes
     for (const { identityId, pids } of services) {
       for (const pid of pids) {
-        this.#byPid.set(pid, identityId)
+        claim(this.#byPid, pid, identityId)
         const entry = processes.get(pid)
         if (entry === undefined) continue
         if (entry.cgroup !== '') claim(this.#byCgroup, entry.cgroup, identityId)
@@ -43,7 +43,7 @@ export class CallerMatcher {
     const entry = at
     for (let depth = 0; at !== undefined && depth < ANCESTORS_MAX; depth++) {
       const identity = this.#byPid.get(at.pid)
-      if (identity !== undefined) return identity
+      if (identity !== undefined) return identity ?? undefined
       at = this.#processes.get(at.parent)
     }
     if (entry === undefined) return undefined

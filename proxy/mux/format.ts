@@ -37,8 +37,6 @@ export const FLAG_END = 1
 
 /** Payload of one DATA frame at most; a larger body takes several, so that others get their turn. */
 export const DATA_BYTES_MAX = 16 * 1024
-/** Heads: 60 KiB as in HTTP/1, and what the proxy adds. */
-export const HEAD_PAYLOAD_MAX = 0xffff
 export const HELLO_BYTES = 12
 /** What each side may send on a new exchange before it hears of more room. */
 export const INITIAL_WINDOW = 64 * 1024

@@ -1,4 +1,7 @@
-/** Types of the part of `hashring` 3.2 that is used; the package brings none. */
+/**
+ * Types of the part of `hashring` 3.2 that is used; the package brings none.
+ */
+
 declare module 'hashring' {
   export default class HashRing {
     constructor(

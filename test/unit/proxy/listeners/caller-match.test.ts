@@ -42,6 +42,13 @@ it('takes the listening process and its descendants, the nearest first', () => {
   assert.deepEqual([...matcher.candidates()].sort(), [10, 11, 12, 20, 21])
 })
 
+it('says nothing of a process that listens for several services, nor of its descendants', () => {
+  const both = { identityId: 'svc/stock', pids: new Set([10]) }
+  const matcher = new CallerMatcher(processes([10, 1, 10, ''], [11, 10, 11, '']), [cart, both])
+  assert.equal(matcher.match(10), undefined)
+  assert.equal(matcher.match(11), undefined)
+})
+
 it('takes members of the control group or process group where one service alone lives', () => {
   const matcher = new CallerMatcher(
     processes(

@@ -16,6 +16,9 @@ const PROGRAM = process.env['FAIRLEAD_BIN'] ?? join(ROOT, 'bin', 'fairlead')
 const READY_MAX_MS = 20_000
 const STOP_MAX_MS = 10_000
 const POLL_INTERVAL_MS = 50
+/** Services of the story, each with a sidecar. */
+const SIDECARS = 3
+const CHOICES_MAX = 100
 
 export interface Running {
   readonly name: string
@@ -74,7 +77,7 @@ export async function setUpStage(): Promise<Stage> {
       '-dns-port=0',
       '-server-port=0',
       `-hcl=proxy { virtual_ports = ["${virtualPort}"] loopback_base = "${loopback}" }`,
-      `-hcl=${sidecarPorts()}`,
+      `-hcl=${await sidecarPorts()}`,
     ],
     {
       // Out of the terminal's process group: Ctrl-C ends the demo, which then ends its children in order.
@@ -165,9 +168,16 @@ function chooseLoopback(): string {
   return `127.${randomInt(129, 250)}.${randomInt(0, 250)}.0`
 }
 
-function sidecarPorts(): string {
-  const first = randomInt(220, 320) * 100
-  return `ports { sidecar_min_port = ${first} sidecar_max_port = ${first + 99} }`
+/** A range whose first ports, those that the story needs, are free. */
+async function sidecarPorts(): Promise<string> {
+  for (let attempt = 0; attempt < CHOICES_MAX; attempt++) {
+    const first = randomInt(22_000, 32_000)
+    const ports = Array.from({ length: SIDECARS }, (_, i) => first + i)
+    const bound = await Promise.all(ports.map((port) => boundPort('127.0.0.1', port)))
+    if (bound.includes(undefined)) continue
+    return `ports { sidecar_min_port = ${first} sidecar_max_port = ${first + 99} }`
+  }
+  throw new Error('no ports between 22000 and 32000 are free on 127.0.0.1')
 }
 
 /** Port 80 wants a capability that a developer's shell may lack; the demo then uses another port. */

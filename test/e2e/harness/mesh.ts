@@ -6,10 +6,14 @@
 import assert from 'node:assert/strict'
 import { randomInt } from 'node:crypto'
 import { Resolver } from 'node:dns/promises'
+import { readFileSync } from 'node:fs'
 import { Agent, createServer, request, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { TestAgent } from './agent.ts'
 import { eventually, isAlive, processesMentioning } from './program.ts'
+
+/** Sidecars of one agent under test. */
+const SIDECARS_MAX = 20
 
 /** A loopback range of its own for each agent: several run at once on one machine. */
 export function meshFlags(): string[] {
@@ -17,10 +21,17 @@ export function meshFlags(): string[] {
   return [`-hcl=proxy { loopback_base = "${base}" }`, ...sidecarPorts()]
 }
 
-/** Sidecars of agents that run at the same time must not take each other's ports. */
+/** Sidecars must not take the ports of agents, or of anything else, that runs at the same time. */
 function sidecarPorts(): string[] {
-  const min = randomInt(220, 320) * 100
-  return [`-hcl=ports { sidecar_min_port = ${min} sidecar_max_port = ${min + 99} }`]
+  const taken = ['tcp', 'tcp6'].map((name) => readFileSync(`/proc/net/${name}`, 'latin1')).join('')
+  const isTaken = (port: number): boolean =>
+    taken.includes(`:${port.toString(16).toUpperCase().padStart(4, '0')} `)
+  for (;;) {
+    const min = randomInt(22_000 / SIDECARS_MAX, 32_000 / SIDECARS_MAX) * SIDECARS_MAX
+    const ports = Array.from({ length: SIDECARS_MAX }, (_, i) => min + i)
+    if (ports.some(isTaken)) continue
+    return [`-hcl=ports { sidecar_min_port = ${min} sidecar_max_port = ${min + SIDECARS_MAX - 1} }`]
+  }
 }
 
 export interface App extends AsyncDisposable {

@@ -20,6 +20,10 @@ export interface CallTarget {
   readonly reportsTime: boolean
   /** Ends in `call.attach` or `call.onFailed`, at once or later. */
   attempt(call: Call): void
+  /** The attempt certainly reached no application: others first, for a while. */
+  missed(call: Call): void
+  /** The attempt was answered. */
+  answered(call: Call): void
   /** The call, still waiting for a connection, is given up. */
   forget(call: Call): void
 }
@@ -165,6 +169,7 @@ export class Call implements RequestSink, ResponseSink {
   onFailed(failure: Failure): void {
     if (this.#isOver) return
     this.#upstream = undefined
+    if (failure.retry === 'never-sent') this.#target.missed(this)
     if (this.#mayTryAgain(failure)) {
       this.#deps.counters.retries++
       this.#target.attempt(this)
@@ -207,6 +212,7 @@ export class Call implements RequestSink, ResponseSink {
 
   #commit(): void {
     this.#isCommitted = true
+    this.#target.answered(this)
     this.#replay = undefined
   }
 }

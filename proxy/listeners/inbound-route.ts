@@ -34,7 +34,6 @@ export const DENIED: Failure = {
 }
 
 export class InboundRoute {
-  readonly normalisePaths = true
   readonly #peer: Peer
   /** `By=…;Hash=…;…` of this caller. */
   readonly #certElement: string

@@ -96,6 +96,10 @@ export class AppTarget implements CallTarget, Http1ClientOwner, Swept {
     this.#connectMore()
   }
 
+  missed(): void {}
+
+  answered(): void {}
+
   forget(call: Call): void {
     this.#waiting.delete(call)
   }

@@ -12,7 +12,7 @@ import type { RequestSink, ResponseSink } from '../exchange/types.ts'
 import type { RequestHead } from '../http1/message.ts'
 import type { Swept } from '../sockets/idle-sweep.ts'
 import type { Identity } from '../tls/identity.ts'
-import type { Cluster, Endpoint } from './cluster.ts'
+import { type Cluster, Endpoint } from './cluster.ts'
 import { EndpointPool, type PoolDeps } from './endpoint-pool.ts'
 
 export interface ClusterCallerDeps extends PoolDeps {
@@ -62,6 +62,17 @@ export class ClusterCaller implements CallTarget, Swept {
       this.#pools.set(endpoint, pool)
     }
     pool.acquire(call)
+  }
+
+  missed(call: Call): void {
+    if (call.triedEndpoint instanceof Endpoint) {
+      call.triedEndpoint.avoidance.failed(this.#deps.clock.now())
+    }
+  }
+
+  answered(call: Call): void {
+    const endpoint = call.triedEndpoint
+    if (endpoint instanceof Endpoint && endpoint.avoidance.hasFailed) endpoint.avoidance.succeeded()
   }
 
   forget(call: Call): void {

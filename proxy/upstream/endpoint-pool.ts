@@ -160,7 +160,6 @@ export class EndpointPool implements Http1ClientOwner, MuxClientOwner {
   onMuxReady(connection: MuxClientConnection): void {
     this.#greeting--
     this.#endpoint.speaksMux = true
-    this.#endpoint.avoidance.succeeded()
     this.onMuxRoom(connection)
   }
 
@@ -277,7 +276,6 @@ export class EndpointPool implements Http1ClientOwner, MuxClientOwner {
       return
     }
     this.#endpoint.speaksMux = false
-    this.#endpoint.avoidance.succeeded()
     if (result.alpn === 'http/1.1' || this.#firstIsHttp()) this.#addHttp1(result.wire, identity)
     else this.#addStream(result.wire, identity)
     this.#connectMore()

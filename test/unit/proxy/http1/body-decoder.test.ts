@@ -96,6 +96,7 @@ describe('chunks are refused', () => {
     ['with a space after the size', '5 \r\nhello\r\n'],
     ['with a space before the size', ' 5\r\nhello\r\n'],
     ['with no line end after the data', '5\r\nhelloX'],
+    ['with a bare CR after the data', '5\r\nhello\rX0\r\n\r\n'],
     ['with a bare LF after the data', '5\r\nhello\n0\r\n\r\n'],
     ['with an absurd size', 'fffffffffffffffff\r\n'],
     ['with a control character in an extension', '5;a=\x01\r\nhello\r\n'],

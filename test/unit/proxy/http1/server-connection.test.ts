@@ -158,6 +158,21 @@ describe('a connection of a caller', () => {
     }
   })
 
+  it('passes not one byte on beyond the length of a response', async () => {
+    const { far, calls, state } = setup()
+    far.send(GET)
+    await settle()
+    const caller = calls[0]?.caller
+    const head = 'HTTP/1.1 200 OK\r\ncontent-length: 3\r\n'
+    caller?.onResponse(new ResponseHead(200, head, BODY_LENGTH, 3))
+    caller?.onData(Buffer.from('abc'), 0, 3)
+    await settle()
+    caller?.onData(Buffer.from('HTTP/1.1 200 OK'), 0, 15)
+    await settle()
+    assert.equal(state.closed, true)
+    assert.ok(far.text.endsWith('\r\n\r\nabc'))
+  })
+
   it('is cut when a response breaks off after its head, and answered when before', async () => {
     const failure = { code: 'UPSTREAM_RESET', reason: 'gone', retry: 'final' } as const
     const late = setup((call) => {

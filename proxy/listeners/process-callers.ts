@@ -5,7 +5,8 @@
  * answered from one reading. Guarantees: a connection whose owner cannot be found among the services' processes
  * gets the fallback identity of its listener, then that of the rules; with neither it is refused. Nothing is
  * read when every answer would be the same. Bounds: WAITING_MAX connections asking at once, beyond it refused;
- * what is known of processes is at most PROCESSES_MAX_AGE_MS old when it says "none".
+ * what is known of processes is at most PROCESSES_MAX_AGE_MS old when it says "none", or SCAN_SHARE times what
+ * a reading takes: a host with many processes must not spend itself on callers that are no service.
  */
 
 import type { Socket } from 'node:net'
@@ -34,6 +35,7 @@ interface Question {
 
 interface Known {
   readonly at: number
+  readonly scanMs: number
   /** Inodes of the services' listening sockets, to see when one has been restarted. */
   readonly listeners: string
   readonly matcher: CallerMatcher
@@ -43,6 +45,8 @@ interface Known {
 const WAITING_MAX = 1024
 /** A process found in an older reading is still that process; one not found may be new. */
 const PROCESSES_MAX_AGE_MS = 100
+/** Readings of all processes take at most one part in this many of the time. */
+const SCAN_SHARE = 20
 
 export class ProcessCallers implements CallerIdentities {
   readonly #clock: Clock
@@ -111,7 +115,8 @@ export class ProcessCallers implements CallerIdentities {
     const wanted = new Set(inodes.filter((inode) => inode !== undefined))
     let known = await this.#processes(sockets, false)
     let owners = await holdersOf(this.#procRoot, known.candidates, wanted)
-    const isOld = this.#clock.now() - known.at > PROCESSES_MAX_AGE_MS
+    const maxAgeMs = Math.max(PROCESSES_MAX_AGE_MS, SCAN_SHARE * known.scanMs)
+    const isOld = this.#clock.now() - known.at > maxAgeMs
     if (owners.size < wanted.size && isOld) {
       known = await this.#processes(sockets, true)
       owners = await holdersOf(this.#procRoot, known.candidates, wanted)
@@ -137,7 +142,8 @@ export class ProcessCallers implements CallerIdentities {
       pids: new Set((byService[i] ?? []).flatMap((inode) => holders.get(inode) ?? [])),
     }))
     const matcher = new CallerMatcher(processes, listening)
-    this.#known = { at, listeners, matcher, candidates: matcher.candidates() }
+    const scanMs = this.#clock.now() - at
+    this.#known = { at, scanMs, listeners, matcher, candidates: matcher.candidates() }
     return this.#known
   }
 }

@@ -57,11 +57,23 @@ export class SocketTable {
       'gm',
     )
     const inodes: number[] = []
-    for (const text of [this.#tcp, this.#tcp6]) {
+    for (const text of [listeningPart(this.#tcp), listeningPart(this.#tcp6)]) {
       for (const match of text.matchAll(pattern)) inodes.push(Number(match[1]))
     }
     return inodes
   }
+}
+
+/** The kernel lists the sockets that listen before all others: a search for them ends where those begin. */
+function listeningPart(table: string): string {
+  let from = table.indexOf('\n') + 1
+  while (from < table.length) {
+    const lineEnd = table.indexOf('\n', from)
+    const line = table.slice(from, lineEnd < 0 ? undefined : lineEnd)
+    if (line.trimStart().split(' ', 4)[3] !== LISTEN_STATE) break
+    from = lineEnd < 0 ? table.length : lineEnd + 1
+  }
+  return table.slice(0, from)
 }
 
 /** The tables print an address as the host's integer in hexadecimal: little-endian on what we run on. */

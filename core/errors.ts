@@ -73,7 +73,7 @@ export const ERRORS = {
     httpStatus: 503,
     grpcStatus: UNAVAILABLE,
     retryable: true,
-    hint: 'see which checks fail: fairlead health service <destination>',
+    hint: 'see which checks fail: curl 127.0.0.1:8500/v1/health/connect/<destination>',
   },
   /** No connection could be made; the request reached no instance. */
   UPSTREAM_UNREACHABLE: { httpStatus: 503, grpcStatus: UNAVAILABLE, retryable: true },

@@ -23,18 +23,22 @@ type Common = Omit<DecodedService, 'connect'>
 
 const STATUS_PROBLEM = "Status for checks must 'passing', 'warning', 'critical'"
 
-/** @param style decides the defaults of absent weights: per value in files, 0 over HTTP */
+/**
+ * @param style decides the defaults of absent weights (per value in files, 0 over HTTP) and how much is told:
+ *   files hear of every problem, HTTP clients of the first, in the one text they know
+ */
 export function buildRegistration(
   decoded: DecodedService,
   style: DecodeStyle,
 ): Outcome<ServiceRegistration> {
-  if (decoded.name === '') return failed('Missing service name')
-  if (isAnyAddress(decoded.address)) return failed('Invalid service address')
+  const found: string[] = []
+  if (decoded.name === '') found.push('Missing service name')
+  if (isAnyAddress(decoded.address)) found.push('Invalid service address')
   const weights = weightsOf(decoded, style) ?? { passing: 1, warning: 1 }
   const weightProblem = weightsProblem(weights)
-  if (weightProblem !== undefined) return failed(`Invalid Weights: ${weightProblem}`)
+  if (weightProblem !== undefined) found.push(`Invalid Weights: ${weightProblem}`)
   const badMeta = metaProblem(decoded.meta ?? {}, decoded.kind)
-  if (badMeta !== undefined) return failed(`Invalid Service Meta: ${badMeta}`)
+  if (badMeta !== undefined) found.push(`Invalid Service Meta: ${badMeta}`)
 
   const sidecar = decoded.connect?.sidecarService
   const { service, problems } = serviceOf(decoded, weights)
@@ -47,18 +51,19 @@ export function buildRegistration(
           style,
         }
   const broken = [...problems, ...serviceProblems(service, nested)]
-  if (broken.length > 0) return failed(`Validation failed: ${multiError(broken, style)}`)
+  if (broken.length > 0) found.push(`Validation failed: ${multiError(broken, style)}`)
 
   const checks = checksOf(decoded, 'Invalid check')
-  if (!checks.ok) return checks
-  if (sidecar === undefined) {
-    return { ok: true, value: { service, checks: checks.value, token: decoded.token } }
+  if (!checks.ok) found.push(checks.message)
+  const built = sidecar === undefined ? undefined : buildSidecar(sidecar, style)
+  if (built?.ok === false) found.push(built.message)
+  if (found.length > 0 || !checks.ok || built?.ok === false) {
+    return failed(style === 'config' ? found.join('; ') : (found[0] ?? ''))
   }
-  const built = buildSidecar(sidecar, style)
-  if (!built.ok) return built
+  const registration = { service, checks: checks.value, token: decoded.token }
   return {
     ok: true,
-    value: { service, checks: checks.value, token: decoded.token, sidecar: built.value },
+    value: built === undefined ? registration : { ...registration, sidecar: built.value },
   }
 }
 

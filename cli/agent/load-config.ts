@@ -71,6 +71,10 @@ export async function loadConfig(sources: ConfigSources, host: HostFacts): Promi
   return { ok: true, loaded: { config: resolved.config, definitions: definitions.value, warnings } }
 }
 
+/** The message names the field and the value. */
+const DEFINITION_FIX =
+  'correct it; the fields are those of PUT /v1/agent/service/register and check/register, in snake_case'
+
 function decodeFlags(args: Arguments, select: (flag: AgentFlag) => boolean): readonly Decoded[] {
   return AGENT_FLAGS.filter(select).flatMap((flag) => {
     const origin = `flag -${flag.name}`
@@ -119,7 +123,9 @@ function decodeDefinitions(
       return
     }
     const key = isService ? 'service' : 'check'
-    for (const message of result.problems) problems.push({ key, message, origin, fix: '' })
+    for (const message of result.problems) {
+      problems.push({ key, message, origin, fix: DEFINITION_FIX })
+    }
   }
   for (const definition of services) decode(definition, true)
   for (const definition of checks) decode(definition, false)

@@ -100,6 +100,17 @@ describe('precedence', () => {
 })
 
 describe('definitions', () => {
+  it('tell every problem of a service, not only the first', async () => {
+    const text = 'service { name = "web" port = 70000 address = "::" check { http = "http://x" } }'
+    const result = await load({ fragments: [text] })
+    assert.ok(!result.ok)
+    const { message = '', fix = '' } = result.problems[0] ?? {}
+    for (const part of [/Invalid service address/, /Port 70000 must be/, /Interval must be > 0/]) {
+      assert.match(message, part)
+    }
+    assert.match(fix, /service\/register/)
+  })
+
   it('are decoded, and each problem says where its definition stands', async () => {
     const file = join(folder, 'services.hcl')
     await writeFile(

@@ -31,6 +31,7 @@ export function assertRunnable(
       `Docker checks are not supported: check "${spec.name}" can run as a script that calls docker itself`,
     )
   }
+  // Consul's own words outside Windows, where alone it has this check: clients know them.
   if (type === 'os_service') {
     throw new FairleadError(
       'NOT_SUPPORTED',

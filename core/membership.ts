@@ -20,5 +20,23 @@ export interface Member {
 export interface Membership {
   self(): Member
   members(): readonly Member[]
+  /** Called after every change of a member, its tags or its status. @returns stops; idempotent */
   onChange(listener: (members: readonly Member[]) => void): () => void
+}
+
+/** What operators and the agent's life do to the pool; the gossip host implements it. */
+export interface MemberPool extends Membership {
+  /**
+   * Contacts each address (`host` or `host:port`, default port the own gossip port's default, 8301).
+   *
+   * @returns how many answered
+   * @throws FairleadError NO_SERVERS naming every address and why, when none did
+   */
+  join(addresses: readonly string[], signal: AbortSignal): Promise<number>
+  /** Says goodbye: others see status `left`. Resolves when that has had time to spread. Idempotent. */
+  leave(signal: AbortSignal): Promise<void>
+  /** Declares a failed member left; `prune` forgets it at once. @throws FairleadError NOT_FOUND */
+  forceLeave(name: string, options: { readonly prune: boolean }): Promise<void>
+  /** Replaces tags of this member and tells the others. */
+  setTags(tags: StringMap): void
 }

@@ -33,6 +33,26 @@ export interface MemberAddress {
   readonly address: string
 }
 
+/** One elementary step; idempotent (specification 10.4). Addresses are `host:port`. */
+export type MemberChange =
+  /** Adds a voter, or promotes a learner. */
+  | { readonly kind: 'voter'; readonly id: ServerId; readonly address: string }
+  /** Adds a learner, or demotes a voter. */
+  | { readonly kind: 'learner'; readonly id: ServerId; readonly address: string }
+  | { readonly kind: 'remove'; readonly id: ServerId }
+  | { readonly kind: 'address'; readonly id: ServerId; readonly address: string }
+
+export type ConfigurationChange =
+  /** Alters the set of voters by at most one. `force` skips the check of 10.7 (enough healthy voters remain). */
+  | { readonly kind: 'simple'; readonly change: MemberChange; readonly force?: boolean }
+  /** Any number of steps through a joint phase, which the leader leaves by itself when `autoLeave`. */
+  | {
+      readonly kind: 'enter-joint'
+      readonly changes: readonly MemberChange[]
+      readonly autoLeave: boolean
+    }
+  | { readonly kind: 'leave-joint' }
+
 export const EMPTY_CONFIGURATION: Configuration = {
   incoming: [],
   outgoing: [],

@@ -27,6 +27,10 @@ export interface AppendMessage extends Header {
 
 interface AppendReplyFields extends Header {
   readonly seq: number
+  /** Which run of the sender this is (RaftOptions.boot). */
+  readonly boot: string
+  /** The sender lost acknowledged entries and is getting them back: its match does not count (14.5). */
+  readonly isRecovering: boolean
   /** For status only. */
   readonly lastIndex: LogIndex
   readonly appliedIndex: LogIndex
@@ -51,11 +55,15 @@ export interface HeartbeatMessage extends Header {
   /** Clipped to what the peer is known to hold. */
   readonly commit: LogIndex
   readonly readSeq: number
+  /** Names the round of heartbeats; the leader knows when it sent it (8.3). */
+  readonly leaseSeq: number
 }
 
 export interface HeartbeatAckMessage extends Header {
   readonly kind: 'heartbeat-ack'
   readonly readSeq: number
+  readonly leaseSeq: number
+  readonly isRecovering: boolean
 }
 
 export interface VoteRequestMessage extends Header {

@@ -7,7 +7,7 @@
 
 import { assert } from '../assert.ts'
 import type { Brand } from '../brand.ts'
-import type { Configuration } from './configuration.ts'
+import type { Configuration, ConfigurationChange } from './configuration.ts'
 import type { RaftMessage } from './messages.ts'
 
 /** Number of a reign; 0 before the first election. */
@@ -88,7 +88,14 @@ export interface PersistedState {
   readonly snapshot: SnapshotMeta | null
   /** Just below the first entry of `entries`; all zero for a log that was never compacted. */
   readonly anchor: LogPosition
+  /** The proven prefix of the log. */
   readonly entries: readonly Entry[]
+  /**
+   * Not null when acknowledged entries above the prefix are damaged: this server neither votes, campaigns
+   * nor acknowledges until it has durably got back everything up to here, and to what the leader had
+   * committed when it was first heard (14.5).
+   */
+  readonly damagedTo: LogIndex | null
 }
 
 export interface RaftOptions {
@@ -99,6 +106,15 @@ export interface RaftOptions {
   readonly heartbeatTicks: number
   /** Refuse votes and stay quiet for E after start (4.6); off only where nothing was ever persisted. */
   readonly startGrace: boolean
+  /** Names this run of the server; the leader tells a server that lost data by it (10.6). Never reused. */
+  readonly boot: string
+  /** Leader lease L in ticks for reads of mode `lease` (8.3). Default E / 2; must stay well below E. */
+  readonly leaseTicks?: number
+  /** A leader whose oldest append job is unfinished for so long hands over (4.8). Default 2 E. */
+  readonly diskStallTicks?: number
+  /** For the test port alone (verification 19.1); the product never turns these off. Default true. */
+  readonly preVote?: boolean
+  readonly checkQuorum?: boolean
   /** Soft limit of entry bytes of one append message; one entry always fits. Default 1 MiB. */
   readonly messageBytesMax?: number
   /** Appends in flight to one peer. Default 64. */
@@ -127,8 +143,14 @@ export type RaftInput =
   | { readonly kind: 'tick' }
   | { readonly kind: 'receive'; readonly message: RaftMessage }
   | { readonly kind: 'propose'; readonly proposals: readonly Proposal[] }
+  /** At most one uncommitted change at a time, and only after an entry of this term is committed (10.3). */
+  | { readonly kind: 'propose-config'; readonly change: ConfigurationChange }
+  /** Hands leadership to `target`, or to the most advanced active voter (11). Given up after one E. */
+  | { readonly kind: 'transfer'; readonly target: ServerId | null }
   /** `context` must be fresh for every attempt, also for a retry (8.2). */
-  | { readonly kind: 'read-index'; readonly context: string }
+  | { readonly kind: 'read-index'; readonly context: string; readonly mode?: ReadMode }
+  /** Ticks were dropped after a stall: a lease can no longer be trusted (1.6, 8.3). */
+  | { readonly kind: 'stalled' }
   /** Stand for election at once, skipping PreVote; what TimeoutNow does, and a hook for tests. */
   | { readonly kind: 'campaign' }
   | { readonly kind: 'appended'; readonly token: AppendToken }
@@ -136,15 +158,34 @@ export type RaftInput =
   /** The host has dropped, or is about to drop, entries up to and including `index`. */
   | { readonly kind: 'compacted'; readonly index: LogIndex; readonly snapshot: SnapshotMeta }
   | { readonly kind: 'snapshot-report'; readonly peer: ServerId; readonly ok: boolean }
+  /** An image that was wanted (Batch.snapshotOffered) is whole, proven and durable in the snapshot store. */
+  | { readonly kind: 'snapshot-received'; readonly snapshot: SnapshotMeta }
+  /** An image that was wanted will not come; its sender may offer another. */
+  | { readonly kind: 'snapshot-abandoned'; readonly snapshot: SnapshotMeta }
   | { readonly kind: 'unreachable'; readonly peer: ServerId }
   | { readonly kind: 'storage-failed'; readonly reason: string }
 
-export type RejectReason = 'not-leader' | 'busy' | 'no-leader' | 'failed'
+/** `quorum`: a round of heartbeats confirms the leader (8.2). `lease`: its lease does, while it holds (8.3). */
+export type ReadMode = 'quorum' | 'lease'
+
+export type RejectReason =
+  | 'not-leader'
+  | 'no-leader'
+  | 'busy'
+  | 'failed'
+  /** Leadership is being handed over; nothing was appended (11). */
+  | 'transferring'
+  /** The leader has not heard from a quorum for twice its lease (4.7). */
+  | 'no-quorum'
+  /** A configuration change is uncommitted, or nothing of this term is committed yet (10.3). */
+  | 'config-pending'
+  /** The change or the target breaks a rule; `detail` says which (10.4, 10.7, 11). */
+  | 'invalid'
 
 export type InputOutcome =
   | { readonly kind: 'done' }
   | { readonly kind: 'appended'; readonly term: Term; readonly firstIndex: LogIndex }
-  | { readonly kind: 'rejected'; readonly reason: RejectReason }
+  | { readonly kind: 'rejected'; readonly reason: RejectReason; readonly detail?: string }
 
 /** One atomic, synced write. Jobs are executed strictly in the order of their tokens. */
 export interface AppendJob {
@@ -156,6 +197,11 @@ export interface AppendJob {
   readonly hardState: HardState
   /** End of the log once this job is done. */
   readonly last: LogPosition
+  /**
+   * Replaces the whole log first: it then starts above this snapshot, whose image is already durable (9.3).
+   * In the same atomic write as the rest; `truncateFrom` is null then.
+   */
+  readonly snapshot: SnapshotMeta | null
 }
 
 export interface ReadState {
@@ -179,4 +225,16 @@ export interface Batch {
   readonly readsFailed: readonly string[]
   /** Peers whose next entry was compacted away. */
   readonly snapshotsWanted: readonly ServerId[]
+  /** An image of a leader that this server wants: receive it, then say snapshot-received or -abandoned. */
+  readonly snapshotOffered: SnapshotOffer | null
+  /**
+   * The log was replaced by this snapshot and that is durable: restore the state machine from its image
+   * before applying anything of `committed`, then say `applied` with its index.
+   */
+  readonly restore: SnapshotMeta | null
+}
+
+export interface SnapshotOffer {
+  readonly from: ServerId
+  readonly snapshot: SnapshotMeta
 }

@@ -8,6 +8,7 @@
 import type { ApplyValue, Command, TxnError } from '../catalog/commands.ts'
 import type { FeedFrame, TopicKey } from '../catalog/feed.ts'
 import type { SessionRecord } from '../catalog/types.ts'
+import type { OperatorApi } from './operator.ts'
 import type { ReadName, ReadReply, Reads } from './reads.ts'
 
 export type Consistency = 'default' | 'consistent' | 'stale'
@@ -68,7 +69,7 @@ export interface ServerStatus {
   readonly isLeader: boolean
 }
 
-export interface ServerApi {
+export interface ServerApi extends OperatorApi {
   /**
    * @throws FairleadError NO_LEADER after the hold time (7 s), NO_PATH_TO_DATACENTER, SHUTTING_DOWN, or
    *   the abort reason of `signal`

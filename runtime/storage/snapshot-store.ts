@@ -12,8 +12,28 @@ export const SNAPSHOTS_KEPT = 2
 
 export interface OpenedSnapshot {
   readonly meta: SnapshotMeta
-  /** The chunks in the order they were written; each call starts over. */
-  image(): Iterable<Uint8Array>
+  readonly sizeBytes: number
+  /** SHA-256 of the image, hex: same state, same digest. */
+  readonly digest: string
+  /**
+   * The bytes from `offset` on, in pieces of at most 1 MiB, each proven before it is given; each call starts
+   * over. Reads without holding the event loop.
+   *
+   * @throws (while iterating) FairleadError STORAGE_CORRUPT | STORAGE_FAILED
+   */
+  image(offset?: number): AsyncIterable<Uint8Array>
+}
+
+/** An image that is on its way from a leader. */
+export interface SnapshotReception {
+  /** Bytes that are here already, from an earlier attempt at the same image. */
+  readonly received: number
+  /** The next bytes, in order. @throws FairleadError STORAGE_FAILED */
+  write(bytes: Uint8Array): Promise<void>
+  /** Proves size and digest and makes the snapshot durable and listed. @throws STORAGE_CORRUPT (then discarded) */
+  finish(): Promise<void>
+  /** Keeps what is here for a later attempt, also over a restart. */
+  pause(): Promise<void>
 }
 
 export interface SnapshotStore {
@@ -23,6 +43,11 @@ export interface SnapshotStore {
    * @throws FairleadError STORAGE_FAILED; nothing is left that a later `list` would show
    */
   write(meta: SnapshotMeta, image: Iterable<Uint8Array>): Promise<void>
+  /** Begins or resumes the reception of an image; one at a time, another one discards the former. */
+  receive(
+    meta: SnapshotMeta,
+    image: { readonly sizeBytes: number; readonly digest: string },
+  ): Promise<SnapshotReception>
   /** Index and term of complete snapshots, newest first. */
   list(): Promise<readonly Pick<SnapshotMeta, 'index' | 'term'>[]>
   /** @throws FairleadError STORAGE_CORRUPT when anything of it fails its checksum, NOT_FOUND */

@@ -1,0 +1,68 @@
+/**
+ * What one server asks of another besides Raft itself: who are you, shall we found a cluster, do this as leader.
+ *
+ * Implemented over gRPC by runtime/rpc/. Calls are made once; who calls decides about retries. Addresses
+ * are `host:port` of the other's RPC.
+ */
+
+import type { Configuration } from '../raft/configuration.ts'
+
+/** A cluster and its recovery epoch: servers of different clusters or epochs never talk Raft (raft.md 13). */
+export interface ClusterName {
+  /** UUID made when the cluster was founded. */
+  readonly clusterId: string
+  /** Raised by disaster recovery, so that servers of the old world are refused instead of forking. */
+  readonly epoch: number
+}
+
+/** For autopilot, bootstrap and recovery (raft.md 12, 13.1). */
+export interface PeerStats {
+  readonly serverId: string
+  /** Null while the server belongs to no cluster. */
+  readonly cluster: ClusterName | null
+  readonly lastTerm: number
+  readonly lastIndex: number
+  readonly commitIndex: number
+  readonly leaderId: string | null
+  /** Since the last message of a leader, ms; 0 on the leader; null when there was none. */
+  readonly lastContactMs: number | null
+  readonly bootstrapExpect: number
+  readonly version: string
+}
+
+/**
+ * Founding a cluster (raft.md 13.1): first everybody accepts, each at most one cluster, durably; only when all
+ * have, everybody is told to begin. Both steps may be repeated.
+ */
+export interface BootstrapRequest {
+  readonly step: 'accept' | 'begin'
+  readonly clusterId: string
+  readonly expect: number
+  readonly configuration: Configuration
+}
+
+export type BootstrapAnswer =
+  | { readonly kind: 'accepted' | 'begun' }
+  | { readonly kind: 'refused'; readonly reason: string }
+
+/** Calls of agents that only the leader can answer; sent on once, never twice (raft.md 16.3). */
+export type ForwardedMethod = 'write' | 'signLeaf' | 'renewSession' | 'operator'
+
+export interface PeerCalls {
+  stats(address: string, signal: AbortSignal): Promise<PeerStats>
+  bootstrap(
+    address: string,
+    request: BootstrapRequest,
+    signal: AbortSignal,
+  ): Promise<BootstrapAnswer>
+  /**
+   * @throws FairleadError as the leader threw it; NO_LEADER when it was certainly not executed (not
+   *   connected, or not the leader); OUTCOME_UNKNOWN when the answer was lost on the way
+   */
+  forward(
+    address: string,
+    method: ForwardedMethod,
+    message: unknown,
+    signal: AbortSignal | undefined,
+  ): Promise<unknown>
+}

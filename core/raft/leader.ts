@@ -32,6 +32,7 @@ export function becomeLeader(state: RaftState): void {
     waitingReads: [],
     rounds: [],
     readSeq: 0,
+    leaseSeq: 0,
     appendSeq: 0,
     uncommittedBytes: 0,
   }

@@ -55,6 +55,8 @@ const DEFAULTS = {
   applyingBytesMax: 16 * MIB,
   unappliedMax: 5_000,
   readsMax: 8_192,
+  preVote: true,
+  checkQuorum: true,
 } as const
 
 export class RaftCore {
@@ -107,6 +109,13 @@ export class RaftCore {
         if (progress?.mode === 'replicate') progress.becomeProbe()
         return DONE
       }
+      case 'propose-config':
+      case 'transfer':
+        return { kind: 'rejected', reason: state.role.kind === 'leader' ? 'invalid' : 'not-leader' }
+      case 'stalled':
+      case 'snapshot-received':
+      case 'snapshot-abandoned':
+        return DONE
       case 'storage-failed':
         halt(state, input.reason)
         return DONE
@@ -128,7 +137,9 @@ export class RaftCore {
       out.messagesAfterAppend.length === 0 &&
       out.reads.length === 0 &&
       out.readsFailed.length === 0 &&
-      out.snapshotsWanted.size === 0
+      out.snapshotsWanted.size === 0 &&
+      out.snapshotOffered === null &&
+      out.restore === null
     if (isEmpty) return null
     state.outbox = emptyOutbox()
     return {
@@ -140,6 +151,8 @@ export class RaftCore {
       reads: out.reads,
       readsFailed: out.readsFailed,
       snapshotsWanted: [...out.snapshotsWanted],
+      snapshotOffered: out.snapshotOffered,
+      restore: out.restore,
     }
   }
 
@@ -265,7 +278,14 @@ export class RaftCore {
     const entries = log.slice(tracker.handedOut + 1, log.lastIndex + 1)
     const hardState = { term, vote, commit }
     const { token, truncateFrom } = tracker.issue(log.lastIndex)
-    const job: AppendJob = { token, truncateFrom, entries, hardState, last: log.last }
+    const job: AppendJob = {
+      token,
+      truncateFrom,
+      entries,
+      hardState,
+      last: log.last,
+      snapshot: null,
+    }
     this.#state.handedOut = hardState
     this.#jobs.push(job)
     return job
@@ -296,6 +316,8 @@ export class RaftCore {
       reads: [],
       readsFailed,
       snapshotsWanted: [],
+      snapshotOffered: null,
+      restore: null,
     }
   }
 
@@ -307,7 +329,12 @@ export class RaftCore {
 
 function initialState(options: RaftOptions, persisted: PersistedState, rng: Rng): RaftState {
   const { hardState, snapshot, anchor, entries } = persisted
-  const resolved = { ...DEFAULTS, ...options }
+  const resolved: Required<RaftOptions> = {
+    ...DEFAULTS,
+    leaseTicks: Math.floor(options.electionTicks / 2),
+    diskStallTicks: 2 * options.electionTicks,
+    ...options,
+  }
   assert(resolved.heartbeatTicks * 3 <= resolved.electionTicks, 'heartbeats are frequent enough')
   assert(resolved.inflightBytesMax >= resolved.messageBytesMax, 'a message fits into the window')
   const log = new RaftLog(anchor, entries)
@@ -341,6 +368,7 @@ function initialState(options: RaftOptions, persisted: PersistedState, rng: Rng)
     graceTicks: resolved.startGrace ? resolved.electionTicks : 0,
     handedOut: hardState,
     durable: hardState,
+    recovery: persisted.damagedTo === null ? null : { damagedTo: persisted.damagedTo },
     outbox: emptyOutbox(),
   }
 }

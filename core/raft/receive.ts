@@ -12,7 +12,7 @@ import {
   handleHeartbeat,
   handleHeartbeatAck,
 } from './replication.ts'
-import { becomeFollower, halt, isInLease, isPromotable } from './roles.ts'
+import { becomeFollower, halt, isInLease, isPromotable, replyStatus } from './roles.ts'
 import type { RaftState } from './state.ts'
 import { logIndex } from './types.ts'
 
@@ -54,8 +54,7 @@ function answerEarlierTerm(state: RaftState, message: RaftMessage): void {
       term: state.term,
       matchIndex: logIndex(0),
       seq: 0,
-      lastIndex: state.log.lastIndex,
-      appliedIndex: state.applied,
+      ...replyStatus(state),
     })
   } else if (message.kind === 'pre-vote') {
     state.outbox.messagesAfterAppend.push({

@@ -17,7 +17,7 @@ import type {
   HeartbeatMessage,
 } from './messages.ts'
 import { confirmReadRounds } from './read-index.ts'
-import { halt } from './roles.ts'
+import { halt, isRecovering, replyStatus } from './roles.ts'
 import { fillWindow, sendAppend } from './sending.ts'
 import type { LeaderRole, RaftState } from './state.ts'
 import { type Entry, type LogIndex, logIndex } from './types.ts'
@@ -52,6 +52,8 @@ export function handleHeartbeat(state: RaftState, message: HeartbeatMessage): vo
     to: message.from,
     term: state.term,
     readSeq: message.readSeq,
+    leaseSeq: message.leaseSeq,
+    isRecovering: isRecovering(state),
   })
 }
 
@@ -156,8 +158,7 @@ function acknowledge(state: RaftState, message: AppendMessage, matchIndex: LogIn
     term: state.term,
     matchIndex,
     seq: message.seq,
-    lastIndex: state.log.lastIndex,
-    appliedIndex: state.applied,
+    ...replyStatus(state),
   })
 }
 
@@ -172,8 +173,7 @@ function reject(state: RaftState, message: AppendMessage): void {
     hintIndex: hint.index,
     hintTerm: hint.term,
     seq: message.seq,
-    lastIndex: state.log.lastIndex,
-    appliedIndex: state.applied,
+    ...replyStatus(state),
   })
 }
 

@@ -70,6 +70,21 @@ export function isInLease(state: RaftState): boolean {
   )
 }
 
+/** Acknowledged entries were lost here and are not all back yet (14.5). */
+export function isRecovering(state: RaftState): boolean {
+  return state.recovery !== null
+}
+
+/** What every answer to an append says about this server. */
+export function replyStatus(state: RaftState) {
+  return {
+    boot: state.options.boot,
+    isRecovering: isRecovering(state),
+    lastIndex: state.log.lastIndex,
+    appliedIndex: state.applied,
+  }
+}
+
 function failReads(state: RaftState): void {
   const failed = state.outbox.readsFailed
   if (state.role.kind === 'follower') failed.push(...state.role.forwardedReads)

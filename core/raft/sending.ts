@@ -77,6 +77,7 @@ export function fillWindow(
 
 /** Heartbeats never carry entries, and a commit index only as far as the peer's log is known to match. */
 export function broadcastHeartbeat(state: RaftState, role: LeaderRole): void {
+  role.leaseSeq++
   for (const [id, progress] of role.progress) {
     state.outbox.messages.push({
       kind: 'heartbeat',
@@ -85,6 +86,7 @@ export function broadcastHeartbeat(state: RaftState, role: LeaderRole): void {
       term: state.term,
       commit: logIndex(Math.min(progress.match, state.commit)),
       readSeq: role.readSeq,
+      leaseSeq: role.leaseSeq,
     })
   }
 }

@@ -18,6 +18,7 @@ import type {
   ReadState,
   ServerId,
   SnapshotMeta,
+  SnapshotOffer,
   Term,
 } from './types.ts'
 
@@ -54,6 +55,8 @@ export interface LeaderRole {
   waitingReads: PendingRead[]
   rounds: ReadRound[]
   readSeq: number
+  /** Number of the last round of heartbeats (8.3). */
+  leaseSeq: number
   appendSeq: number
   /** May be too low after a change of term, never too high. */
   uncommittedBytes: number
@@ -72,6 +75,8 @@ export interface Outbox {
   reads: ReadState[]
   readsFailed: string[]
   snapshotsWanted: Set<ServerId>
+  snapshotOffered: SnapshotOffer | null
+  restore: SnapshotMeta | null
 }
 
 export interface RaftState {
@@ -98,7 +103,14 @@ export interface RaftState {
   /** Term and vote as last handed to storage, and as known durable. */
   handedOut: HardState
   durable: HardState
+  /** Not null while acknowledged entries are missing here; see recovery rules in 14.5. */
+  recovery: Recovery | null
   outbox: Outbox
+}
+
+export interface Recovery {
+  /** End of what was damaged. */
+  readonly damagedTo: LogIndex
 }
 
 export function emptyOutbox(): Outbox {
@@ -108,6 +120,8 @@ export function emptyOutbox(): Outbox {
     reads: [],
     readsFailed: [],
     snapshotsWanted: new Set(),
+    snapshotOffered: null,
+    restore: null,
   }
 }
 

@@ -24,7 +24,7 @@ import { ModelDisk } from './model-disk.ts'
 import type { Oracle } from './oracle.ts'
 
 export interface SimServerOptions {
-  readonly raft: Omit<RaftOptions, 'startGrace'>
+  readonly raft: Omit<RaftOptions, 'startGrace' | 'boot'>
   /** Mean virtual microseconds of a write. */
   readonly writeMean: number
 }
@@ -83,12 +83,13 @@ export class SimServer {
     this.#boots++
     this.applied = disk.snapshot?.index ?? 0
     const core = new RaftCore(
-      { ...this.#options.raft, startGrace: this.#boots > 1 },
+      { ...this.#options.raft, startGrace: this.#boots > 1, boot: `${this.id}/${this.#boots}` },
       {
         hardState: disk.hardState,
         snapshot: disk.snapshot,
         anchor: anchorEntry ?? { index: logIndex(0), term: term(0), chain: CHAIN_START },
         entries,
+        damagedTo: null,
       },
       this.#deps.rng.fork(`boot ${this.#boots}`),
     )

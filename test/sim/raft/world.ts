@@ -263,6 +263,7 @@ export class World {
           entries: [first],
           hardState: { term: term(1), vote: null, commit: logIndex(0) },
           last: first,
+          snapshot: null,
         },
       ])
       server.disk.complete()

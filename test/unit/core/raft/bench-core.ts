@@ -64,6 +64,7 @@ export function persistedLog(
     snapshot: null,
     anchor: ORIGIN,
     entries,
+    damagedTo: null,
   }
 }
 
@@ -92,7 +93,7 @@ export class Bench {
     this.#slowDisk = slowDisk ?? false
     const entries = makeLog([1], voters === undefined ? {} : { voters })
     this.core = new RaftCore(
-      { id: A, electionTicks: 10, heartbeatTicks: 1, startGrace: false, ...raft },
+      { id: A, electionTicks: 10, heartbeatTicks: 1, startGrace: false, boot: 'boot', ...raft },
       persisted ?? persistedLog(entries),
       seededRng(seed ?? 1),
     )
@@ -163,6 +164,8 @@ export class Bench {
       matchIndex: logIndex(matchIndex),
       seq: 0,
       lastIndex: logIndex(matchIndex),
+      boot: 'boot',
+      isRecovering: false,
       appliedIndex: logIndex(0),
     })
   }

@@ -25,7 +25,15 @@ function ballot(
 }
 
 const heartbeat = (from: ServerId, t: number) =>
-  ({ kind: 'heartbeat', from, to: A, term: term(t), commit: logIndex(0), readSeq: 0 }) as const
+  ({
+    kind: 'heartbeat',
+    from,
+    to: A,
+    term: term(t),
+    commit: logIndex(0),
+    readSeq: 0,
+    leaseSeq: 0,
+  }) as const
 
 describe('an election', () => {
   it('begins after between E and 2E-1 ticks of silence', () => {
@@ -251,7 +259,7 @@ describe('a vote', () => {
   })
 
   it('is not given within E of a restart, and no election is started then', () => {
-    const bench = new Bench({ startGrace: true })
+    const bench = new Bench({ startGrace: true, boot: 'boot' })
     bench.receive(ballot('vote', { term: 2 }))
     bench.tick(9)
     bench.receive(ballot('pre-vote', { term: 2 }))

@@ -52,7 +52,14 @@ describe('the leader', () => {
 
   it('refuses proposals while apply is far behind', () => {
     const core = new RaftCore(
-      { id: A, electionTicks: 10, heartbeatTicks: 1, startGrace: false, unappliedMax: 1 },
+      {
+        id: A,
+        electionTicks: 10,
+        heartbeatTicks: 1,
+        startGrace: false,
+        boot: 'boot',
+        unappliedMax: 1,
+      },
       persistedLog(makeLog([1, 1, 1], { voters: [A] })),
       seededRng(1),
     )
@@ -74,7 +81,15 @@ describe('the leader', () => {
   it('steps down when no quorum answered for E, and stays while one peer does', () => {
     const bench = Bench.leader()
     for (let i = 0; i < 5; i++) {
-      bench.receive({ kind: 'heartbeat-ack', from: B, to: A, term: bench.core.term, readSeq: 0 })
+      bench.receive({
+        kind: 'heartbeat-ack',
+        from: B,
+        to: A,
+        term: bench.core.term,
+        readSeq: 0,
+        leaseSeq: 0,
+        isRecovering: false,
+      })
       bench.tick(10)
     }
     assert.equal(bench.core.role, 'leader')
@@ -120,7 +135,8 @@ describe('a restart', () => {
     const before = new Bench({ persisted: persistedLog(log, { commit: 3 }) })
     const snapshot = before.core.snapshotMetaAt(third.index)
     const hardState = { term: term(2), vote: null, commit: logIndex(4) }
-    const persisted = { hardState, snapshot, anchor: second, entries: log.slice(2) }
+    const entries = log.slice(2)
+    const persisted = { hardState, snapshot, anchor: second, entries, damagedTo: null }
     const bench = new Bench({ persisted })
     assert.deepEqual(
       bench.committed.map((e) => e.index),
@@ -132,7 +148,7 @@ describe('a restart', () => {
   })
 
   it('refuses a log that contradicts itself', () => {
-    const options = { id: A, electionTicks: 10, heartbeatTicks: 1, startGrace: false }
+    const options = { id: A, electionTicks: 10, heartbeatTicks: 1, startGrace: false, boot: 'boot' }
     const missing = persistedLog(makeLog([1]), { commit: 5 })
     assert.throws(() => new RaftCore(options, missing, seededRng(1)), AssertionError)
     const rare = { ...options, heartbeatTicks: 5 }
@@ -144,7 +160,7 @@ describe('a restart', () => {
 
   it('without anything persisted waits to be told of a cluster', () => {
     const hardState = { term: term(0), vote: null, commit: logIndex(0) }
-    const persisted = { hardState, snapshot: null, anchor: ORIGIN, entries: [] }
+    const persisted = { hardState, snapshot: null, anchor: ORIGIN, entries: [], damagedTo: null }
     const bench = new Bench({ persisted, id: serverId('new') })
     bench.tick(100)
     assert.equal(bench.core.role, 'follower')
@@ -168,7 +184,14 @@ describe('the core', () => {
 
   it('hands out committed entries within the byte limit, and goes on when they are applied', () => {
     const core = new RaftCore(
-      { id: B, electionTicks: 10, heartbeatTicks: 1, startGrace: false, applyingBytesMax: 1 },
+      {
+        id: B,
+        electionTicks: 10,
+        heartbeatTicks: 1,
+        startGrace: false,
+        boot: 'boot',
+        applyingBytesMax: 1,
+      },
       persistedLog(makeLog([1, 1, 1]), { commit: 3 }),
       seededRng(1),
     )

@@ -10,7 +10,15 @@ import { A, B, Bench, C } from './bench-core.ts'
 const read = (bench: Bench, context: string) => bench.do({ kind: 'read-index', context })
 
 function beat(bench: Bench, from: typeof B, readSeq: number): void {
-  bench.receive({ kind: 'heartbeat-ack', from, to: A, term: bench.core.term, readSeq })
+  bench.receive({
+    kind: 'heartbeat-ack',
+    from,
+    to: A,
+    term: bench.core.term,
+    readSeq,
+    leaseSeq: 0,
+    isRecovering: false,
+  })
 }
 
 function officeHolder(): Bench {
@@ -87,7 +95,15 @@ describe('a linearizable read', () => {
     const bench = new Bench()
     assert.deepEqual(read(bench, 'nobody'), { kind: 'rejected', reason: 'no-leader' })
     const commit = logIndex(0)
-    bench.receive({ kind: 'heartbeat', from: B, to: A, term: term(1), commit, readSeq: 0 })
+    bench.receive({
+      kind: 'heartbeat',
+      from: B,
+      to: A,
+      term: term(1),
+      commit,
+      readSeq: 0,
+      leaseSeq: 0,
+    })
     bench.take()
     read(bench, 'f1')
     assert.deepEqual(
@@ -118,6 +134,7 @@ describe('a linearizable read', () => {
         term: term(t),
         commit: logIndex(0),
         readSeq: 0,
+        leaseSeq: 0,
       })
     beatOf(B, 1)
     read(bench, 'f1')
@@ -147,7 +164,15 @@ describe('a linearizable read', () => {
     assert.deepEqual(read(candidate, 'r1'), { kind: 'rejected', reason: 'no-leader' })
     const follower = new Bench({ readsMax: 0 })
     const commit = logIndex(0)
-    follower.receive({ kind: 'heartbeat', from: B, to: A, term: term(1), commit, readSeq: 0 })
+    follower.receive({
+      kind: 'heartbeat',
+      from: B,
+      to: A,
+      term: term(1),
+      commit,
+      readSeq: 0,
+      leaseSeq: 0,
+    })
     assert.deepEqual(read(follower, 'r1'), { kind: 'rejected', reason: 'busy' })
   })
 })

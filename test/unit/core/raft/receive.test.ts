@@ -8,7 +8,15 @@ import { logIndex, serverId, term } from '../../../../core/raft/types.ts'
 import { A, B, Bench, C, makeLog, persistedLog } from './bench-core.ts'
 
 const heartbeat = (t: number, from = B) =>
-  ({ kind: 'heartbeat', from, to: A, term: term(t), commit: logIndex(0), readSeq: 0 }) as const
+  ({
+    kind: 'heartbeat',
+    from,
+    to: A,
+    term: term(t),
+    commit: logIndex(0),
+    readSeq: 0,
+    leaseSeq: 0,
+  }) as const
 
 describe('the term of a message', () => {
   it('is ignored with the message when it is for someone else, or from itself', () => {
@@ -92,7 +100,13 @@ describe('the term of a message', () => {
     const bench = Bench.leader()
     bench.take()
     const header = { from: serverId('stranger'), to: A, term: bench.core.term } as const
-    const fields = { seq: 0, lastIndex: logIndex(2), appliedIndex: logIndex(0) }
+    const fields = {
+      seq: 0,
+      lastIndex: logIndex(2),
+      boot: 'boot',
+      isRecovering: false,
+      appliedIndex: logIndex(0),
+    }
     bench.receive({ kind: 'append-ack', ...header, ...fields, matchIndex: logIndex(2) })
     bench.receive({
       kind: 'append-reject',
@@ -102,7 +116,13 @@ describe('the term of a message', () => {
       hintIndex: logIndex(0),
       hintTerm: term(0),
     })
-    bench.receive({ kind: 'heartbeat-ack', ...header, readSeq: 99 })
+    bench.receive({
+      kind: 'heartbeat-ack',
+      ...header,
+      readSeq: 99,
+      leaseSeq: 0,
+      isRecovering: false,
+    })
     assert.equal(bench.core.commit, 0)
     assert.deepEqual(bench.take(), [])
   })

@@ -153,7 +153,15 @@ describe('a follower', () => {
   it('halts when a heartbeat says that entries it lacks are committed', () => {
     const bench = follower([1])
     const commit = logIndex(5)
-    bench.receive({ kind: 'heartbeat', from: B, to: A, term: term(1), commit, readSeq: 0 })
+    bench.receive({
+      kind: 'heartbeat',
+      from: B,
+      to: A,
+      term: term(1),
+      commit,
+      readSeq: 0,
+      leaseSeq: 0,
+    })
     assert.match(bench.core.failure ?? '', /committed, the log ends at 1/)
   })
 
@@ -223,6 +231,8 @@ describe('a leader', () => {
       hintTerm: term(2),
       seq: 1,
       lastIndex: logIndex(6),
+      boot: 'boot',
+      isRecovering: false,
       appliedIndex: logIndex(0),
     })
     assert.deepEqual(
@@ -286,6 +296,8 @@ describe('a leader', () => {
       to: A,
       term: bench.core.term,
       readSeq: 0,
+      leaseSeq: 0,
+      isRecovering: false,
     } as const
     bench.receive(answer)
     const [probe] = bench.takeOf('append')
@@ -300,6 +312,8 @@ describe('a leader', () => {
       hintTerm: term(2),
       seq: 9,
       lastIndex: logIndex(2),
+      boot: 'boot',
+      isRecovering: false,
       appliedIndex: logIndex(0),
     })
     assert.deepEqual(
@@ -340,6 +354,8 @@ describe('a leader', () => {
       hintTerm: term(1),
       seq: 1,
       lastIndex: logIndex(1),
+      boot: 'boot',
+      isRecovering: false,
       appliedIndex: logIndex(0),
     } as const
     bench.receive(behind)
@@ -352,7 +368,15 @@ describe('a leader', () => {
       'nothing is sent to a peer that gets an image',
     )
     bench.do({ kind: 'snapshot-report', peer: C, ok: true })
-    bench.receive({ kind: 'heartbeat-ack', from: C, to: A, term: bench.core.term, readSeq: 0 })
+    bench.receive({
+      kind: 'heartbeat-ack',
+      from: C,
+      to: A,
+      term: bench.core.term,
+      readSeq: 0,
+      leaseSeq: 0,
+      isRecovering: false,
+    })
     assert.deepEqual(
       bench.takeOf('append').map((m) => [m.to, m.prevIndex]),
       [[C, 4]],

@@ -112,3 +112,24 @@ export type RaftMessage =
   | ReadRequestMessage
   | ReadReplyMessage
   | SnapshotOfferMessage
+
+/** Answers go back to whoever asked, also to a server that this one does not know as a member (section 3). */
+export function isReply(message: RaftMessage): boolean {
+  switch (message.kind) {
+    case 'append-ack':
+    case 'append-reject':
+    case 'heartbeat-ack':
+    case 'pre-vote-reply':
+    case 'vote-reply':
+    case 'read-reply':
+      return true
+    case 'append':
+    case 'heartbeat':
+    case 'pre-vote':
+    case 'vote':
+    case 'timeout-now':
+    case 'read-request':
+    case 'snapshot-offer':
+      return false
+  }
+}

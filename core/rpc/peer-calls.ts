@@ -15,6 +15,10 @@ export interface ClusterName {
   readonly epoch: number
 }
 
+export function isSameCluster(one: ClusterName, other: ClusterName): boolean {
+  return one.clusterId === other.clusterId && one.epoch === other.epoch
+}
+
 /** For autopilot, bootstrap and recovery (raft.md 12, 13.1). */
 export interface PeerStats {
   readonly serverId: string

@@ -1,9 +1,11 @@
 /**
  * How Raft's messages and images travel between servers: best effort, in any order, possibly doubled or lost.
  *
- * Implemented in memory by memory-transport.ts and over gRPC by runtime/rpc/. Every message carries the
+ * Implemented in memory by memory-transport.ts and over gRPC by server/rpc/. Every message carries the
  * cluster it belongs to; one of a foreign cluster never reaches a receiver, except that a server that
- * belongs to none yet hears everybody, and takes the cluster of the first leader that lists it as a member.
+ * belongs to none yet hears everybody, and takes the cluster of the first leader that lists it as a member
+ * (a leader speaks to members only). What is sent before `setCluster` names one is dropped. Requests reach
+ * the peers of `setPeers`; replies also reach a server that is not among them, the way its request came.
  * Append messages, heartbeats and images use connections of their own, so that none waits for another.
  * Source: Raft specification 3, 5.5, 9.3.
  */

@@ -22,6 +22,9 @@ export interface AutopilotConfig extends Indexed {
   readonly upgradeVersionTag: string
 }
 
+/** What an operator chooses. */
+export type AutopilotSettings = Omit<AutopilotConfig, 'createIndex' | 'modifyIndex'>
+
 /** A server as gossip knows it. */
 export interface KnownServer {
   readonly id: string
@@ -53,6 +56,8 @@ export interface ServerHealth {
   readonly isHealthy: boolean
   /** When `isHealthy` last changed, epoch ms. */
   readonly stableSince: number
+  /** Since when gossip has not called it alive, epoch ms; absent while it does. */
+  readonly notAliveSince?: number
   readonly meta: Readonly<Record<string, string>>
 }
 
@@ -71,7 +76,9 @@ export interface AutopilotInput {
   readonly now: number
   /** When this leader's autopilot began: no stabilisation time is asked for before it has run that long. */
   readonly runningSince: number
+  /** With the threshold of contact already scaled by the raft multiplier (raft.md 10.6). */
   readonly config: AutopilotConfig
+  /** The term and index are of before the stats were asked for, so that no server seems behind for answering first. */
   readonly raft: {
     readonly leaderId: string
     readonly term: number

@@ -5,6 +5,7 @@
  * Ports: -1 is off. Durations in ms.
  */
 
+import type { AutopilotSettings } from '../autopilot/types.ts'
 import type { IntentionAction, JsonObject, StringMap } from '../catalog/types.ts'
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error'
@@ -46,11 +47,26 @@ export interface AgentConfig {
   readonly retryIntervalMs: number
   readonly retryMax: number
 
+  /** After which a failed node is forgotten. */
+  readonly reconnectTimeoutMs: number
+  readonly leave: {
+    readonly onTerminate: boolean
+    readonly onInterrupt: boolean
+    readonly drainMs: number
+  }
+
   readonly raft: {
     /** 1 to 10; scales election and heartbeat times (raft.md 17). */
     readonly multiplier: number
+    readonly snapshotThreshold: number
+    readonly snapshotIntervalMs: number
+    readonly trailingLogs: number
+    /** How reads of the default mode are made sure of (raft.md 8.2, 8.3). */
+    readonly defaultRead: 'quorum' | 'lease'
   }
   readonly rpcHoldTimeoutMs: number
+  /** Of a new cluster; afterwards the replicated settings count. */
+  readonly autopilot: AutopilotSettings
 
   readonly checks: {
     readonly updateIntervalMs: number

@@ -9,6 +9,7 @@
 import { LOOPBACK_BASE } from '../mesh/virtual-address.ts'
 import type { HostInterface } from './address-template.ts'
 import { resolveAddresses } from './addresses.ts'
+import { resolveCluster } from './cluster.ts'
 import { resolveConnect } from './connect.ts'
 import { resolveDns } from './dns.ts'
 import { ipFamily } from './ip-address.ts'
@@ -53,7 +54,6 @@ export function resolveConfig(raw: RawConfig, devMode: boolean, host: HostFacts)
   const config: AgentConfig = {
     devMode,
     server,
-    bootstrapExpect: resolveBootstrap(reader, server, devMode),
     datacenter,
     nodeName: resolveNodeName(reader, host.hostname),
     nodeId: resolveNodeId(reader),
@@ -69,11 +69,7 @@ export function resolveConfig(raw: RawConfig, devMode: boolean, host: HostFacts)
     dnsAddresses: addresses.dns,
     taggedAddresses: resolveTaggedAddresses(reader, addresses.advertise),
     ports: resolvePorts(reader, devMode),
-    retryJoin: reader.list('retry_join'),
-    retryIntervalMs: reader.number('retry_interval', 30_000, 1),
-    retryMax: reader.number('retry_max', 0),
-    raft: { multiplier: resolveMultiplier(reader, devMode) },
-    rpcHoldTimeoutMs: reader.number('performance.rpc_hold_timeout', 7_000),
+    ...resolveCluster(reader, { devMode, server }),
     checks: {
       updateIntervalMs: reader.number('check_update_interval', 300_000),
       outputMaxSize: resolveOutputSize(reader),
@@ -201,52 +197,6 @@ function resolveDataDir(reader: RawReader, devMode: boolean, host: HostFacts): s
   return path
 }
 
-/** @returns servers to wait for; 1 elects itself */
-function resolveBootstrap(reader: RawReader, server: boolean, devMode: boolean): number {
-  const bootstrap = reader.bool('bootstrap', false)
-  const expect = reader.has('bootstrap_expect') ? reader.number('bootstrap_expect', 0, -1e9) : 0
-  const wrong = (message: string, fix: string): void =>
-    reader.problem('bootstrap_expect', message, fix)
-  if (expect < 0) {
-    wrong(
-      `bootstrap_expect cannot be ${expect}. Must be greater than or equal to zero`,
-      'use the number of servers you start, usually 3',
-    )
-  }
-  if (bootstrap && !server) {
-    reader.problem('bootstrap', "'bootstrap = true' requires 'server = true'", 'add -server')
-  }
-  if (expect > 0 && devMode) {
-    wrong("'bootstrap_expect > 0' not allowed in dev mode", 'remove it, or -dev')
-  } else if (expect > 0 && !server) {
-    wrong("'bootstrap_expect > 0' requires 'server = true'", 'add -server')
-  }
-  if (expect > 0 && bootstrap) {
-    wrong(
-      "'bootstrap_expect > 0' and 'bootstrap = true' are mutually exclusive",
-      'keep one of them; for a single server bootstrap_expect = 1',
-    )
-  }
-  warnAboutSize(reader, expect, bootstrap)
-  return devMode || bootstrap ? 1 : expect
-}
-
-function warnAboutSize(reader: RawReader, expect: number, bootstrap: boolean): void {
-  if (bootstrap) reader.warnings.push('bootstrap = true: do not enable unless necessary')
-  if (expect === 1) {
-    reader.warnings.push('BootstrapExpect is set to 1; this is the same as Bootstrap mode.')
-  } else if (expect === 2) {
-    reader.warnings.push(
-      'bootstrap_expect = 2: A cluster with 2 servers will provide no failure tolerance. Use 3 or 5.',
-    )
-  } else if (expect > 2 && expect % 2 === 0) {
-    reader.warnings.push(
-      'bootstrap_expect is even number: A cluster with an even number of servers does not achieve optimum fault tolerance. Use 3 or 5.',
-    )
-  }
-  if (expect > 1) reader.warnings.push(`bootstrap_expect > 0: expecting ${expect} servers`)
-}
-
 function resolvePorts(reader: RawReader, devMode: boolean): AgentConfig['ports'] {
   const ports = {
     http: reader.port('ports.http', 8500, true),
@@ -307,27 +257,6 @@ function refuseClashes(reader: RawReader, config: AgentConfig): void {
     }
     owners.set(endpoint, name)
   }
-}
-
-function resolveMultiplier(reader: RawReader, devMode: boolean): number {
-  const key = 'performance.raft_multiplier'
-  const multiplier = reader.number(key, devMode ? 1 : 5, -1e9)
-  if (multiplier < 1 || multiplier > 10) {
-    reader.problem(
-      key,
-      `performance.raft_multiplier cannot be ${multiplier}. Must be between 1 and 10`,
-      'use 1 on fast networks, 5 otherwise',
-    )
-  }
-  const protocol = reader.number('raft_protocol', 3, -1e9)
-  if (protocol !== 3) {
-    reader.problem(
-      'raft_protocol',
-      `raft_protocol version ${protocol} is not supported by this version of Fairlead`,
-      'remove the key',
-    )
-  }
-  return multiplier
 }
 
 function resolveOutputSize(reader: RawReader): number {

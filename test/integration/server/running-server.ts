@@ -2,6 +2,7 @@
  * A whole server for tests: real Raft, store, RPC on a free port of loopback; memory or a folder.
  */
 
+import { AUTOPILOT_DEFAULTS } from '../../../core/autopilot/defaults.ts'
 import type { AgentConfig } from '../../../core/config/model.ts'
 import { silentLogger } from '../../../core/log.ts'
 import type { Member, Membership } from '../../../core/membership.ts'
@@ -81,8 +82,17 @@ export function serverConfig(change: Partial<AgentConfig> = {}): AgentConfig {
     retryJoin: [],
     retryIntervalMs: 30_000,
     retryMax: 0,
-    raft: { multiplier: 1 },
+    reconnectTimeoutMs: 72 * 3_600_000,
+    leave: { onTerminate: false, onInterrupt: false, drainMs: 5000 },
+    raft: {
+      multiplier: 1,
+      snapshotThreshold: 16_384,
+      snapshotIntervalMs: 30_000,
+      trailingLogs: 10_240,
+      defaultRead: 'quorum',
+    },
     rpcHoldTimeoutMs: 7000,
+    autopilot: AUTOPILOT_DEFAULTS,
     checks: {
       updateIntervalMs: 300_000,
       outputMaxSize: 4096,

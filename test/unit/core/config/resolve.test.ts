@@ -4,6 +4,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { AUTOPILOT_DEFAULTS } from '../../../../core/autopilot/defaults.ts'
 import { decodeDocument, decodeText } from '../../../../core/config/decode.ts'
 import { formatProblem } from '../../../../core/config/problem.ts'
 import { mergeConfigs } from '../../../../core/config/raw-config.ts'
@@ -58,6 +59,70 @@ describe('defaults', () => {
   })
 })
 
+describe('settings of the cluster', () => {
+  it('have the defaults of the reference, by role', () => {
+    const client = resolve('data_dir = "/1"').config
+    assert.deepEqual(client.leave, { onTerminate: true, onInterrupt: true, drainMs: 5000 })
+    const server = resolve('data_dir = "/1"\nserver = true').config
+    assert.deepEqual(server.leave, { onTerminate: false, onInterrupt: false, drainMs: 5000 })
+    assert.equal(server.bootstrapExpect, 0)
+    assert.equal(server.reconnectTimeoutMs, 72 * 3_600_000)
+    assert.deepEqual(server.raft, {
+      multiplier: 5,
+      snapshotThreshold: 16_384,
+      snapshotIntervalMs: 30_000,
+      trailingLogs: 10_240,
+      defaultRead: 'quorum',
+    })
+    assert.deepEqual(server.autopilot, AUTOPILOT_DEFAULTS)
+  })
+
+  it('are taken from the configuration', () => {
+    const { config, messages } = resolve(`
+      data_dir = "/1"
+      server = true
+      leave_on_terminate = true
+      skip_leave_on_interrupt = false
+      reconnect_timeout = "8h"
+      performance { leave_drain_time = "1s", default_read = "lease" }
+      raft_snapshot_threshold = 100
+      raft_snapshot_interval = "1s"
+      raft_trailing_logs = 50
+      autopilot {
+        cleanup_dead_servers = false
+        last_contact_threshold = "500ms"
+        max_trailing_logs = 1000
+        min_quorum = 3
+        server_stabilization_time = "1m"
+      }
+    `)
+    assert.deepEqual(messages, [])
+    assert.deepEqual(config.leave, { onTerminate: true, onInterrupt: true, drainMs: 1000 })
+    assert.equal(config.reconnectTimeoutMs, 8 * 3_600_000)
+    assert.equal(config.raft.defaultRead, 'lease')
+    assert.equal(config.raft.snapshotThreshold, 100)
+    assert.equal(config.raft.snapshotIntervalMs, 1000)
+    assert.equal(config.raft.trailingLogs, 50)
+    assert.deepEqual(config.autopilot, {
+      ...AUTOPILOT_DEFAULTS,
+      cleanupDeadServers: false,
+      lastContactThresholdMs: 500,
+      maxTrailingLogs: 1000,
+      minQuorum: 3,
+      serverStabilizationTimeMs: 60_000,
+    })
+  })
+
+  it('warn about sizes that do not tolerate what they seem to', () => {
+    const warningsOf = (expect: number): string =>
+      resolve(`data_dir = "/1"\nserver = true\nbootstrap_expect = ${expect}`).warnings.join('\n')
+    assert.match(warningsOf(1), /BootstrapExpect is set to 1; this is the same as Bootstrap mode/)
+    assert.match(warningsOf(2), /A cluster with 2 servers will provide no failure tolerance/)
+    assert.match(warningsOf(3), /bootstrap_expect > 0: expecting 3 servers/)
+    assert.match(warningsOf(4), /bootstrap_expect is even number/)
+  })
+})
+
 describe('problems', () => {
   it('are reported all at once, each with key, value, place and fix', () => {
     const { problems } = resolve(`
@@ -94,6 +159,9 @@ describe('problems', () => {
     ['bootstrap = true', "'bootstrap = true' requires 'server = true'"],
     ['server = true bootstrap = true bootstrap_expect = 3', 'mutually exclusive'],
     ['server = true bootstrap_expect = -1', 'bootstrap_expect cannot be -1'],
+    ['reconnect_timeout = "7h"', 'reconnect_timeout must be >= 8h0m0s'],
+    ['performance { default_read = "fast" }', 'performance.default_read cannot be "fast"'],
+    ['retry_join = ["provider=aws tag_key=a"]', 'cannot be looked up at a cloud provider'],
     ['raft_protocol = 2', 'raft_protocol version 2 is not supported'],
     [
       'alt_domain = "service.x"',

@@ -1,0 +1,171 @@
+/**
+ * Settings of the cluster: founding, joining, leaving, Raft, autopilot (agent-config.md 3.1, 3.3, 3.5). Pure.
+ *
+ * Message texts follow agent-config.md section 13 where it has one.
+ */
+
+import { AUTOPILOT_DEFAULTS } from '../autopilot/defaults.ts'
+import type { AutopilotSettings } from '../autopilot/types.ts'
+import type { AgentConfig } from './model.ts'
+import type { RawReader } from './raw-reader.ts'
+
+/** A host that reboots and repairs its disk must not be forgotten meanwhile. */
+const RECONNECT_MIN_MS = 8 * 3_600_000
+
+type ClusterConfig = Pick<
+  AgentConfig,
+  | 'bootstrapExpect'
+  | 'retryJoin'
+  | 'retryIntervalMs'
+  | 'retryMax'
+  | 'reconnectTimeoutMs'
+  | 'leave'
+  | 'raft'
+  | 'rpcHoldTimeoutMs'
+  | 'autopilot'
+>
+
+export function resolveCluster(
+  reader: RawReader,
+  { devMode, server }: { readonly devMode: boolean; readonly server: boolean },
+): ClusterConfig {
+  return {
+    bootstrapExpect: resolveBootstrap(reader, server, devMode),
+    retryJoin: resolveRetryJoin(reader),
+    retryIntervalMs: reader.number('retry_interval', 30_000, 1),
+    retryMax: reader.number('retry_max', 0),
+    reconnectTimeoutMs: resolveReconnectTimeout(reader),
+    leave: {
+      onTerminate: reader.bool('leave_on_terminate', !server),
+      onInterrupt: !reader.bool('skip_leave_on_interrupt', server),
+      drainMs: reader.number('performance.leave_drain_time', 5_000),
+    },
+    raft: {
+      multiplier: resolveMultiplier(reader, devMode),
+      snapshotThreshold: reader.number('raft_snapshot_threshold', 16_384, 1),
+      snapshotIntervalMs: reader.number('raft_snapshot_interval', 30_000, 1),
+      trailingLogs: reader.number('raft_trailing_logs', 10_240, 0),
+      defaultRead: resolveDefaultRead(reader),
+    },
+    rpcHoldTimeoutMs: reader.number('performance.rpc_hold_timeout', 7_000),
+    autopilot: resolveAutopilot(reader),
+  }
+}
+
+/** @returns servers to wait for; 1 elects itself */
+function resolveBootstrap(reader: RawReader, server: boolean, devMode: boolean): number {
+  const bootstrap = reader.bool('bootstrap', false)
+  const expect = reader.has('bootstrap_expect') ? reader.number('bootstrap_expect', 0, -1e9) : 0
+  const wrong = (message: string, fix: string): void =>
+    reader.problem('bootstrap_expect', message, fix)
+  if (expect < 0) {
+    wrong(
+      `bootstrap_expect cannot be ${expect}. Must be greater than or equal to zero`,
+      'use the number of servers you start, usually 3',
+    )
+  }
+  if (bootstrap && !server) {
+    reader.problem('bootstrap', "'bootstrap = true' requires 'server = true'", 'add -server')
+  }
+  if (expect > 0 && devMode) {
+    wrong("'bootstrap_expect > 0' not allowed in dev mode", 'remove it, or -dev')
+  } else if (expect > 0 && !server) {
+    wrong("'bootstrap_expect > 0' requires 'server = true'", 'add -server')
+  }
+  if (expect > 0 && bootstrap) {
+    wrong(
+      "'bootstrap_expect > 0' and 'bootstrap = true' are mutually exclusive",
+      'keep one of them; for a single server bootstrap_expect = 1',
+    )
+  }
+  warnAboutSize(reader, expect, bootstrap)
+  return devMode || bootstrap ? 1 : expect
+}
+
+function warnAboutSize(reader: RawReader, expect: number, bootstrap: boolean): void {
+  if (bootstrap) reader.warnings.push('bootstrap = true: do not enable unless necessary')
+  if (expect === 1) {
+    reader.warnings.push('BootstrapExpect is set to 1; this is the same as Bootstrap mode.')
+  } else if (expect === 2) {
+    reader.warnings.push(
+      'bootstrap_expect = 2: A cluster with 2 servers will provide no failure tolerance. Use 3 or 5.',
+    )
+  } else if (expect > 2 && expect % 2 === 0) {
+    reader.warnings.push(
+      'bootstrap_expect is even number: A cluster with an even number of servers does not achieve optimum fault tolerance. Use 3 or 5.',
+    )
+  }
+  if (expect > 1) reader.warnings.push(`bootstrap_expect > 0: expecting ${expect} servers`)
+}
+
+function resolveRetryJoin(reader: RawReader): readonly string[] {
+  const addresses = reader.list('retry_join')
+  for (const address of addresses) {
+    if (!/^\s*provider\s*=/.test(address)) continue
+    reader.problem(
+      'retry_join',
+      `retry_join: "${address}" is not supported: addresses cannot be looked up at a cloud provider`,
+      'name hosts: addresses, or host names of a DNS record that lists them',
+    )
+  }
+  return addresses
+}
+
+function resolveReconnectTimeout(reader: RawReader): number {
+  const key = 'reconnect_timeout'
+  const ms = reader.number(key, 72 * 3_600_000)
+  if (ms < RECONNECT_MIN_MS) {
+    reader.problem(key, `${key} must be >= 8h0m0s`, 'use 8h or more; the default is 72h')
+  }
+  return ms
+}
+
+function resolveDefaultRead(reader: RawReader): 'quorum' | 'lease' {
+  const key = 'performance.default_read'
+  const mode = reader.text(key, 'quorum')
+  if (mode === 'lease') return 'lease'
+  if (mode !== 'quorum') {
+    reader.problem(key, `${key} cannot be "${mode}"`, 'use "quorum" or "lease"')
+  }
+  return 'quorum'
+}
+
+function resolveAutopilot(reader: RawReader): AutopilotSettings {
+  const defaults = AUTOPILOT_DEFAULTS
+  return {
+    ...defaults,
+    cleanupDeadServers: reader.bool('autopilot.cleanup_dead_servers', defaults.cleanupDeadServers),
+    lastContactThresholdMs: reader.number(
+      'autopilot.last_contact_threshold',
+      defaults.lastContactThresholdMs,
+      1,
+    ),
+    maxTrailingLogs: reader.number('autopilot.max_trailing_logs', defaults.maxTrailingLogs),
+    minQuorum: reader.number('autopilot.min_quorum', defaults.minQuorum),
+    serverStabilizationTimeMs: reader.number(
+      'autopilot.server_stabilization_time',
+      defaults.serverStabilizationTimeMs,
+    ),
+  }
+}
+
+function resolveMultiplier(reader: RawReader, devMode: boolean): number {
+  const key = 'performance.raft_multiplier'
+  const multiplier = reader.number(key, devMode ? 1 : 5, -1e9)
+  if (multiplier < 1 || multiplier > 10) {
+    reader.problem(
+      key,
+      `performance.raft_multiplier cannot be ${multiplier}. Must be between 1 and 10`,
+      'use 1 on fast networks, 5 otherwise',
+    )
+  }
+  const protocol = reader.number('raft_protocol', 3, -1e9)
+  if (protocol !== 3) {
+    reader.problem(
+      'raft_protocol',
+      `raft_protocol version ${protocol} is not supported by this version of Fairlead`,
+      'remove the key',
+    )
+  }
+  return multiplier
+}

@@ -1,0 +1,10 @@
+/**
+ * Every decoder of bytes from disk, network or users that the fuzzer knows. A new decoder adds its row here.
+ */
+
+import type { FuzzTarget } from './target.ts'
+import { DISK_TARGETS } from './targets/disk.ts'
+import { TEXT_TARGETS } from './targets/text.ts'
+import { WIRE_TARGETS } from './targets/wire.ts'
+
+export const TARGETS: readonly FuzzTarget[] = [...DISK_TARGETS, ...WIRE_TARGETS, ...TEXT_TARGETS]

@@ -41,6 +41,7 @@ export const FORMAT_VERSION = 1
 const CRC_BYTES = 4
 const ENTRY_HEAD_BYTES = CRC_BYTES + 8 + 8 + 1
 const TWO_32 = 4_294_967_296
+const SERVER_ID_LENGTH_MAX = 255
 
 const KEYS = {
   hardState: 'h',
@@ -76,7 +77,8 @@ export function entryKey(generation: number, index: number): Uint8Array {
 export function decodeEntryKey(key: Uint8Array): { generation: number; index: number } | null {
   const view = asBuffer(key)
   if (view.length !== 13 || view[0] !== 0x65) return null
-  return { generation: view.readUInt32BE(1), index: readU64(view, 5) }
+  const index = readU64(view, 5)
+  return index === null ? null : { generation: view.readUInt32BE(1), index }
 }
 
 /** All entry keys of one generation with an index of at least `from`. */
@@ -103,13 +105,14 @@ export function decodeEntry(key: Uint8Array, stored: Uint8Array, index: LogIndex
   const value = unseal(key, stored)
   if (value === null || value.length < ENTRY_HEAD_BYTES) return null
   const type = TYPE_OF_CODE.get(value[20] as number)
-  if (type === undefined) return null
+  const [storedChain, storedTerm] = [readU64(value, 4), readU64(value, 12)]
+  if (type === undefined || storedChain === null || storedTerm === null) return null
   return {
     index,
-    term: term(readU64(value, 12)),
+    term: term(storedTerm),
     type,
     data: value.subarray(ENTRY_HEAD_BYTES),
-    chain: chain(readU64(value, 4)),
+    chain: chain(storedChain),
   }
 }
 
@@ -129,14 +132,18 @@ export function decodeHardState(stored: Uint8Array): HardStateRecord | null {
   const value = unseal(recordKey('hardState'), stored)
   if (value === null || value.length < 44) return null
   const vote = value.toString('utf8', 44)
+  const [seq, storedTerm, commit] = [readU64(value, 4), readU64(value, 12), readU64(value, 20)]
+  const [lastIndex, lastChain] = [readU64(value, 28), readU64(value, 36)]
+  if (seq === null || storedTerm === null || commit === null) return null
+  if (lastIndex === null || lastChain === null || vote.length > SERVER_ID_LENGTH_MAX) return null
   return {
-    seq: readU64(value, 4),
+    seq,
     hardState: {
-      term: term(readU64(value, 12)),
+      term: term(storedTerm),
       vote: vote === '' ? null : serverId(vote),
-      commit: logIndex(readU64(value, 20)),
+      commit: logIndex(commit),
     },
-    last: { index: logIndex(readU64(value, 28)), chain: chain(readU64(value, 36)) },
+    last: { index: logIndex(lastIndex), chain: chain(lastChain) },
   }
 }
 
@@ -152,13 +159,12 @@ export function encodeLogStart(record: LogStartRecord): Uint8Array {
 export function decodeLogStart(stored: Uint8Array): LogStartRecord | null {
   const value = unseal(recordKey('logStart'), stored)
   if (value === null || value.length !== 32) return null
+  const [index, anchorTerm] = [readU64(value, 8), readU64(value, 16)]
+  const anchorChain = readU64(value, 24)
+  if (index === null || anchorTerm === null || anchorChain === null) return null
   return {
     generation: value.readUInt32BE(4),
-    anchor: {
-      index: logIndex(readU64(value, 8)),
-      term: term(readU64(value, 16)),
-      chain: chain(readU64(value, 24)),
-    },
+    anchor: { index: logIndex(index), term: term(anchorTerm), chain: chain(anchorChain) },
   }
 }
 
@@ -170,7 +176,9 @@ export function encodeCommitHint(commit: LogIndex): Uint8Array {
 
 export function decodeCommitHint(stored: Uint8Array): LogIndex | null {
   const value = unseal(recordKey('commitHint'), stored)
-  return value === null || value.length !== 12 ? null : logIndex(readU64(value, 4))
+  if (value === null || value.length !== 12) return null
+  const commit = readU64(value, 4)
+  return commit === null ? null : logIndex(commit)
 }
 
 export function encodeIdentity(identity: StoredIdentity): Uint8Array {
@@ -181,7 +189,8 @@ export function decodeIdentity(stored: Uint8Array): (StoredIdentity & { format: 
   const document = decodeJson('identity', stored)
   if (document === null) return null
   const { serverId: id, clusterId, epoch, format } = document
-  if (typeof id !== 'string' || id === '' || typeof clusterId !== 'string') return null
+  if (typeof id !== 'string' || id === '' || id.length > SERVER_ID_LENGTH_MAX) return null
+  if (typeof clusterId !== 'string') return null
   if (typeof epoch !== 'number' || typeof format !== 'number') return null
   return { serverId: serverId(id), clusterId, epoch, format }
 }
@@ -241,8 +250,10 @@ function writeU64(target: Buffer, n: number, at: number): void {
   target.writeUInt32BE(n >>> 0, at + 4)
 }
 
-function readU64(source: Buffer, at: number): number {
-  return source.readUInt32BE(at) * TWO_32 + source.readUInt32BE(at + 4)
+/** @returns null for what is no exact JavaScript number: none of ours was ever so large */
+function readU64(source: Buffer, at: number): number | null {
+  const n = source.readUInt32BE(at) * TWO_32 + source.readUInt32BE(at + 4)
+  return Number.isSafeInteger(n) ? n : null
 }
 
 function isCount(value: unknown): value is number {

@@ -50,6 +50,8 @@ export const ERRORS = {
   NO_PATH_TO_DATACENTER: { httpStatus: 500, grpcStatus: NOT_FOUND, retryable: false },
   /** The write may or may not have been applied (raft.md 16.1). */
   OUTCOME_UNKNOWN: { httpStatus: 500, grpcStatus: DEADLINE_EXCEEDED, retryable: false },
+  /** The request had been applied before, and what came of it is no longer kept (raft.md 16.2). */
+  RESULT_FORGOTTEN: { httpStatus: 500, grpcStatus: DEADLINE_EXCEEDED, retryable: false },
   /** Not leader, transfer in progress, queue full: nothing was appended. */
   BUSY: { httpStatus: 500, grpcStatus: UNAVAILABLE, retryable: true },
   SHUTTING_DOWN: { httpStatus: 500, grpcStatus: UNAVAILABLE, retryable: true },

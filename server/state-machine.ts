@@ -2,15 +2,20 @@
  * The replicated state machine: committed bytes in, the state store's result out.
  *
  * Guarantees: every entry is decoded and applied exactly as it stands in the log, then shown to the
- * observers (the leader's timers) in order. Bytes that this build cannot decode stop the server: going on
- * without them would make it differ from the others.
+ * observers (the leader's timers) in order; a request that had been applied before is not. Bytes that this
+ * build cannot decode stop the server: going on without them would make it differ from the others.
  */
 
-import { decodeCommand } from '../core/catalog/codec.ts'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { decodeLogged, type LoggedCommand } from '../core/catalog/codec.ts'
 import type { ApplyResult, Command } from '../core/catalog/commands.ts'
+import { ImageReader } from '../core/catalog/image-reader.ts'
 import type { StateStoreApi } from '../core/catalog/store-api.ts'
 import { FairleadError } from '../core/errors.ts'
 import type { RaftStateMachine } from './raft/types.ts'
+
+/** An image is read in pieces of this size, with other work in between. */
+const PIECE_SIZE = 128 * 1024
 
 export interface AppliedCommand {
   readonly index: number
@@ -33,8 +38,9 @@ export class StateMachine implements RaftStateMachine {
 
   /** @throws FairleadError STORAGE_CORRUPT when the entry cannot be decoded */
   apply(index: number, data: Uint8Array): ApplyResult {
-    const command = this.#decode(index, data)
-    const result = this.#store.apply(index, command)
+    const { command, requestId } = this.#decode(index, data)
+    const result = this.#store.apply(index, command, requestId)
+    if (result.replayOf !== undefined) return result
     for (const observer of this.#observers) observer({ index, command, result })
     return result
   }
@@ -43,13 +49,20 @@ export class StateMachine implements RaftStateMachine {
     return this.#store.snapshot()
   }
 
-  restore(image: Iterable<Uint8Array>): void {
-    this.#store.restore(image)
+  async restore(image: AsyncIterable<Uint8Array>): Promise<void> {
+    const reader = new ImageReader()
+    for await (const chunk of image) {
+      for (let at = 0; at < chunk.length; at += PIECE_SIZE) {
+        reader.push(chunk.subarray(at, at + PIECE_SIZE))
+        await nextTurn()
+      }
+    }
+    this.#store.replace(reader.end())
   }
 
-  #decode(index: number, data: Uint8Array): Command {
+  #decode(index: number, data: Uint8Array): LoggedCommand {
     try {
-      return decodeCommand(data)
+      return decodeLogged(data)
     } catch (cause) {
       throw new FairleadError(
         'STORAGE_CORRUPT',

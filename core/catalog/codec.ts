@@ -1,28 +1,52 @@
 /**
  * Commands as bytes: what a Raft entry and a forwarded write carry. Pure.
  *
- * One version byte, then tagged JSON (json-codec.ts). Guarantees: decoding what was encoded gives an equal
- * command; anything else gives one FairleadError and no command. A kind or version from the future is
- * told apart from damage, because a server that meets one must stop before applying (raft.md 7).
- * Bound: COMMAND_SIZE_MAX bytes.
+ * Version 1 is that byte and tagged JSON (json-codec.ts); version 2 has the request's name in between: origin
+ * and boot, each with a byte for its length, and 8 bytes of number, big-endian. Guarantees: decoding what
+ * was encoded gives an equal command; anything else gives one FairleadError and no command. A kind or
+ * version from the future is told apart from damage, because a server that meets one must stop before
+ * applying (raft.md 7). Bound: COMMAND_SIZE_MAX bytes.
  */
 
 import { FairleadError } from '../errors.ts'
 import { commandShape } from './command-shape.ts'
 import type { Command } from './commands.ts'
-import { decodeJson, encodeJson } from './json-codec.ts'
+import { decodeJson, decodeUtf8, encodeJson } from './json-codec.ts'
+import { REQUEST_NAME_SIZE_MAX, type RequestId } from './request-id.ts'
 
 export const COMMAND_VERSION = 1
+export const NAMED_COMMAND_VERSION = 2
 export const COMMAND_SIZE_MAX = 32 * 1024 * 1024
 
-/** @throws FairleadError BAD_REQUEST (not data), TOO_LARGE */
-export function encodeCommand(command: Command): Uint8Array {
+const SEQ_SIZE = 8
+const TWO_32 = 4_294_967_296
+const UTF8_ENCODER = new TextEncoder()
+
+/** A command as it stands in the log. */
+export interface LoggedCommand {
+  readonly command: Command
+  /** Undefined for one that nobody will send twice. */
+  readonly requestId: RequestId | undefined
+}
+
+/** @throws FairleadError BAD_REQUEST (not data, or no valid name of a request), TOO_LARGE */
+export function encodeCommand(command: Command, requestId?: RequestId): Uint8Array {
   const body = encodeJson(command)
-  if (body.length >= COMMAND_SIZE_MAX) throw tooLarge(body.length + 1)
-  const out = new Uint8Array(body.length + 1)
-  out[0] = COMMAND_VERSION
-  out.set(body, 1)
+  const head = requestId === undefined ? Uint8Array.of(COMMAND_VERSION) : encodeHead(requestId)
+  const size = head.length + body.length
+  if (size > COMMAND_SIZE_MAX) throw tooLarge(size)
+  const out = new Uint8Array(size)
+  out.set(head)
+  out.set(body, head.length)
   return out
+}
+
+/**
+ * @returns a value that shares nothing with `bytes`
+ * @throws FairleadError as `decodeLogged`
+ */
+export function decodeCommand(bytes: Uint8Array): Command {
+  return decodeLogged(bytes).command
 }
 
 /**
@@ -30,14 +54,80 @@ export function encodeCommand(command: Command): Uint8Array {
  * @throws FairleadError BAD_REQUEST (damaged or not a command), NOT_SUPPORTED (a version or kind that this
  *   program does not know), TOO_LARGE
  */
-export function decodeCommand(bytes: Uint8Array): Command {
+export function decodeLogged(bytes: Uint8Array): LoggedCommand {
   if (bytes.length > COMMAND_SIZE_MAX) throw tooLarge(bytes.length)
   const version = bytes[0]
-  if (version === undefined) throw damaged('no bytes')
-  if (version !== COMMAND_VERSION) {
-    throw new FairleadError('NOT_SUPPORTED', `Unknown version ${version} of a command`)
+  switch (version) {
+    case undefined:
+      throw damaged('no bytes')
+    case COMMAND_VERSION:
+      return { command: decodeBody(bytes.subarray(1)), requestId: undefined }
+    case NAMED_COMMAND_VERSION: {
+      const { requestId, size } = decodeHead(bytes)
+      return { command: decodeBody(bytes.subarray(size)), requestId }
+    }
+    default:
+      throw new FairleadError('NOT_SUPPORTED', `Unknown version ${version} of a command`)
   }
-  const value = decodeJson(bytes.subarray(1))
+}
+
+/** @returns why this cannot name a request, undefined when it can */
+export function requestIdProblem({ origin, boot, seq }: RequestId): string | undefined {
+  const isName = (text: string): boolean =>
+    text !== '' && UTF8_ENCODER.encode(text).length <= REQUEST_NAME_SIZE_MAX
+  if (!isName(origin)) return `.origin: expected 1 to ${REQUEST_NAME_SIZE_MAX} bytes`
+  if (!isName(boot)) return `.boot: expected 1 to ${REQUEST_NAME_SIZE_MAX} bytes`
+  if (!Number.isSafeInteger(seq) || seq < 1) return '.seq: expected an integer of at least 1'
+  return undefined
+}
+
+function encodeHead(requestId: RequestId): Uint8Array {
+  const problem = requestIdProblem(requestId)
+  if (problem !== undefined) {
+    throw new FairleadError('BAD_REQUEST', `Cannot encode request id${problem}`)
+  }
+  const origin = UTF8_ENCODER.encode(requestId.origin)
+  const boot = UTF8_ENCODER.encode(requestId.boot)
+  const head = new Uint8Array(3 + origin.length + boot.length + SEQ_SIZE)
+  head[0] = NAMED_COMMAND_VERSION
+  head[1] = origin.length
+  head.set(origin, 2)
+  const bootAt = 2 + origin.length
+  head[bootAt] = boot.length
+  head.set(boot, bootAt + 1)
+  const seqAt = bootAt + 1 + boot.length
+  putWord(head, seqAt, Math.floor(requestId.seq / TWO_32))
+  putWord(head, seqAt + 4, requestId.seq % TWO_32)
+  return head
+}
+
+function decodeHead(bytes: Uint8Array): { readonly requestId: RequestId; readonly size: number } {
+  const bootAt = 2 + (bytes[1] ?? 0)
+  const seqAt = bootAt + 1 + (bytes[bootAt] ?? 0)
+  const size = seqAt + SEQ_SIZE
+  if (bytes.length < size) throw damaged('the name of its request is cut')
+  const requestId: RequestId = {
+    origin: decodeUtf8(bytes.subarray(2, bootAt)),
+    boot: decodeUtf8(bytes.subarray(bootAt + 1, seqAt)),
+    seq: wordAt(bytes, seqAt) * TWO_32 + wordAt(bytes, seqAt + 4),
+  }
+  const problem = requestIdProblem(requestId)
+  if (problem !== undefined) throw damaged(`request id${problem}`)
+  return { requestId, size }
+}
+
+function putWord(out: Uint8Array, at: number, word: number): void {
+  for (let i = 0; i < 4; i++) out[at + i] = (word >>> (24 - 8 * i)) & 0xff
+}
+
+function wordAt(bytes: Uint8Array, at: number): number {
+  let word = 0
+  for (let i = 0; i < 4; i++) word = word * 256 + (bytes[at + i] as number)
+  return word
+}
+
+function decodeBody(bytes: Uint8Array): Command {
+  const value = decodeJson(bytes)
   const kind = kindOf(value)
   if (kind === undefined) throw damaged('it has no kind')
   const shape = commandShape(kind)

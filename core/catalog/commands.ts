@@ -171,7 +171,15 @@ export type Command =
  * Outcome of apply. `value` by command kind: kv → boolean; session.create → id; txn → TxnResult[];
  * config.* and intention.replace with cas → boolean; ca.serial.take → number; ca.*.set → boolean; otherwise true.
  */
-export type ApplyResult =
+export type ApplyResult = Outcome & {
+  /**
+   * Present when this request had been applied before: the index of that. Nothing was done now; the rest is
+   * the recorded outcome.
+   */
+  readonly replayOf?: number
+}
+
+export type Outcome =
   | { readonly ok: true; readonly value: ApplyValue }
   | { readonly ok: false; readonly code: ErrorCode; readonly message: string }
   | { readonly ok: false; readonly code: 'TXN_FAILED'; readonly errors: readonly TxnError[] }

@@ -4,6 +4,7 @@
  * Lines of UTF-8: a header with the version, then one JSON array a line whose first element says what it
  * is, `end` with the number of lines last. Keys of objects are sorted and tables come in key order, so
  * equal states have equal bytes. Secondary indexes are left out and built again by the reader.
+ * Version 2 added the requests that were applied; version 1 is read still.
  */
 
 import {
@@ -15,15 +16,27 @@ import {
   serviceShape,
   sessionShape,
 } from './command-shape.ts'
-import { both, count, jsonObject, nullable, object, type Shape, text } from './shape.ts'
+import {
+  boolean,
+  both,
+  count,
+  either,
+  jsonObject,
+  listOf,
+  nullable,
+  object,
+  type Shape,
+  text,
+} from './shape.ts'
 
 export const IMAGE_MAGIC = 'fairlead-state'
-export const IMAGE_VERSION = 1
+export const IMAGE_VERSION = 2
 export const IMAGE_CHUNK_SIZE = 256 * 1024
 /** Longer than any record: a KV value is bounded far below. */
 export const IMAGE_LINE_SIZE_MAX = 64 * 1024 * 1024
 
 export const IMAGE_HEADER = `${IMAGE_MAGIC} ${IMAGE_VERSION}`
+export const READABLE_HEADERS: ReadonlySet<string> = new Set([`${IMAGE_MAGIC} 1`, IMAGE_HEADER])
 
 const indexed = object({ createIndex: count, modifyIndex: count })
 const onNode = both(indexed, object({ node: text }))
@@ -42,6 +55,20 @@ const indexes = object({
   serviceExtinction: count,
   destinationExtinction: count,
 })
+
+const outcome = either(
+  object({
+    ok: boolean,
+    value: (value) =>
+      typeof value === 'boolean' || typeof value === 'string' || typeof value === 'number'
+        ? undefined
+        : listOf(object({ type: text }))(value),
+  }),
+  either(
+    object({ ok: boolean, code: text, message: text }),
+    object({ ok: boolean, code: text, errors: listOf(object({ opIndex: count, what: text })) }),
+  ),
+)
 
 /** The fields of each kind of line after its name. */
 export const LINE_SHAPES = {
@@ -66,6 +93,21 @@ export const LINE_SHAPES = {
   ),
   'virtual-ip': both(object({ service: text, offset: count, virtualIp: text }), indexed),
   'free-offset': count,
+  'request-origin': object({
+    origin: text,
+    boot: text,
+    lastIndex: count,
+    seenAt: count,
+    runs: listOf(count),
+  }),
+  /** An answer of the origin above. */
+  request: object({
+    seq: count,
+    index: count,
+    at: count,
+    sizeBytes: count,
+    result: nullable(outcome),
+  }),
   end: object({ lines: count }),
 } as const satisfies Readonly<Record<string, Shape>>
 

@@ -8,15 +8,23 @@
 import { IMAGE_CHUNK_SIZE, IMAGE_HEADER, type LineName } from './image-format.ts'
 import { canonicalJsonText } from './json-codec.ts'
 import type { PersistentMap } from './persistent-map.ts'
+import type { RequestWindow } from './request-window.ts'
 import type { InstanceGroup, State } from './state.ts'
 
 const ENCODER = new TextEncoder()
 
+/** All that an image holds. */
+export interface ImageContents {
+  readonly state: State
+  /** Frozen: writing takes its time. */
+  readonly requests: RequestWindow
+}
+
 /** Chunks of about IMAGE_CHUNK_SIZE bytes; one with a long record is longer. */
-export function* writeImage(state: State): Generator<Uint8Array, void, undefined> {
+export function* writeImage(contents: ImageContents): Generator<Uint8Array, void, undefined> {
   let pending = `${IMAGE_HEADER}\n`
   let lines = 0
-  for (const line of linesOf(state)) {
+  for (const line of linesOf(contents)) {
     pending += `${line}\n`
     lines += 1
     if (pending.length < IMAGE_CHUNK_SIZE) continue
@@ -26,7 +34,7 @@ export function* writeImage(state: State): Generator<Uint8Array, void, undefined
   yield ENCODER.encode(`${pending}${lineOf('end', { lines })}\n`)
 }
 
-function* linesOf(state: State): Generator<string, void, undefined> {
+function* linesOf({ state, requests }: ImageContents): Generator<string, void, undefined> {
   const { lastIndex, clock, caSerial, offsetCounter, indexes } = state
   yield lineOf('meta', { lastIndex, clock, caSerial, offsetCounter, indexes })
   yield* catalogLines(state)
@@ -43,6 +51,7 @@ function* linesOf(state: State): Generator<string, void, undefined> {
   yield lineOf('ca-config', state.caConfig)
   yield* tableLines('virtual-ip', state.virtualIps)
   yield* tableLines('free-offset', state.freeOffsets)
+  yield* requestLines(requests)
 }
 
 function* catalogLines(state: State): Generator<string, void, undefined> {
@@ -63,6 +72,13 @@ function* groupLines(
   while (cursor.next()) {
     const { name, index } = cursor.value
     yield lineOf('group', { table, key: cursor.key, name, index })
+  }
+}
+
+function* requestLines(requests: RequestWindow): Generator<string, void, undefined> {
+  for (const { answers, ...origin } of requests.records()) {
+    yield lineOf('request-origin', origin)
+    for (const answer of answers) yield lineOf('request', answer)
   }
 }
 

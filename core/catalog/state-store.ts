@@ -10,14 +10,16 @@
 
 import { assert } from '../assert.ts'
 import type { ReadName, Reads } from '../rpc/reads.ts'
-import type { ApplyResult, Command } from './commands.ts'
+import type { ApplyResult, Command, Outcome } from './commands.ts'
 import { startDraft } from './draft.ts'
 import { execute } from './execute.ts'
 import type { FeedFrame, Topic, TopicKey } from './feed.ts'
 import { type FeedBounds, FeedHub } from './feed-hub.ts'
 import { readImage } from './image-reader.ts'
-import { writeImage } from './image-writer.ts'
+import { type ImageContents, writeImage } from './image-writer.ts'
 import { readState } from './read-state.ts'
+import type { RequestId } from './request-id.ts'
+import { type Answer, RequestWindow } from './request-window.ts'
 import { emptyState, type State } from './state.ts'
 import type { Evaluated, StateSnapshot, StateStoreApi, WatchKey } from './store-api.ts'
 import { deltasOf } from './topics.ts'
@@ -35,6 +37,7 @@ export class StateStore implements StateStoreApi {
   readonly #watches = new WatchRegistry()
   readonly #feeds: FeedHub
   #state: State = emptyState()
+  #requests = new RequestWindow()
   #isApplying = false
 
   constructor(options: StateStoreOptions) {
@@ -46,9 +49,21 @@ export class StateStore implements StateStoreApi {
     return this.#state.lastIndex
   }
 
-  apply(index: number, command: Command): ApplyResult {
+  apply(index: number, command: Command, requestId?: RequestId): ApplyResult {
     assert(!this.#isApplying, 'apply was called by a watch or a follower')
     assert(index > this.#state.lastIndex, 'apply needs an index above every earlier one')
+    if (requestId === undefined) return this.#execute(index, command)
+    const found = this.#requests.find(requestId)
+    if (found !== null) {
+      this.#state = { ...this.#state, lastIndex: index }
+      return replayed(found.answer)
+    }
+    const result = this.#execute(index, command)
+    this.#requests.record(requestId, index, this.#state.clock, result)
+    return result
+  }
+
+  #execute(index: number, command: Command): Outcome {
     const base = this.#state
     const draft = startDraft(base, index, this.#options.datacenter)
     const result = execute(draft, command)
@@ -76,13 +91,19 @@ export class StateStore implements StateStoreApi {
   }
 
   snapshot(): StateSnapshot {
-    return new Snapshot(this.#state)
+    return new Snapshot({ state: this.#state, requests: this.#requests.freeze() })
   }
 
   /** @throws FairleadError STORAGE_CORRUPT | NOT_SUPPORTED; the state then is as before */
   restore(image: Iterable<Uint8Array>): void {
-    this.#state = readImage(image)
-    this.#feeds.restart(this.#state)
+    this.replace(readImage(image))
+  }
+
+  replace({ state, requests }: ImageContents): void {
+    assert(!this.#isApplying, 'the state was replaced by a watch or a follower')
+    this.#state = state
+    this.#requests = requests
+    this.#feeds.restart(state)
     this.#watches.fireAll()
   }
 
@@ -102,26 +123,36 @@ export class StateStore implements StateStoreApi {
 }
 
 class Snapshot implements StateSnapshot {
-  readonly #state: State
+  readonly #contents: ImageContents
 
-  constructor(state: State) {
-    this.#state = state
+  constructor(contents: ImageContents) {
+    this.#contents = contents
   }
 
   get lastIndex(): number {
-    return this.#state.lastIndex
+    return this.#contents.state.lastIndex
   }
 
   read<N extends ReadName>(name: N, request: Reads[N]['request']): Evaluated<N> {
-    return readState(this.#state, name, request)
+    return readState(this.#contents.state, name, request)
   }
 
   caProvider(): CaProviderState | null {
-    return this.#state.caProvider
+    return this.#contents.state.caProvider
   }
 
   image(): Iterable<Uint8Array> {
-    const state = this.#state
-    return { [Symbol.iterator]: () => writeImage(state) }
+    const contents = this.#contents
+    return { [Symbol.iterator]: () => writeImage(contents) }
   }
+}
+
+function replayed(answer: Answer | null): ApplyResult {
+  if (answer?.result) return { ...answer.result, replayOf: answer.index }
+  const what =
+    answer === null
+      ? 'The request was sent before and its outcome is no longer known'
+      : `The request was applied at index ${answer.index} and its result, being large, was not kept`
+  const replayOf = answer === null ? {} : { replayOf: answer.index }
+  return { ok: false, code: 'RESULT_FORGOTTEN', message: what, ...replayOf }
 }

@@ -8,6 +8,8 @@
 import type { ReadName, ReadReply, Reads } from '../rpc/reads.ts'
 import type { ApplyResult, Command } from './commands.ts'
 import type { FeedFrame, Topic, TopicKey } from './feed.ts'
+import type { ImageContents } from './image-writer.ts'
+import type { RequestId } from './request-id.ts'
 import type { CaProviderState } from './types.ts'
 
 /** What a read depended on: firing any of these keys may change its result. Opaque to callers. */
@@ -45,11 +47,18 @@ export interface StateStoreApi extends StateReader {
    * has changed and before this returns; their callbacks must not call apply.
    *
    * @param index Raft index of the entry; greater than every earlier one
+   * @param requestId of a write that may come twice: the second time nothing changes and nobody is woken
    */
-  apply(index: number, command: Command): ApplyResult
+  apply(index: number, command: Command, requestId?: RequestId): ApplyResult
   snapshot(): StateSnapshot
-  /** Replaces everything by an image. Every watch fires; every feed gets a new snapshot frame. */
+  /**
+   * Replaces everything by an image. Every watch fires; every feed gets a new snapshot frame.
+   *
+   * @throws FairleadError STORAGE_CORRUPT | NOT_SUPPORTED; the state is as before then
+   */
   restore(image: Iterable<Uint8Array>): void
+  /** The second half of `restore`, for who reads an image in pieces (image-reader.ts). */
+  replace(contents: ImageContents): void
   /** Calls `onChange` at most once, at the first change of any key. @returns cancel, idempotent */
   watchOnce(keys: readonly WatchKey[], onChange: () => void): () => void
   /**

@@ -8,6 +8,7 @@
 
 import { encodeCommand } from '../../core/catalog/codec.ts'
 import type { ApplyResult, Command } from '../../core/catalog/commands.ts'
+import type { RequestId } from '../../core/catalog/request-id.ts'
 import { FairleadError } from '../../core/errors.ts'
 import type { WriteResult } from '../../core/rpc/server-api.ts'
 import type { Clock, WallTime } from '../../core/time.ts'
@@ -28,18 +29,17 @@ export class CommandWriter {
   }
 
   /**
-   * One attempt.
+   * One attempt. With a request id it may be repeated: the answer is then that of the first time.
    *
    * @throws FairleadError of `RaftNodeApi.propose`, or the code with which apply refused (REJECTED, …)
    */
-  async write(command: Command): Promise<WriteResult> {
-    const applied = await this.#deps.raft.propose(encodeCommand(this.#stamp(command)))
+  async write(command: Command, requestId?: RequestId): Promise<WriteResult> {
+    const applied = await this.#deps.raft.propose(encodeCommand(this.#stamp(command), requestId))
     const result = applied.result as ApplyResult
-    if (result.ok) return { ok: true, index: applied.index, value: result.value }
-    if (result.code === 'TXN_FAILED') {
-      return { ok: false, index: applied.index, txnErrors: result.errors }
-    }
-    throw new FairleadError(result.code, result.message, { facts: { index: applied.index } })
+    const index = result.replayOf ?? applied.index
+    if (result.ok) return { ok: true, index, value: result.value }
+    if (result.code === 'TXN_FAILED') return { ok: false, index, txnErrors: result.errors }
+    throw new FairleadError(result.code, result.message, { facts: { index } })
   }
 
   #stamp(command: Command): Command {

@@ -10,6 +10,7 @@ import {
   COMMAND_SIZE_MAX,
   COMMAND_VERSION,
   decodeCommand,
+  decodeLogged,
   encodeCommand,
 } from '../../../../core/catalog/codec.ts'
 import type { Command } from '../../../../core/catalog/commands.ts'
@@ -207,7 +208,7 @@ describe('commands as bytes', () => {
         return thrown instanceof FairleadError ? thrown.code : thrown
       }
     }
-    assert.equal(code(Uint8Array.of(2, 123, 125)), 'NOT_SUPPORTED')
+    assert.equal(code(Uint8Array.of(3, 123, 125)), 'NOT_SUPPORTED')
     assert.equal(code(bytesOf({ kind: 'later' })), 'NOT_SUPPORTED')
     assert.equal(code(bytesOf({ kind: 'constructor' })), 'NOT_SUPPORTED')
     assert.equal(code(bytesOf({ kind: 5 })), 'BAD_REQUEST')
@@ -215,6 +216,46 @@ describe('commands as bytes', () => {
     assert.equal(code(bytesOf(null)), 'BAD_REQUEST')
     assert.equal(code(new Uint8Array(0)), 'BAD_REQUEST')
     assert.equal(code(bytesOf({ kind: 'noop' })), 'noop')
+  })
+
+  it('carries the name of a request', () => {
+    const name = fc.string({ minLength: 1, maxLength: 16, unit: 'grapheme' }).filter(fitsName)
+    const seqs = fc.oneof(fc.integer({ min: 1 }), fc.maxSafeInteger().map(atLeastOne))
+    fc.assert(
+      fc.property(name, name, seqs, (origin, boot, seq) => {
+        const requestId = { origin, boot, seq }
+        const bytes = encodeCommand({ kind: 'noop' }, requestId)
+        assert.deepEqual(decodeLogged(bytes), { command: { kind: 'noop' }, requestId })
+        for (let size = 0; size < bytes.length; size++) {
+          assert.throws(() => decodeLogged(bytes.subarray(0, size)), { code: 'BAD_REQUEST' })
+        }
+      }),
+    )
+    assert.equal(decodeLogged(encodeCommand({ kind: 'noop' })).requestId, undefined)
+  })
+
+  it('refuses a name of a request that is none', () => {
+    const good = { origin: 'a', boot: 'b', seq: 1 }
+    const bad = [{ origin: '' }, { boot: '' }, { origin: 'x'.repeat(65) }, { seq: 0 }, { seq: 1.5 }]
+    for (const part of bad) {
+      assert.throws(() => encodeCommand({ kind: 'noop' }, { ...good, ...part }), {
+        code: 'BAD_REQUEST',
+      })
+    }
+    const bytes = encodeCommand({ kind: 'noop' }, good)
+    const edits: readonly (readonly [at: number, byte: number])[] = [
+      [1, 0],
+      [1, 255],
+      [2, 0xff],
+      [3, 0],
+      [5, 0xff],
+      [12, 0],
+    ]
+    for (const [at, byte] of edits) {
+      const damaged = bytes.slice()
+      damaged[at] = byte
+      assert.throws(() => decodeLogged(damaged), { code: 'BAD_REQUEST' }, `byte ${at}`)
+    }
   })
 
   it('refuses what is larger than a log entry may be', () => {
@@ -282,6 +323,14 @@ describe('commands as bytes', () => {
     )
   })
 })
+
+function fitsName(text: string): boolean {
+  return Buffer.byteLength(text) <= 64 && Buffer.from(text).toString() === text
+}
+
+function atLeastOne(seq: number): number {
+  return Math.max(1, Math.abs(seq))
+}
 
 function throwsOnlyDocumented(act: () => unknown): void {
   try {

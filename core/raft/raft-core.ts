@@ -21,10 +21,11 @@ import { ConfigStack } from './config-stack.ts'
 import { type Configuration, isSoleVoter, memberIds } from './configuration.ts'
 import { campaign, countOwnVote, tickElection } from './election.ts'
 import { propose, tickLeader } from './leader.ts'
+import type { ProgressMode } from './progress.ts'
 import { RaftLog } from './raft-log.ts'
 import { requestRead, startReadRound } from './read-index.ts'
 import { receive } from './receive.ts'
-import { drawElectionTimeout, halt, isPromotable } from './roles.ts'
+import { drawElectionTimeout, halt, isPromotable, isRecovering } from './roles.ts'
 import { emptyOutbox, leaderOf, type RaftState } from './state.ts'
 import {
   type AppendJob,
@@ -58,6 +59,15 @@ const DEFAULTS = {
   preVote: true,
   checkQuorum: true,
 } as const
+
+/** What the leader knows of a peer. */
+export interface PeerView {
+  readonly match: LogIndex
+  readonly mode: ProgressMode
+  readonly isRecentlyActive: boolean
+  /** It came back without data that it had acknowledged (10.6). */
+  readonly isAmnesiac: boolean
+}
 
 export class RaftCore {
   readonly #state: RaftState
@@ -224,6 +234,37 @@ export class RaftCore {
     const role = this.#state.role
     if (role.kind !== 'leader') return new Map()
     return new Map([...role.progress].map(([id, progress]) => [id, progress.match]))
+  }
+
+  /** Where the active configuration stands in the log. */
+  get configurationIndex(): LogIndex {
+    return this.#state.configs.activeIndex
+  }
+
+  /** Acknowledged entries are damaged here and being fetched again (PersistedState.damagedTo). */
+  get isRecovering(): boolean {
+    return isRecovering(this.#state)
+  }
+
+  /** To whom leadership is being handed over; null when it is not (11). */
+  get transferTarget(): ServerId | null {
+    return null
+  }
+
+  /** The leader's lease holds at this moment (8.3); false elsewhere. */
+  get holdsLease(): boolean {
+    return false
+  }
+
+  /** What the leader knows of each peer, for status and for compaction; empty unless leading. */
+  get peers(): ReadonlyMap<ServerId, PeerView> {
+    const role = this.#state.role
+    if (role.kind !== 'leader') return new Map()
+    return new Map(
+      [...role.progress].map(([id, { match, mode, isRecentlyActive }]) => {
+        return [id, { match, mode, isRecentlyActive, isAmnesiac: false }]
+      }),
+    )
   }
 
   /** What a snapshot of the state at `index` has to record; `index` must be applied and in the log. */

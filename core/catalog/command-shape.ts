@@ -226,6 +226,17 @@ export const caRootShape = object({
   privateKeyBits: integer,
 })
 
+export const autopilotShape = object({
+  cleanupDeadServers: boolean,
+  lastContactThresholdMs: count,
+  maxTrailingLogs: count,
+  minQuorum: count,
+  serverStabilizationTimeMs: count,
+  redundancyZoneTag: text,
+  disableUpgradeMigration: boolean,
+  upgradeVersionTag: text,
+})
+
 const COMMANDS: Readonly<Record<Command['kind'], Shape>> = {
   register: object({ request: registerRequest }, { now: count }),
   deregister: object(
@@ -257,6 +268,7 @@ const COMMANDS: Readonly<Record<Command['kind'], Shape>> = {
     cas: count,
   }),
   'ca.serial.take': object({ count }),
+  'autopilot.config.set': object({ config: autopilotShape }, { cas: count }),
   noop: object({}),
 }
 

@@ -7,6 +7,7 @@
  */
 
 import type { ErrorCode } from '../errors.ts'
+import type { AutopilotSettingsRequest } from '../rpc/operator.ts'
 import type { WallTime } from '../time.ts'
 import type {
   CaConfig,
@@ -164,12 +165,19 @@ export type Command =
     }
   /** Takes `count` serial numbers; the result value is the first of them. */
   | { readonly kind: 'ca.serial.take'; readonly count: number }
+  /** Replaces all settings. `cas` is the expected modifyIndex, 0 for none yet. */
+  | {
+      readonly kind: 'autopilot.config.set'
+      readonly config: AutopilotSettingsRequest
+      readonly cas?: number
+    }
   /** Nothing changes; proves that the leader can commit. */
   | { readonly kind: 'noop' }
 
 /**
  * Outcome of apply. `value` by command kind: kv → boolean; session.create → id; txn → TxnResult[];
- * config.* and intention.replace with cas → boolean; ca.serial.take → number; ca.*.set → boolean; otherwise true.
+ * config.* and intention.replace with cas → boolean; ca.serial.take → number; ca.*.set and
+ * autopilot.config.set → boolean; otherwise true.
  */
 export type ApplyResult = Outcome & {
   /**

@@ -6,6 +6,7 @@
  */
 
 import { assertNever } from '../assert.ts'
+import { setAutopilotConfig } from './autopilot-config.ts'
 import { setCaConfig, setCaRoots, takeSerials } from './ca.ts'
 import type { ApplyResult, ApplyValue, Command } from './commands.ts'
 import { deleteConfigEntry, setConfigEntry } from './config-entries.ts'
@@ -65,6 +66,8 @@ function dispatch(draft: Draft, command: Command): ApplyResult {
       return valueOrRefusal(setCaRoots(draft, command))
     case 'ca.serial.take':
       return valueOrRefusal(takeSerials(draft, command.count))
+    case 'autopilot.config.set':
+      return valueOrRefusal(setAutopilotConfig(draft, command))
     case 'noop':
       return DONE
     default:

@@ -4,10 +4,11 @@
  * Lines of UTF-8: a header with the version, then one JSON array a line whose first element says what it
  * is, `end` with the number of lines last. Keys of objects are sorted and tables come in key order, so
  * equal states have equal bytes. Secondary indexes are left out and built again by the reader.
- * Version 2 added the requests that were applied; version 1 is read still.
+ * Version 2 added autopilot's settings and the requests that were applied; version 1 is read still.
  */
 
 import {
+  autopilotShape,
   caRootShape,
   checkShape,
   intentionShape,
@@ -41,7 +42,7 @@ export const READABLE_HEADERS: ReadonlySet<string> = new Set([`${IMAGE_MAGIC} 1`
 const indexed = object({ createIndex: count, modifyIndex: count })
 const onNode = both(indexed, object({ node: text }))
 
-const indexes = object({
+const tables = {
   nodes: count,
   services: count,
   checks: count,
@@ -54,7 +55,9 @@ const indexes = object({
   virtualIps: count,
   serviceExtinction: count,
   destinationExtinction: count,
-})
+}
+
+const indexes = object(tables, { autopilot: count })
 
 const outcome = either(
   object({
@@ -91,6 +94,7 @@ export const LINE_SHAPES = {
   'ca-config': nullable(
     both(object({ clusterId: text, provider: text, config: jsonObject }), indexed),
   ),
+  autopilot: both(autopilotShape, indexed),
   'virtual-ip': both(object({ service: text, offset: count, virtualIp: text }), indexed),
   'free-offset': count,
   'request-origin': object({

@@ -8,6 +8,7 @@
  * Bound: IMAGE_LINE_SIZE_MAX bytes a line.
  */
 
+import type { AutopilotConfig } from '../autopilot/types.ts'
 import { FairleadError } from '../errors.ts'
 import { putCheck } from './check-table.ts'
 import { configKey } from './config-entries.ts'
@@ -244,6 +245,9 @@ const LOADERS: Readonly<Record<Exclude<LineName, 'end'>, Loader>> = {
   },
   'ca-config': ({ draft }, content) => {
     draft.next.caConfig = content as CaConfig | null
+  },
+  autopilot: ({ draft }, content) => {
+    draft.next.autopilot = content as AutopilotConfig
   },
   'virtual-ip': ({ draft }, content) => {
     const record = content as VirtualIpRecord

@@ -49,6 +49,7 @@ function* linesOf({ state, requests }: ImageContents): Generator<string, void, u
   for (const root of state.caRoots) yield lineOf('ca-root', root)
   yield lineOf('ca-provider', state.caProvider)
   yield lineOf('ca-config', state.caConfig)
+  if (state.autopilot !== null) yield lineOf('autopilot', state.autopilot)
   yield* tableLines('virtual-ip', state.virtualIps)
   yield* tableLines('free-offset', state.freeOffsets)
   yield* requestLines(requests)

@@ -66,6 +66,7 @@ const READS: { readonly [N in ReadName]: Read<N> } = {
   'config.list': readConfigEntries,
   'ca.roots': readRoots,
   'ca.config': readCaConfig,
+  'autopilot.config': readAutopilotConfig,
 }
 
 export function readState<N extends ReadName>(
@@ -201,6 +202,15 @@ function readCaConfig(state: State): Evaluated<'ca.config'> {
     state.indexes.caConfig,
     watch,
     state.caConfig !== null,
+  )
+}
+
+function readAutopilotConfig(state: State): Evaluated<'autopilot.config'> {
+  return evaluated<'autopilot.config'>(
+    state.autopilot,
+    state.indexes.autopilot,
+    [tableWatch('autopilot')],
+    state.autopilot !== null,
   )
 }
 

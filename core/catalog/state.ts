@@ -7,6 +7,7 @@
  * unambiguous. Secondary indexes hold nothing that the tables do not say: the image leaves them out.
  */
 
+import type { AutopilotConfig } from '../autopilot/types.ts'
 import { KEY_SEPARATOR } from './key-order.ts'
 import { PersistentMap } from './persistent-map.ts'
 import type {
@@ -37,6 +38,7 @@ export interface TableIndexes {
   readonly caRoots: number
   readonly caConfig: number
   readonly virtualIps: number
+  readonly autopilot: number
   /** The last time that the last instance of some service name went away. */
   readonly serviceExtinction: number
   /** The same for the destinations of proxies. */
@@ -121,6 +123,9 @@ export interface State {
   /** The last serial number given out. */
   readonly caSerial: number
 
+  /** Null until the first leader has written them. */
+  readonly autopilot: AutopilotConfig | null
+
   readonly virtualIps: PersistentMap<VirtualIpRecord>
   /** Index key of an offset → the offset: given back, to be used again before the counter grows. */
   readonly freeOffsets: PersistentMap<number>
@@ -139,6 +144,7 @@ export const EMPTY_INDEXES: TableIndexes = {
   caRoots: 0,
   caConfig: 0,
   virtualIps: 0,
+  autopilot: 0,
   serviceExtinction: 0,
   destinationExtinction: 0,
 }
@@ -170,6 +176,7 @@ export function emptyState(): State {
     caProvider: null,
     caConfig: null,
     caSerial: 0,
+    autopilot: null,
     virtualIps: PersistentMap.empty(),
     freeOffsets: PersistentMap.empty(),
     offsetCounter: 0,

@@ -6,6 +6,7 @@
  * A reply's index follows http-api.md section 4, "Which index is returned".
  */
 
+import type { AutopilotConfig } from '../autopilot/types.ts'
 import type { TxnOp, TxnResult } from '../catalog/commands.ts'
 import type {
   CaConfig,
@@ -108,6 +109,7 @@ export interface Reads {
   'config.list': { request: { readonly entryKind: string }; reply: readonly ConfigEntryRecord[] }
   'ca.roots': { request: Record<string, never>; reply: CaRoots }
   'ca.config': { request: Record<string, never>; reply: CaConfig | null }
+  'autopilot.config': { request: Record<string, never>; reply: AutopilotConfig | null }
 }
 
 export type ReadName = keyof Reads

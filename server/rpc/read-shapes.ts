@@ -52,6 +52,7 @@ const READS: Readonly<Record<ReadName, Shape>> = {
   'config.list': object({ entryKind: text }),
   'ca.roots': object({}),
   'ca.config': object({}),
+  'autopilot.config': object({}),
 }
 
 const shapes = new Map<string, Shape>(Object.entries(READS))

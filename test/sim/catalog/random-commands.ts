@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import type { Command, KvOp, TxnOp } from '../../../core/catalog/commands.ts'
 import { wallTime } from '../../../core/time.ts'
 import {
+  AUTOPILOT,
   check,
   kvWrite,
   registration,
@@ -290,6 +291,14 @@ const meshCommand: fc.Arbitrary<Command> = fc.oneof(
     provider: { rootId: ids[0] ?? '', privateKeyPem: 'key' },
     cas,
   })),
+  fc.record(
+    {
+      kind: fc.constant('autopilot.config.set' as const),
+      config: fc.boolean().map((cleanupDeadServers) => ({ ...AUTOPILOT, cleanupDeadServers })),
+      cas: index,
+    },
+    { requiredKeys: ['kind', 'config'] },
+  ),
   fc.record({
     kind: fc.constant('ca.serial.take' as const),
     count: fc.integer({ min: 0, max: 3 }),

@@ -48,6 +48,7 @@ const EVERY_READ: readonly Question[] = [
   ask('config.get', { entryKind: 'mesh', name: 'web' }),
   ask('ca.roots', {}),
   ask('ca.config', {}),
+  ask('autopilot.config', {}),
   ...NODES.flatMap((node) => [
     ask('catalog.node', { node }),
     ask('health.node', { node }),

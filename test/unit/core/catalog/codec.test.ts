@@ -24,6 +24,7 @@ import { StateStore } from '../../../../core/catalog/state-store.ts'
 import { FairleadError } from '../../../../core/errors.ts'
 import { wallTime } from '../../../../core/time.ts'
 import {
+  AUTOPILOT,
   check,
   Driver,
   imageText,
@@ -82,6 +83,7 @@ const COMMANDS: readonly Command[] = [
   { kind: 'config.delete', entryKind: 'mesh', name: 'mesh' },
   { kind: 'ca.config.set', config: { clusterId: 'c', provider: 'consul', config: {} } },
   { kind: 'ca.serial.take', count: 2 },
+  { kind: 'autopilot.config.set', config: AUTOPILOT, cas: 0 },
   { kind: 'noop' },
 ]
 

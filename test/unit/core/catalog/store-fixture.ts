@@ -19,6 +19,7 @@ import type {
   ServiceDefinition,
   SessionRecord,
 } from '../../../../core/catalog/types.ts'
+import type { AutopilotSettingsRequest } from '../../../../core/rpc/operator.ts'
 import type { ReadName, ReadReply, Reads } from '../../../../core/rpc/reads.ts'
 import { wallTime } from '../../../../core/time.ts'
 
@@ -125,6 +126,17 @@ export function session(
     serviceChecks: null,
     ...given,
   }
+}
+
+export const AUTOPILOT: AutopilotSettingsRequest = {
+  cleanupDeadServers: true,
+  lastContactThresholdMs: 200,
+  maxTrailingLogs: 250,
+  minQuorum: 0,
+  serverStabilizationTimeMs: 10_000,
+  redundancyZoneTag: '',
+  disableUpgradeMigration: false,
+  upgradeVersionTag: '',
 }
 
 export class Driver {

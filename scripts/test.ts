@@ -44,7 +44,10 @@ const STAGES: readonly Stage[] = [
   { name: 'types', command: [bin('tsc'), '--noEmit'] },
   { name: 'dead', command: [bin('knip')] },
   { name: 'architecture', globs: ['test/architecture/**/*.test.ts'] },
-  { name: 'unit', globs: ['test/unit/**/*.test.ts', 'test/contract/**/*.test.ts'] },
+  {
+    name: 'unit',
+    globs: ['test/unit/**/*.test.ts', 'test/contract/**/*.test.ts', 'test/history/**/*.test.ts'],
+  },
   { name: 'sim', globs: ['test/sim/**/*.test.ts'] },
   { name: 'integration', globs: ['test/integration/**/*.test.ts'] },
   { name: 'e2e', globs: ['test/e2e/**/*.test.ts'], concurrency: 2 },

@@ -39,6 +39,8 @@ export interface LogStartRecord {
 
 export const FORMAT_VERSION = 1
 const CRC_BYTES = 4
+/** One below what fits, so that the end of its range of keys can be written. */
+const GENERATION_MAX = 0xffff_fffe
 const ENTRY_HEAD_BYTES = CRC_BYTES + 8 + 8 + 1
 const TWO_32 = 4_294_967_296
 const SERVER_ID_LENGTH_MAX = 255
@@ -49,6 +51,7 @@ const KEYS = {
   logStart: 'g',
   snapshot: 's',
   commitHint: 'c',
+  damage: 'd',
 } as const
 
 export type RecordName = keyof typeof KEYS
@@ -77,8 +80,9 @@ export function entryKey(generation: number, index: number): Uint8Array {
 export function decodeEntryKey(key: Uint8Array): { generation: number; index: number } | null {
   const view = asBuffer(key)
   if (view.length !== 13 || view[0] !== 0x65) return null
+  const generation = view.readUInt32BE(1)
   const index = readU64(view, 5)
-  return index === null ? null : { generation: view.readUInt32BE(1), index }
+  return index === null || generation > GENERATION_MAX ? null : { generation, index }
 }
 
 /** All entry keys of one generation with an index of at least `from`. */
@@ -161,24 +165,27 @@ export function decodeLogStart(stored: Uint8Array): LogStartRecord | null {
   if (value === null || value.length !== 32) return null
   const [index, anchorTerm] = [readU64(value, 8), readU64(value, 16)]
   const anchorChain = readU64(value, 24)
+  const generation = value.readUInt32BE(4)
   if (index === null || anchorTerm === null || anchorChain === null) return null
+  if (generation > GENERATION_MAX) return null
   return {
-    generation: value.readUInt32BE(4),
+    generation,
     anchor: { index: logIndex(index), term: term(anchorTerm), chain: chain(anchorChain) },
   }
 }
 
-export function encodeCommitHint(commit: LogIndex): Uint8Array {
+/** How far entries were acknowledged (`damage`), or a hint at what is committed. */
+export function encodeIndex(name: 'commitHint' | 'damage', index: LogIndex): Uint8Array {
   const value = Buffer.allocUnsafe(12)
-  writeU64(value, commit, 4)
-  return seal(recordKey('commitHint'), value)
+  writeU64(value, index, 4)
+  return seal(recordKey(name), value)
 }
 
-export function decodeCommitHint(stored: Uint8Array): LogIndex | null {
-  const value = unseal(recordKey('commitHint'), stored)
+export function decodeIndex(name: 'commitHint' | 'damage', stored: Uint8Array): LogIndex | null {
+  const value = unseal(recordKey(name), stored)
   if (value === null || value.length !== 12) return null
-  const commit = readU64(value, 4)
-  return commit === null ? null : logIndex(commit)
+  const index = readU64(value, 4)
+  return index === null ? null : logIndex(index)
 }
 
 export function encodeIdentity(identity: StoredIdentity): Uint8Array {
@@ -191,7 +198,7 @@ export function decodeIdentity(stored: Uint8Array): (StoredIdentity & { format: 
   const { serverId: id, clusterId, epoch, format } = document
   if (typeof id !== 'string' || id === '' || id.length > SERVER_ID_LENGTH_MAX) return null
   if (typeof clusterId !== 'string') return null
-  if (typeof epoch !== 'number' || typeof format !== 'number') return null
+  if (!isCount(epoch) || !isCount(format)) return null
   return { serverId: serverId(id), clusterId, epoch, format }
 }
 

@@ -40,19 +40,26 @@ export interface StoredLog {
 
 /** What start-up verification found (14.5). */
 export type LogVerdict =
+  /** Nothing was ever acknowledged here; with an identity when the server was adopted before. */
   | { readonly kind: 'empty'; readonly identity: StoredIdentity | null }
   | { readonly kind: 'consistent'; readonly log: StoredLog }
-  /** Data that was acknowledged is damaged or gone; the rest is good. Must not vote, campaign or ack. */
-  | {
-      readonly kind: 'recovering'
-      readonly reason: string
-      readonly lastGood: LogPosition
-      /** End of the log as last written; entries of (lastGood, damagedTo] are in doubt. */
-      readonly damagedTo: LogIndex
-      readonly isVoteLost: boolean
-    }
+  | RecoveringLog
+  /** What this server voted for is not known: its id is spent, it must rejoin with a new one. */
+  | { readonly kind: 'retired'; readonly reason: string }
   /** Contradictory beyond repair. */
   | { readonly kind: 'corrupt'; readonly reason: string }
+
+/**
+ * Entries that were acknowledged are damaged or gone. Must not vote, campaign or acknowledge until they are
+ * back, up to `damagedTo` at least; the store remembers that over restarts until `recovered` is called.
+ */
+export interface RecoveringLog {
+  readonly kind: 'recovering'
+  readonly reason: string
+  /** The proven prefix, which may be empty; its commit index is not beyond it. */
+  readonly log: StoredLog
+  readonly damagedTo: LogIndex
+}
 
 export interface LogStore {
   /** Reads and proves everything, and sweeps what an interrupted compaction left. Call once, first. */
@@ -60,16 +67,38 @@ export interface LogStore {
   /** Writes identity, first entries and hard state of a new server in one batch. */
   initialize(identity: StoredIdentity, job: Omit<AppendJob, 'token'>): Promise<void>
   /**
-   * Executes jobs in order as one synced write.
+   * A server without entries joins a cluster, or moves on to a later epoch of its own.
+   *
+   * @throws FairleadError STORAGE_FAILED
+   */
+  saveIdentity(identity: StoredIdentity): Promise<void>
+  /**
+   * Disaster recovery (13.2), for an offline tool and after `load`: identity and a log that begins with
+   * `job.snapshot`, whose image is durable, replace everything in one batch; known damage is forgotten.
+   */
+  rewrite(identity: StoredIdentity, job: Omit<AppendJob, 'token'>): Promise<void>
+  /**
+   * After a `consistent` or `recovering` load, when no good snapshot reaches down to the first entry:
+   * forgets the log and keeps term and vote. An image of the leader (`AppendJob.snapshot`) or entries from
+   * 1 on come next. Written with the first append job.
+   */
+  startOver(reason: string): RecoveringLog
+  /** All that `recovering` was about is durable again; before the first vote or acknowledgement. */
+  recovered(): Promise<void>
+  /**
+   * Executes jobs in order as one synced write. A log that a job replaced is swept in the background.
    *
    * @throws FairleadError STORAGE_FAILED; the store is unusable from then on
    */
   append(jobs: readonly AppendJob[]): Promise<void>
   /** A hint, not synced: at most once a second. Never above what is durable. */
   saveCommitHint(commit: LogIndex): Promise<void>
-  /** Only after the snapshot itself is durable. */
+  /** Only after the snapshot itself is durable. Does nothing when a newer one is recorded. */
   saveSnapshotPointer(pointer: SnapshotPointer): Promise<void>
-  /** Moves the start of the log up to just above `anchor`; the entries themselves are deleted in pieces. */
+  /**
+   * Moves the start of the log up to just above `anchor`; the entries themselves are deleted in pieces.
+   * Does nothing when the log starts above it already.
+   */
   compact(anchor: LogPosition): Promise<void>
   close(): Promise<void>
 }

@@ -1,61 +1,56 @@
 /**
- * The Raft log over a key-value store: layout, batches, start-up verification (Raft specification 14.2-14.5).
+ * The Raft log over a key-value store: layout, batches, order of writes (Raft specification 14.2-14.3).
  *
  * Guarantees: an append job is one batch with its hard state, always synced, so that a crash leaves the old
- * state or the new one. The first failed write poisons the store for good (fail-stop). Bounds: deletes run
- * in batches of 1,000 keys; the entries themselves are bounded by the caller's compaction.
+ * state or the new one. Writes reach the disk in the order of the calls. The first failed write poisons the
+ * store for good (fail-stop). What is there at start is judged by load-log.ts. Bounds: deletes run in
+ * batches of 1,000 keys; the entries themselves are bounded by the caller's compaction.
  */
 
 import { assert } from '../../core/assert.ts'
 import { FairleadError } from '../../core/errors.ts'
-import { CHAIN_START } from '../../core/raft/chain.ts'
 import {
   type AppendJob,
   type LogIndex,
   type LogPosition,
   logIndex,
-  term,
+  type SnapshotMeta,
 } from '../../core/raft/types.ts'
 import type { KeyValueStore, StoreOperation } from './key-value-store.ts'
+import { emptyLog, forgetting, loadLog, ORIGIN, putRecord } from './load-log.ts'
 import {
-  allEntriesRange,
-  decodeCommitHint,
-  decodeEntryKey,
-  decodeHardState,
-  decodeIdentity,
-  decodeLogStart,
-  decodeSnapshotPointer,
-  encodeCommitHint,
   encodeEntry,
   encodeHardState,
   encodeIdentity,
+  encodeIndex,
   encodeLogStart,
   encodeSnapshotPointer,
   entryKey,
-  entryRange,
-  FORMAT_VERSION,
-  type HardStateRecord,
-  type LogStartRecord,
-  type RecordName,
   recordKey,
 } from './log-records.ts'
-import type { LogStore, LogVerdict, SnapshotPointer, StoredIdentity } from './log-store.ts'
-import { LogVerifier } from './verify-log.ts'
+import type {
+  LogStore,
+  LogVerdict,
+  RecoveringLog,
+  SnapshotPointer,
+  StoredIdentity,
+} from './log-store.ts'
 
 const DELETES_PER_BATCH = 1_000
 
-/** Position below the first entry of a log that was never compacted. */
-const ORIGIN: LogPosition = { index: logIndex(0), term: term(0), chain: CHAIN_START }
-
-type Slot<T> = { kind: 'absent' } | { kind: 'bad' } | { kind: 'good'; value: T }
-
 export class RaftLogStore implements LogStore {
   readonly #store: KeyValueStore
+  #verdict: LogVerdict | null = null
   #generation = 0
   #seq = 0
   /** Lowest and highest entry that may be on disk. */
   #diskLow = 1
   #diskHigh = 0
+  #pointerIndex = 0
+  #repair: readonly StoreOperation[] = []
+  #writes: Promise<unknown> = Promise.resolve()
+  #sweeping: Promise<void> = Promise.resolve()
+  #isClosing = false
   #failure: FairleadError | null = null
 
   constructor(store: KeyValueStore) {
@@ -63,76 +58,116 @@ export class RaftLogStore implements LogStore {
   }
 
   async load(): Promise<LogVerdict> {
-    const identity = await this.#read('identity', decodeIdentity)
-    const hardState = await this.#read('hardState', decodeHardState)
-    const start = await this.#read('logStart', decodeLogStart)
-    const pointer = await this.#read('snapshot', decodeSnapshotPointer)
-    const hint = await this.#read('commitHint', decodeCommitHint)
-    if (identity.kind === 'good' && identity.value.format !== FORMAT_VERSION) {
-      return corrupt(
-        `the log has format ${identity.value.format}, this version reads ${FORMAT_VERSION}`,
-      )
-    }
-    if (hardState.kind === 'absent' && start.kind === 'absent' && !(await this.#hasEntries())) {
-      if (identity.kind === 'bad') return corrupt('the identity record fails its checksum')
-      return { kind: 'empty', identity: identity.kind === 'good' ? identity.value : null }
-    }
-    if (hardState.kind !== 'good') return hardStateLost(hardState.kind)
-    for (const [name, slot] of Object.entries({ identity, start, pointer, hint })) {
-      if (slot.kind === 'bad') return corrupt(`the ${name} record fails its checksum`)
-    }
-    if (identity.kind !== 'good') return corrupt('the identity record is missing')
-    return await this.#verifyEntries({
-      identity: identity.value,
-      hardState: hardState.value,
-      start: start.kind === 'good' ? start.value : { generation: 0, anchor: ORIGIN },
-      pointer: pointer.kind === 'good' ? pointer.value : null,
-      hint: hint.kind === 'good' ? hint.value : logIndex(0),
-    })
+    const { verdict, place } = await loadLog(this.#store)
+    this.#verdict = verdict
+    this.#generation = place.generation
+    this.#seq = place.seq
+    this.#diskLow = place.low
+    this.#diskHigh = place.high
+    this.#pointerIndex = place.pointerIndex
+    this.#repair = place.repair
+    // What is damaged stays as it is until the log goes on, for whoever wants to look at it.
+    if (verdict.kind === 'consistent') await this.#sweep()
+    return verdict
   }
 
   async initialize(identity: StoredIdentity, job: Omit<AppendJob, 'token'>): Promise<void> {
-    await this.#write([put('identity', encodeIdentity(identity)), ...this.#operationsOf(job)], {
-      sync: true,
-    })
+    const operations = [putRecord('identity', encodeIdentity(identity)), ...this.#operationsOf(job)]
+    await this.#write(operations, { sync: true })
+  }
+
+  async saveIdentity(identity: StoredIdentity): Promise<void> {
+    const operations = [putRecord('identity', encodeIdentity(identity))]
+    // From here on a missing hard state means a lost one.
+    if (this.#seq === 0) operations.push(...this.#operationsOf(NOTHING_YET))
+    await this.#write(operations, { sync: true })
+  }
+
+  async rewrite(identity: StoredIdentity, job: Omit<AppendJob, 'token'>): Promise<void> {
+    assert(job.snapshot !== null, 'a rewritten log begins with a snapshot')
+    assert(this.#loadedLog() !== null, 'only a log that was loaded can be rewritten')
+    this.#repair = []
+    const operations = [
+      putRecord('identity', encodeIdentity(identity)),
+      ...this.#operationsOf(job),
+      { kind: 'delete', key: recordKey('damage') } as const,
+    ]
+    await this.#write(operations, { sync: true })
+  }
+
+  startOver(reason: string): RecoveringLog {
+    const verdict = this.#loadedLog()
+    assert(verdict !== null, 'only a log that was loaded can start over')
+    const { log } = verdict
+    const last = log.entries.at(-1) ?? log.anchor
+    const known = verdict.kind === 'recovering' ? verdict.damagedTo : last.index
+    const damagedTo = logIndex(Math.max(known, last.index))
+    this.#generation++
+    this.#diskLow = 1
+    this.#diskHigh = 0
+    this.#pointerIndex = 0
+    this.#repair = forgetting(this.#generation, damagedTo)
+    const startedOver: RecoveringLog = { kind: 'recovering', reason, log: emptyLog(log), damagedTo }
+    this.#verdict = startedOver
+    return startedOver
+  }
+
+  async recovered(): Promise<void> {
+    await this.#write([{ kind: 'delete', key: recordKey('damage') }], { sync: true })
+    this.#startSweep()
   }
 
   async append(jobs: readonly AppendJob[]): Promise<void> {
     const operations: StoreOperation[] = []
     for (const job of jobs) operations.push(...this.#operationsOf(job))
     await this.#write(operations, { sync: true })
+    if (jobs.some((job) => job.snapshot !== null)) this.#startSweep()
   }
 
   async saveCommitHint(commit: LogIndex): Promise<void> {
-    await this.#write([put('commitHint', encodeCommitHint(commit))], { sync: false })
+    await this.#write([putRecord('commitHint', encodeIndex('commitHint', commit))], { sync: false })
   }
 
   async saveSnapshotPointer(pointer: SnapshotPointer): Promise<void> {
-    await this.#write([put('snapshot', encodeSnapshotPointer(pointer))], { sync: true })
+    if (pointer.index <= this.#pointerIndex) return
+    this.#pointerIndex = pointer.index
+    await this.#write([putRecord('snapshot', encodeSnapshotPointer(pointer))], { sync: true })
   }
 
   async compact(anchor: LogPosition): Promise<void> {
-    const { index, term: anchorTerm, chain } = anchor
-    const record = { generation: this.#generation, anchor: { index, term: anchorTerm, chain } }
-    await this.#write([put('logStart', encodeLogStart(record))], { sync: true })
-    while (this.#diskLow <= index) {
-      const to = Math.min(index, this.#diskLow + DELETES_PER_BATCH - 1)
+    const generation = this.#generation
+    const low = this.#diskLow
+    if (anchor.index < low) return
+    this.#diskLow = anchor.index + 1
+    await this.#write([this.#logStartAt(anchor)], { sync: true })
+    for (let from = low; from <= anchor.index; from += DELETES_PER_BATCH) {
+      const to = Math.min(anchor.index, from + DELETES_PER_BATCH - 1)
       const keys: Uint8Array[] = []
-      for (let i = this.#diskLow; i <= to; i++) keys.push(entryKey(this.#generation, i))
+      for (let i = from; i <= to; i++) keys.push(entryKey(generation, i))
       await this.#delete(keys)
-      this.#diskLow = to + 1
     }
   }
 
   async close(): Promise<void> {
+    this.#isClosing = true
+    await this.#sweeping
+    await this.#writes
     await this.#store.close()
+  }
+
+  #loadedLog(): Extract<LogVerdict, { readonly log: unknown }> | null {
+    const verdict = this.#verdict
+    return verdict?.kind === 'consistent' || verdict?.kind === 'recovering' ? verdict : null
   }
 
   /** The operations of one job; several jobs in one batch equal their sequence. */
   #operationsOf(job: Omit<AppendJob, 'token'>): StoreOperation[] {
     const operations: StoreOperation[] = []
+    if (job.snapshot !== null) operations.push(...this.#replaceLog(job.snapshot))
     if (job.truncateFrom !== null) {
-      for (let index: number = job.truncateFrom; index <= this.#diskHigh; index++) {
+      // Entries of the job replace what is below its end.
+      const from = Math.max(job.truncateFrom, job.last.index + 1)
+      for (let index = from; index <= this.#diskHigh; index++) {
         operations.push({ kind: 'delete', key: entryKey(this.#generation, index) })
       }
     }
@@ -143,76 +178,39 @@ export class RaftLogStore implements LogStore {
     this.#seq++
     this.#diskHigh = job.last.index
     const record = { seq: this.#seq, hardState: job.hardState, last: job.last }
-    operations.push(put('hardState', encodeHardState(record)))
+    operations.push(putRecord('hardState', encodeHardState(record)))
     return operations
   }
 
-  async #verifyEntries(found: {
-    identity: StoredIdentity
-    hardState: HardStateRecord
-    start: LogStartRecord
-    pointer: SnapshotPointer | null
-    hint: LogIndex
-  }): Promise<LogVerdict> {
-    const { hardState, start, pointer } = found
-    const { generation, anchor } = start
-    if (anchor.index > 0 && (pointer === null || pointer.index < anchor.index)) {
-      return corrupt(`the log starts above ${anchor.index} and no snapshot covers what was before`)
-    }
-    this.#generation = generation
-    this.#seq = hardState.seq
-    this.#diskHigh = hardState.last.index
-    this.#diskLow = anchor.index + 1
-    await this.#sweepBelow(entryKey(generation, anchor.index + 1))
-    const verifier = new LogVerifier(anchor, hardState)
-    for await (const page of this.#store.scan(entryRange(generation, anchor.index + 1))) {
-      for (const [key, value] of page) {
-        const decoded = decodeEntryKey(key)
-        if (decoded === null) return corrupt('a key inside the log has an unknown shape')
-        verifier.row(decoded.index, key, value)
-      }
-    }
-    const verdict = verifier.finish(found.hint)
-    switch (verdict.kind) {
-      case 'corrupt':
-        return verdict
-      case 'damaged':
-        return {
-          kind: 'recovering',
-          reason: verdict.reason,
-          lastGood: verdict.lastGood,
-          damagedTo: logIndex(Math.max(hardState.last.index, verdict.lastGood.index)),
-          isVoteLost: false,
-        }
-      case 'good': {
-        const commit = logIndex(Math.max(found.hint, hardState.hardState.commit))
-        const log = {
-          identity: found.identity,
-          hardState: { ...hardState.hardState, commit },
-          pointer,
-          anchor,
-          entries: verdict.entries,
-        }
-        return { kind: 'consistent', log }
-      }
-    }
+  /** A new generation makes all former entries garbage at once. */
+  #replaceLog(snapshot: SnapshotMeta): StoreOperation[] {
+    const { index, term } = snapshot
+    this.#generation++
+    this.#diskLow = index + 1
+    this.#diskHigh = index
+    this.#pointerIndex = index
+    return [
+      putRecord('snapshot', encodeSnapshotPointer({ index, term })),
+      this.#logStartAt(snapshot),
+    ]
   }
 
-  async #hasEntries(): Promise<boolean> {
-    for await (const page of this.#store.scan(allEntriesRange())) return page.length > 0
-    return false
+  #logStartAt(position: LogPosition): StoreOperation {
+    const { index, term, chain } = position
+    const record = { generation: this.#generation, anchor: { index, term, chain } }
+    return putRecord('logStart', encodeLogStart(record))
   }
 
-  async #read<T>(name: RecordName, decode: (stored: Uint8Array) => T | null): Promise<Slot<T>> {
-    const stored = await this.#store.get(recordKey(name))
-    if (stored === undefined) return { kind: 'absent' }
-    const value = decode(stored)
-    return value === null ? { kind: 'bad' } : { kind: 'good', value }
+  #startSweep(): void {
+    // A failure has poisoned the store and is told by the next write.
+    this.#sweeping = this.#sweeping.then(() => this.#sweep()).catch(() => undefined)
   }
 
-  /** Entries of earlier generations sort first, so one range covers all that compaction left behind. */
-  async #sweepBelow(end: Uint8Array): Promise<void> {
-    for await (const page of this.#store.scan({ from: entryKey(0, 0), to: end })) {
+  /** Entries of earlier generations sort first, so one range covers all that lies below the log. */
+  async #sweep(): Promise<void> {
+    const range = { from: entryKey(0, 0), to: entryKey(this.#generation, this.#diskLow) }
+    for await (const page of this.#store.scan(range)) {
+      if (this.#isClosing) return
       await this.#delete(page.map(([key]) => key))
     }
   }
@@ -222,14 +220,25 @@ export class RaftLogStore implements LogStore {
     await this.#write(operations, { sync: false })
   }
 
-  async #write(operations: readonly StoreOperation[], options: { sync: boolean }): Promise<void> {
-    if (this.#failure !== null) throw this.#failure
+  #write(operations: readonly StoreOperation[], options: { sync: boolean }): Promise<void> {
     assert(operations.length > 0, 'a write has operations')
+    let all = operations
+    if (options.sync && this.#repair.length > 0) {
+      all = [...this.#repair, ...operations]
+      this.#repair = []
+    }
+    const written = this.#writes.then(() => this.#execute(all, options))
+    this.#writes = written.catch(() => undefined)
+    return written
+  }
+
+  async #execute(operations: readonly StoreOperation[], options: { sync: boolean }): Promise<void> {
+    if (this.#failure !== null) throw this.#failure
     try {
       await this.#store.batch(operations, options)
     } catch (cause) {
       const text = cause instanceof Error ? cause.message : String(cause)
-      this.#failure ??= new FairleadError(
+      this.#failure = new FairleadError(
         'STORAGE_FAILED',
         `Failed to write to the Raft log: ${text}`,
         { cause },
@@ -239,22 +248,11 @@ export class RaftLogStore implements LogStore {
   }
 }
 
-function put(name: RecordName, value: Uint8Array): StoreOperation {
-  return { kind: 'put', key: recordKey(name), value }
-}
-
-function corrupt(reason: string): LogVerdict {
-  return { kind: 'corrupt', reason }
-}
-
-/** Without term and vote this server might vote twice: its id is spent (14.5). */
-function hardStateLost(kind: 'absent' | 'bad'): LogVerdict {
-  const what = kind === 'bad' ? 'fails its checksum' : 'is missing'
-  return {
-    kind: 'recovering',
-    reason: `the record of term and vote ${what}`,
-    lastGood: ORIGIN,
-    damagedTo: logIndex(0),
-    isVoteLost: true,
-  }
+/** What a server that has just been adopted has acknowledged. */
+const NOTHING_YET: Omit<AppendJob, 'token'> = {
+  truncateFrom: null,
+  entries: [],
+  hardState: { term: ORIGIN.term, vote: null, commit: ORIGIN.index },
+  last: ORIGIN,
+  snapshot: null,
 }

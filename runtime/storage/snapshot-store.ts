@@ -2,7 +2,7 @@
  * Where images of the state machine are kept: what the server needs of it.
  *
  * Implemented by snapshot-files.ts on disk and by memory-snapshots.ts. A snapshot either exists whole or
- * not at all; opening one proves its checksums first. Source: Raft specification 9.2.
+ * not at all; opening one proves its checksums first. Source: Raft specification 9.2, 9.3.
  */
 
 import type { SnapshotMeta } from '../../core/raft/types.ts'
@@ -24,11 +24,16 @@ export interface OpenedSnapshot {
   image(offset?: number): AsyncIterable<Uint8Array>
 }
 
-/** An image that is on its way from a leader. */
+/** An image that is on its way from a leader; ends with `finish` or `pause`. */
 export interface SnapshotReception {
   /** Bytes that are here already, from an earlier attempt at the same image. */
   readonly received: number
-  /** The next bytes, in order. @throws FairleadError STORAGE_FAILED */
+  /**
+   * The next bytes, in order.
+   *
+   * @throws FairleadError STORAGE_FAILED, STORAGE_CORRUPT (more than announced; then discarded), BUSY (ended:
+   *   another reception took over)
+   */
   write(bytes: Uint8Array): Promise<void>
   /** Proves size and digest and makes the snapshot durable and listed. @throws STORAGE_CORRUPT (then discarded) */
   finish(): Promise<void>
@@ -43,7 +48,10 @@ export interface SnapshotStore {
    * @throws FairleadError STORAGE_FAILED; nothing is left that a later `list` would show
    */
   write(meta: SnapshotMeta, image: Iterable<Uint8Array>): Promise<void>
-  /** Begins or resumes the reception of an image; one at a time, another one discards the former. */
+  /**
+   * Begins the reception of an image, or resumes it when the bytes here are of exactly this one. One at a
+   * time: another reception of the same image takes over what the former has, one of another discards it.
+   */
   receive(
     meta: SnapshotMeta,
     image: { readonly sizeBytes: number; readonly digest: string },
@@ -54,4 +62,6 @@ export interface SnapshotStore {
   open(name: Pick<SnapshotMeta, 'index' | 'term'>): Promise<OpenedSnapshot>
   /** Removes all but the newest `SNAPSHOTS_KEPT`, and what interrupted writes left. */
   prune(): Promise<void>
+  /** Pauses a reception that was left open. Idempotent. */
+  close(): Promise<void>
 }

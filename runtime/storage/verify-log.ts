@@ -12,12 +12,22 @@ import { decodeEntry, type HardStateRecord } from './log-records.ts'
 
 export type EntriesVerdict =
   | { readonly kind: 'good'; readonly entries: readonly Entry[] }
-  | { readonly kind: 'damaged'; readonly reason: string; readonly lastGood: LogPosition }
+  | {
+      readonly kind: 'damaged'
+      readonly reason: string
+      /** The proven prefix. */
+      readonly entries: readonly Entry[]
+      /** What was acknowledged and is damaged or gone reaches up to here. */
+      readonly damagedTo: LogIndex
+      /** Of rows above the prefix. */
+      readonly rottenKeys: readonly Uint8Array[]
+    }
   | { readonly kind: 'corrupt'; readonly reason: string }
 
 export class LogVerifier {
   readonly #expected: HardStateRecord
   readonly #entries: Entry[] = []
+  readonly #rottenKeys: Uint8Array[] = []
   #last: LogPosition
   #damage: string | null = null
   #beyond: number | null = null
@@ -31,25 +41,24 @@ export class LogVerifier {
   /** Takes the next row in order of index. */
   row(index: number, key: Uint8Array, value: Uint8Array): void {
     if (index > this.#expected.last.index) this.#beyond ??= index
-    if (this.#damage !== null) return
-    if (index !== this.#last.index + 1) {
-      this.#damage = `entry ${this.#last.index + 1} is missing`
-      return
-    }
+    if (this.#damage === null) this.#damage = this.#take(index, key, value)
+    if (this.#damage !== null) this.#rottenKeys.push(key)
+  }
+
+  /** @returns what is wrong with the row, or null */
+  #take(index: number, key: Uint8Array, value: Uint8Array): string | null {
+    if (index !== this.#last.index + 1) return `entry ${this.#last.index + 1} is missing`
     const entry = decodeEntry(key, value, logIndex(index))
-    if (entry === null) {
-      this.#damage = `entry ${index} fails its checksum`
-      return
-    }
+    if (entry === null) return `entry ${index} fails its checksum`
     if (entry.chain !== chainOf(this.#last.chain, entry)) {
-      this.#damage = `entry ${index} does not continue the log`
-      return
+      return `entry ${index} does not continue the log`
     }
     if (entry.term < this.#last.term) {
       this.#decrease ??= `the term falls from ${this.#last.term} to ${entry.term} at entry ${index}`
     }
     this.#entries.push(entry)
     this.#last = entry
+    return null
   }
 
   finish(commitHint: LogIndex): EntriesVerdict {
@@ -61,24 +70,32 @@ export class LogVerifier {
       }
     }
     if (this.#decrease !== null) return { kind: 'corrupt', reason: this.#decrease }
-    if (this.#damage !== null) return this.#damaged(this.#damage)
-    if (this.#last.index < last.index) {
-      return this.#damaged(
-        `the log ends at ${this.#last.index}, it was acknowledged to ${last.index}`,
-      )
-    }
-    if (this.#last.index === last.index && this.#last.chain !== last.chain) {
+    if (this.#damage === null && this.#last.index === last.index) {
+      if (this.#last.chain === last.chain) return this.#judgeCommit(commitHint)
       return { kind: 'corrupt', reason: `entry ${last.index} is not the one that was acknowledged` }
     }
-    const commit = Math.max(commitHint, hardState.commit)
-    if (commit > last.index) {
-      return this.#damaged(`entries are committed to ${commit}, the log ends at ${last.index}`)
-    }
-    return { kind: 'good', entries: this.#entries }
+    const shorter = `the log ends at ${this.#last.index}, it was acknowledged to ${last.index}`
+    const acknowledged = Math.max(last.index, hardState.commit, commitHint)
+    return this.#damaged(this.#damage ?? shorter, acknowledged)
   }
 
-  #damaged(reason: string): EntriesVerdict {
-    const { index, term, chain } = this.#last
-    return { kind: 'damaged', reason, lastGood: { index, term, chain } }
+  #judgeCommit(commitHint: LogIndex): EntriesVerdict {
+    const { last, hardState } = this.#expected
+    const commit = Math.max(commitHint, hardState.commit)
+    if (commit <= last.index) return { kind: 'good', entries: this.#entries }
+    return this.#damaged(
+      `entries are committed to ${commit}, the log ends at ${last.index}`,
+      commit,
+    )
+  }
+
+  #damaged(reason: string, acknowledged: number): EntriesVerdict {
+    return {
+      kind: 'damaged',
+      reason,
+      entries: this.#entries,
+      damagedTo: logIndex(acknowledged),
+      rottenKeys: this.#rottenKeys,
+    }
   }
 }

@@ -175,6 +175,7 @@ export class RaftNode implements RaftNodeApi {
       signal.throwIfAborted()
       this.#running = this.#assemble(storage, recovered)
     } catch (err) {
+      await storage.snapshots.close()
       await storage.log.close()
       throw err
     }
@@ -434,6 +435,7 @@ export class RaftNode implements RaftNodeApi {
     if (running === null) return
     await running.snapshotter.settled()
     await this.#write
+    await running.storage.snapshots.close()
     await running.storage.log.close()
   }
 

@@ -18,7 +18,7 @@ import {
   serverId,
   term,
 } from '../../core/raft/types.ts'
-import type { LogVerdict, StoredIdentity, StoredLog } from '../../runtime/storage/log-store.ts'
+import type { RecoveringLog, StoredIdentity, StoredLog } from '../../runtime/storage/log-store.ts'
 import type { RaftStorage } from '../../runtime/storage/raft-storage.ts'
 import type { RaftStateMachine } from './types.ts'
 
@@ -56,8 +56,13 @@ export async function recover(
       return await restore(verdict.log, deps)
     case 'recovering':
       throw new FairleadError('STORAGE_CORRUPT', damageText(verdict), {
-        facts: { lastGood: verdict.lastGood.index, damagedTo: verdict.damagedTo },
+        facts: { lastGood: lastGoodIndex(verdict), damagedTo: verdict.damagedTo },
       })
+    case 'retired':
+      throw new FairleadError(
+        'STORAGE_CORRUPT',
+        `Failed to start Raft: ${verdict.reason}; what this server voted for is unknown, so its id is spent: start it with an empty data directory and a new node id, or restore a backup`,
+      )
     case 'corrupt':
       throw new FairleadError(
         'STORAGE_CORRUPT',
@@ -73,7 +78,7 @@ async function initialize(
   const { id, bootstrap } = options
   if (bootstrap === undefined) {
     const hardState = { term: term(0), vote: null, commit: logIndex(0) }
-    const persisted = { hardState, snapshot: null, anchor: ORIGIN, entries: [] }
+    const persisted = { hardState, snapshot: null, anchor: ORIGIN, entries: [], damagedTo: null }
     return { persisted, clusterId: null, isNew: true }
   }
   if (!bootstrap.members.some((member) => member.id === id)) {
@@ -100,8 +105,9 @@ async function initialize(
     entries: [first],
     hardState,
     last: first,
+    snapshot: null,
   })
-  const persisted = { hardState, snapshot: null, anchor: ORIGIN, entries: [first] }
+  const persisted = { hardState, snapshot: null, anchor: ORIGIN, entries: [first], damagedTo: null }
   return { persisted, clusterId: bootstrap.clusterId, isNew: true }
 }
 
@@ -117,7 +123,13 @@ async function restore(
   const snapshot = await restoreNewestSnapshot(stored, deps)
   const commit = logIndex(Math.max(hardState.commit, snapshot?.index ?? 0))
   return {
-    persisted: { hardState: { ...hardState, commit }, snapshot, anchor, entries },
+    persisted: {
+      hardState: { ...hardState, commit },
+      snapshot,
+      anchor,
+      entries,
+      damagedTo: null,
+    },
     clusterId: identity.clusterId,
     isNew: false,
   }
@@ -142,7 +154,7 @@ async function restoreNewestSnapshot(
         deps.log.warn('snapshot does not belong to this log', { index: name.index })
         continue
       }
-      deps.stateMachine.restore(opened.image())
+      await deps.stateMachine.restore(opened.image())
       return opened.meta
     } catch (err) {
       const isUnusable =
@@ -174,10 +186,11 @@ function assertOwner(id: string, identity: StoredIdentity | null): void {
   )
 }
 
-function damageText(verdict: Extract<LogVerdict, { kind: 'recovering' }>): string {
-  const { reason, lastGood, damagedTo, isVoteLost } = verdict
-  const doubt = isVoteLost
-    ? 'what this server voted for is unknown'
-    : `entries up to ${lastGood.index} are intact, those up to ${damagedTo} are in doubt`
-  return `Failed to start Raft: ${reason}; ${doubt}. Entries that were acknowledged may be lost, so nothing was cut off: restore the data directory from a backup, or start this server with an empty one and a new node id`
+function damageText(verdict: RecoveringLog): string {
+  const { reason, damagedTo } = verdict
+  return `Failed to start Raft: ${reason}; entries up to ${lastGoodIndex(verdict)} are intact, those up to ${damagedTo} are in doubt. Entries that were acknowledged may be lost, so nothing was cut off: restore the data directory from a backup, or start this server with an empty one and a new node id`
+}
+
+function lastGoodIndex(verdict: RecoveringLog): number {
+  return (verdict.log.entries.at(-1) ?? verdict.log.anchor).index
 }

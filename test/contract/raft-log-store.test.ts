@@ -9,12 +9,15 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { CHAIN_START, chainedEntry } from '../../core/raft/chain.ts'
+import { votersOnly } from '../../core/raft/configuration.ts'
 import {
   type AppendJob,
   appendToken,
+  chain,
   type Entry,
   type LogPosition,
   logIndex,
+  type SnapshotMeta,
   serverId,
   term,
 } from '../../core/raft/types.ts'
@@ -51,6 +54,16 @@ const BACKENDS: readonly Backend[] = [
 ]
 
 const ORIGIN: LogPosition = { index: logIndex(0), term: term(0), chain: CHAIN_START }
+function snapshotAt(index: number, t: number): SnapshotMeta {
+  return {
+    index: logIndex(index),
+    term: term(t),
+    chain: chain(index * 1_000 + t),
+    configuration: votersOnly([{ id: serverId('a'), address: 'a:1' }]),
+    configurationIndex: logIndex(1),
+  }
+}
+
 const IDENTITY = { serverId: serverId('a'), clusterId: 'cluster', epoch: 0 }
 
 function follow(previous: LogPosition, t: number, text: string): Entry {
@@ -78,6 +91,7 @@ function job(
     commit?: number
     term?: number
     vote?: string
+    snapshot?: SnapshotMeta
   } = {},
 ): AppendJob {
   tokens++
@@ -92,6 +106,7 @@ function job(
       commit: logIndex(fields.commit ?? 0),
     },
     last,
+    snapshot: fields.snapshot ?? null,
   }
 }
 
@@ -226,6 +241,103 @@ for (const backend of BACKENDS) {
         assert.equal((await loaded(await reopen())).hardState.commit, 4)
         await (await reopen()).saveCommitHint(logIndex(1))
         assert.equal((await loaded(await reopen())).hardState.commit, 2)
+      })
+    })
+
+    it('replaces the whole log by what follows a snapshot', async () => {
+      await withStore(async (reopen) => {
+        const store = await reopen()
+        await store.load()
+        const old = entriesAfter(ORIGIN, 1, 2_500)
+        await store.initialize(IDENTITY, job(old, { commit: 5 }))
+        const snapshot = snapshotAt(5_000, 3)
+        const [first] = entriesAfter(snapshot, 3, 1)
+        assert.ok(first !== undefined)
+        await store.append([
+          job([], { previous: snapshot, snapshot, term: 4, vote: 'b', commit: 5_000 }),
+          job([first], { term: 4, vote: 'b', commit: 5_000 }),
+        ])
+        // Steps of a snapshot that was under way change nothing any more.
+        await store.saveSnapshotPointer({ index: logIndex(2_000), term: term(1) })
+        await store.compact(old[1_999] as Entry)
+        for (let i = 0; i < 2; i++) {
+          const again = await reopen()
+          const log = await loaded(again)
+          const { index, term: ofTerm, chain } = snapshot
+          assert.deepEqual(log.anchor, { index, term: ofTerm, chain })
+          assert.deepEqual(log.pointer, { index: 5_000, term: 3 })
+          assert.deepEqual(asText(log), ['5001/3 3.0'])
+          assert.deepEqual(log.hardState, { term: 4, vote: 'b', commit: 5_000 })
+        }
+      })
+    })
+
+    it('takes shorter and longer logs after a replacement', async () => {
+      await withStore(async (reopen) => {
+        const store = await reopen()
+        await store.load()
+        await store.initialize(IDENTITY, job(entriesAfter(ORIGIN, 1, 30)))
+        const snapshot = snapshotAt(20, 2)
+        const tail = entriesAfter(snapshot, 2, 5)
+        await store.append([job(tail, { snapshot, commit: 20 })])
+        const cut = tail[1] as Entry
+        const other = entriesAfter(cut, 3, 2)
+        await store.append([job(other, { truncateFrom: 23, commit: 20 })])
+        assert.deepEqual(asText(await loaded(await reopen())), [
+          '21/2 2.0',
+          '22/2 2.1',
+          '23/3 3.0',
+          '24/3 3.1',
+        ])
+      })
+    })
+
+    it('remembers the cluster that adopted an empty server', async () => {
+      await withStore(async (reopen) => {
+        const store = await reopen()
+        await store.load()
+        await store.saveIdentity(IDENTITY)
+        const again = await reopen()
+        const verdict = await again.load()
+        assert.ok(verdict.kind === 'empty')
+        assert.deepEqual({ ...verdict.identity }, { ...IDENTITY, format: 1 })
+        await again.append([job([], { previous: ORIGIN, term: 3, vote: 'b' })])
+        const log = await loaded(await reopen())
+        assert.deepEqual(log.hardState, { term: 3, vote: 'b', commit: 0 })
+        assert.deepEqual(log.entries, [])
+      })
+    })
+
+    it('moves to a later epoch with its entries', async () => {
+      await withStore(async (reopen) => {
+        const store = await reopen()
+        await store.load()
+        await store.initialize(IDENTITY, job(entriesAfter(ORIGIN, 1, 3), { vote: 'b' }))
+        await store.saveIdentity({ ...IDENTITY, epoch: 1 })
+        const log = await loaded(await reopen())
+        assert.equal(log.identity.epoch, 1)
+        assert.equal(log.entries.length, 3)
+        assert.equal(log.hardState.vote, 'b')
+      })
+    })
+
+    it('is rewritten for another epoch from a snapshot on', async () => {
+      await withStore(async (reopen) => {
+        const store = await reopen()
+        await store.load()
+        await store.initialize(IDENTITY, job(entriesAfter(ORIGIN, 1, 30), { commit: 20 }))
+        const again = await reopen()
+        await loaded(again)
+        const snapshot = snapshotAt(30, 1)
+        await again.rewrite(
+          { ...IDENTITY, epoch: 1 },
+          job([], { previous: snapshot, snapshot, term: 1_001, commit: 30 }),
+        )
+        const log = await loaded(await reopen())
+        assert.equal(log.identity.epoch, 1)
+        assert.equal(log.anchor.index, 30)
+        assert.deepEqual(log.entries, [])
+        assert.deepEqual(log.hardState, { term: 1_001, vote: null, commit: 30 })
       })
     })
 

@@ -33,13 +33,16 @@ export class Recorder implements RaftStateMachine {
     const kept = this.applied.slice()
     return {
       lastIndex: kept.at(-1)?.index ?? 0,
-      image: () => kept.map((entry) => Buffer.from(JSON.stringify(entry))),
+      image: () => kept.map((entry) => Buffer.from(`${JSON.stringify(entry)}\n`)),
     }
   }
 
-  restore(image: Iterable<Uint8Array>): void {
+  async restore(image: AsyncIterable<Uint8Array>): Promise<void> {
     this.restores++
-    this.applied = [...image].map((chunk) => JSON.parse(Buffer.from(chunk).toString()))
+    const chunks: Uint8Array[] = []
+    for await (const chunk of image) chunks.push(chunk)
+    const lines = Buffer.concat(chunks).toString().split('\n').slice(0, -1)
+    this.applied = lines.map((line) => JSON.parse(line))
   }
 }
 

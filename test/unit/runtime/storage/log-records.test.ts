@@ -7,11 +7,11 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { chain, type EntryType, logIndex, serverId, term } from '../../../../core/raft/types.ts'
 import {
-  decodeCommitHint,
   decodeEntry,
   decodeEntryKey,
   decodeHardState,
   decodeIdentity,
+  decodeIndex,
   decodeLogStart,
   decodeSnapshotPointer,
   encodeEntry,
@@ -80,7 +80,8 @@ describe('records of the raft log', () => {
 
   it('are refused, without an exception, when they are anything else', () => {
     const decoders = [
-      decodeCommitHint,
+      (bytes: Uint8Array) => decodeIndex('commitHint', bytes),
+      (bytes: Uint8Array) => decodeIndex('damage', bytes),
       decodeHardState,
       decodeIdentity,
       decodeLogStart,

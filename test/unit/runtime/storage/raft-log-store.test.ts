@@ -7,6 +7,7 @@ import { describe, it } from 'node:test'
 import { crc32 } from 'node:zlib'
 import { FairleadError } from '../../../../core/errors.ts'
 import { CHAIN_START, chainedEntry } from '../../../../core/raft/chain.ts'
+import { votersOnly } from '../../../../core/raft/configuration.ts'
 import {
   type AppendJob,
   appendToken,
@@ -18,6 +19,7 @@ import {
 import {
   encodeEntry,
   encodeHardState,
+  encodeIndex,
   entryKey,
   recordKey,
 } from '../../../../runtime/storage/log-records.ts'
@@ -41,9 +43,10 @@ function jobOf(entries: readonly Entry[], commit = 0): AppendJob {
   const last = entries.at(-1)
   assert.ok(last !== undefined)
   const hardState = { term: last.term, vote: null, commit: logIndex(commit) }
-  return { token: appendToken(1), truncateFrom: null, entries, hardState, last }
+  return { token: appendToken(1), truncateFrom: null, entries, hardState, last, snapshot: null }
 }
 
+const configuration = votersOnly([{ id: serverId('a'), address: 'a:1' }])
 const IDENTITY = { serverId: serverId('a'), clusterId: 'c', epoch: 0 }
 const ENTRIES = makeEntries([1, 1, 2, 2, 3])
 
@@ -71,9 +74,9 @@ describe('start-up verification of the log', () => {
         const verdict = await verdictOf(memory)
         assert.equal(verdict.kind, 'recovering')
         assert.ok(verdict.kind === 'recovering')
-        assert.equal(verdict.lastGood.index, index - 1)
+        assert.equal(verdict.log.entries.length, index - 1)
         assert.equal(verdict.damagedTo, 5)
-        assert.equal(verdict.isVoteLost, false)
+        assert.ok(verdict.log.hardState.commit <= index - 1)
       }
     }
   })
@@ -84,7 +87,7 @@ describe('start-up verification of the log', () => {
       memory.lose(entryKey(0, index))
       const verdict = await verdictOf(memory)
       assert.ok(verdict.kind === 'recovering')
-      assert.equal(verdict.lastGood.index, index - 1)
+      assert.equal(verdict.log.entries.length, index - 1)
     }
   })
 
@@ -114,8 +117,7 @@ describe('start-up verification of the log', () => {
     const gone = await filled()
     gone.lose(recordKey('hardState'))
     for (const memory of [rotten, gone]) {
-      const verdict = await verdictOf(memory)
-      assert.ok(verdict.kind === 'recovering' && verdict.isVoteLost)
+      assert.equal((await verdictOf(memory)).kind, 'retired')
     }
   })
 
@@ -159,27 +161,54 @@ describe('start-up verification of the log', () => {
     assert.match(verdict.reason, /committed to 9, the log ends at 5/)
   })
 
-  it('finds damage in each of the small records', async () => {
-    for (const name of ['identity', 'logStart', 'snapshot', 'commitHint'] as const) {
+  it('judges damage of each of the small records by what hangs on it', async () => {
+    const expected = {
+      identity: 'corrupt',
+      logStart: 'recovering',
+      damage: 'corrupt',
+      // Others prove what these only point at.
+      snapshot: 'consistent',
+      commitHint: 'consistent',
+    } as const
+    for (const [name, kind] of Object.entries(expected)) {
       const memory = await filled()
       const store = new RaftLogStore(memory)
       await store.load()
       await store.saveSnapshotPointer({ index: logIndex(3), term: term(2) })
       await store.compact(ENTRIES[1] as Entry)
       await store.saveCommitHint(logIndex(3))
-      memory.rot(recordKey(name), 40)
-      assert.equal((await verdictOf(memory)).kind, 'corrupt', name)
+      if (name === 'damage') {
+        const damage = encodeIndex('damage', logIndex(5))
+        await put(memory, recordKey('damage'), damage)
+      }
+      memory.rot(recordKey(name as keyof typeof expected), 40)
+      const verdict = await verdictOf(memory)
+      assert.equal(verdict.kind, kind, name)
+      if (verdict.kind === 'consistent') {
+        assert.equal(verdict.log.entries.length, 3)
+        assert.ok((verdict.log.pointer?.index ?? 0) >= 2)
+      }
+      if (verdict.kind === 'recovering') {
+        assert.deepEqual(verdict.log.entries, [])
+        assert.equal(verdict.damagedTo, 5)
+      }
     }
   })
 
-  it('refuses a log whose prefix is gone without a snapshot', async () => {
+  it('gives back nothing of a log whose newer beginning is lost', async () => {
     const memory = await filled()
+    const key = entryKey(4, 9)
+    await put(memory, key, encodeEntry(key, ENTRIES[2] as Entry))
     const store = new RaftLogStore(memory)
-    await store.load()
-    await store.compact(ENTRIES[1] as Entry)
-    const verdict = await verdictOf(memory)
-    assert.ok(verdict.kind === 'corrupt')
-    assert.match(verdict.reason, /no snapshot covers/)
+    const verdict = await store.load()
+    assert.ok(verdict.kind === 'recovering')
+    assert.deepEqual(verdict.log.entries, [])
+    // Whatever is written next is not mixed with what lies there.
+    await store.append([jobOf(ENTRIES)])
+    await store.recovered()
+    const after = await verdictOf(memory)
+    assert.ok(after.kind === 'consistent')
+    assert.equal(after.log.entries.length, 5)
   })
 
   it('sweeps what an interrupted compaction left', async () => {
@@ -196,6 +225,100 @@ describe('start-up verification of the log', () => {
       [4, 5],
     )
     assert.equal(await memory.get(entryKey(0, 2)), undefined)
+  })
+
+  it('stays recovering over restarts until it is told that all is back', async () => {
+    const memory = await filled()
+    memory.rot(entryKey(0, 4), 3)
+    const first = new RaftLogStore(memory)
+    const verdict = await first.load()
+    assert.ok(verdict.kind === 'recovering')
+    assert.equal(verdict.log.entries.length, 3)
+    // One of the two lost entries comes back, then the process ends.
+    await first.append([jobOf(ENTRIES.slice(3, 4), 3)])
+    const second = new RaftLogStore(memory)
+    const half = await second.load()
+    assert.ok(half.kind === 'recovering', 'the loss was forgotten')
+    assert.equal(half.log.entries.length, 4)
+    assert.equal(half.damagedTo, 5)
+    await second.append([jobOf(ENTRIES.slice(4), 3)])
+    const whole = await verdictOf(memory)
+    assert.ok(whole.kind === 'recovering', 'only the caller knows when it is over')
+    await second.recovered()
+    const third = await verdictOf(memory)
+    assert.ok(third.kind === 'consistent')
+    assert.equal(third.log.entries.length, 5)
+  })
+
+  it('cuts the rotten end off with the first write, so that a shorter log is whole again', async () => {
+    const memory = await filled()
+    memory.rot(entryKey(0, 3), 3)
+    const store = new RaftLogStore(memory)
+    await store.load()
+    // Another leader's log is shorter than what was damaged.
+    const other = chainedEntry(ENTRIES[1]?.chain ?? CHAIN_START, {
+      index: logIndex(3),
+      term: term(7),
+      type: 'noop',
+      data: Buffer.alloc(0),
+    })
+    await store.append([jobOf([other], 3)])
+    await store.recovered()
+    const verdict = await verdictOf(memory)
+    assert.ok(verdict.kind === 'consistent', JSON.stringify(verdict))
+    assert.equal(verdict.log.entries.length, 3)
+  })
+
+  it('changes nothing on disk by looking at damage', async () => {
+    const memory = await filled()
+    memory.rot(entryKey(0, 3), 3)
+    const syncs = memory.syncCount
+    await verdictOf(memory)
+    await verdictOf(memory)
+    assert.equal(memory.syncCount, syncs)
+    assert.notEqual(await memory.get(entryKey(0, 5)), undefined)
+  })
+
+  it('starts over when no snapshot reaches down to the log, and remembers what it owes', async () => {
+    const memory = await filled()
+    const store = new RaftLogStore(memory)
+    const loaded = await store.load()
+    assert.ok(loaded.kind === 'consistent')
+    const verdict = store.startOver('the image is rotten')
+    assert.deepEqual(verdict.log.entries, [])
+    assert.equal(verdict.log.anchor.index, 0)
+    assert.equal(verdict.damagedTo, 5)
+    const hardState = { term: term(9), vote: serverId('b'), commit: logIndex(0) }
+    const last = verdict.log.anchor
+    const vote = { ...jobOf(ENTRIES), entries: [], hardState, last }
+    await store.append([vote])
+    const again = new RaftLogStore(memory)
+    const half = await again.load()
+    assert.ok(half.kind === 'recovering')
+    assert.equal(half.damagedTo, 5)
+    assert.equal(half.log.hardState.term, 9)
+    const snapshot = { ...(ENTRIES[4] as Entry), configuration, configurationIndex: logIndex(1) }
+    const install = {
+      ...vote,
+      snapshot,
+      last: snapshot,
+      hardState: { ...hardState, commit: snapshot.index },
+    }
+    await again.append([install])
+    await again.recovered()
+    const whole = await verdictOf(memory)
+    assert.ok(whole.kind === 'consistent')
+    assert.equal(whole.log.anchor.index, 5)
+    assert.equal(whole.log.pointer?.index, 5)
+  })
+
+  it('calls an adopted server without a record of its vote retired', async () => {
+    const memory = new MemoryStore()
+    const store = new RaftLogStore(memory)
+    await store.load()
+    await store.saveIdentity(IDENTITY)
+    memory.lose(recordKey('hardState'))
+    assert.equal((await verdictOf(memory)).kind, 'retired')
   })
 
   it('refuses a format of the future', async () => {

@@ -13,29 +13,43 @@ import {
   encodeConfiguration,
   votersOnly,
 } from '../../../core/raft/configuration.ts'
-import { logIndex, serverId, term } from '../../../core/raft/types.ts'
+import { logIndex, type SnapshotMeta, serverId, term } from '../../../core/raft/types.ts'
 import type { Rng } from '../../../core/rng.ts'
 import { wallTime } from '../../../core/time.ts'
 import {
-  decodeCommitHint,
   decodeEntry,
   decodeHardState,
   decodeIdentity,
+  decodeIndex,
   decodeLogStart,
   decodeSnapshotPointer,
-  encodeCommitHint,
   encodeEntry,
   encodeHardState,
   encodeIdentity,
+  encodeIndex,
   encodeLogStart,
   encodeSnapshotPointer,
   entryKey,
   recordKey,
 } from '../../../runtime/storage/log-records.ts'
+import {
+  decodeManifest,
+  decodeMeta,
+  encodeManifest,
+  encodeMeta,
+} from '../../../runtime/storage/snapshot-manifest.ts'
 import { type FuzzTarget, never } from '../target.ts'
 
 const ENTRY_KEY = entryKey(3, 7)
 const MEMBERS = ['a', 'b', 'c'].map((id) => ({ id: serverId(id), address: `${id}:8300` }))
+
+const META: SnapshotMeta = {
+  index: logIndex(9),
+  term: term(3),
+  chain: CHAIN_START,
+  configuration: votersOnly(MEMBERS),
+  configurationIndex: logIndex(1),
+}
 
 /**
  * A record that says null to damage and throws nothing. Its checksum would hide what lies behind it, so
@@ -137,9 +151,25 @@ export const DISK_TARGETS: readonly FuzzTarget[] = [
   record(
     'commit hint',
     recordKey('commitHint'),
-    (rng) => encodeCommitHint(logIndex(rng.range(0, 1e9))),
-    decodeCommitHint,
+    (rng) => encodeIndex('commitHint', logIndex(rng.range(0, 1e9))),
+    (bytes) => decodeIndex('commitHint', bytes),
   ),
+  {
+    name: 'snapshot meta',
+    valid: () => encodeMeta(META),
+    decode: (bytes) => (decodeMeta(bytes) === null ? null : undefined),
+    isDeclared: never,
+  },
+  {
+    name: 'snapshot manifest',
+    valid: (rng) => {
+      const digest = '0123456789abcdef'.repeat(4)
+      const blocks = [[rng.range(0, 99), 7] as const, [1_048_576, rng.range(0, 1e9)] as const]
+      return encodeManifest({ metaSha256: digest, imageSha256: digest, blocks })
+    },
+    decode: (bytes) => (decodeManifest(bytes) === null ? null : undefined),
+    isDeclared: never,
+  },
   record(
     'identity',
     recordKey('identity'),

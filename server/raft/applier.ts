@@ -2,8 +2,9 @@
  * Feeds committed entries to the state machine, in order, each once, without holding the event loop.
  *
  * Guarantees: only `normal` entries reach the state machine; a slice ends after about 8 ms and the rest
- * follows in a later turn. What throws in `apply` is fatal for the server (Raft specification 15.16).
- * Bound: the core hands out at most 16 MiB ahead of what is applied.
+ * follows in a later turn; while the state is being replaced by an image nothing is applied, and entries
+ * that the image covers are forgotten. What throws in `apply` is fatal for the server (Raft specification
+ * 15.16). Bound: the core hands out at most 16 MiB ahead of what is applied.
  */
 
 import type { Entry } from '../../core/raft/types.ts'
@@ -23,8 +24,9 @@ export class Applier {
   readonly #stateMachine: RaftStateMachine
   readonly #clock: Clock
   readonly #onResult: (entry: Entry, result: unknown) => void
-  #queue: Entry[] = []
+  #queue: readonly Entry[] = []
   #next = 0
+  #isHeld = false
 
   constructor(deps: {
     readonly stateMachine: RaftStateMachine
@@ -37,16 +39,30 @@ export class Applier {
   }
 
   get hasWork(): boolean {
-    return this.#next < this.#queue.length
+    return !this.#isHeld && this.#next < this.#queue.length
+  }
+
+  get isHeld(): boolean {
+    return this.#isHeld
   }
 
   add(entries: readonly Entry[]): void {
-    if (!this.hasWork) {
-      this.#queue = [...entries]
-      this.#next = 0
-      return
-    }
-    for (const entry of entries) this.#queue.push(entry)
+    if (entries.length === 0) return
+    this.#queue =
+      this.#next === this.#queue.length ? entries : [...this.#queue.slice(this.#next), ...entries]
+    this.#next = 0
+  }
+
+  /** An image as of `index` is about to replace the state: entries up to there are forgotten, all else waits. */
+  hold(index: number): void {
+    this.#isHeld = true
+    this.#queue = this.#queue.slice(this.#next).filter((entry) => entry.index > index)
+    this.#next = 0
+  }
+
+  /** The image is in place. */
+  release(): void {
+    this.#isHeld = false
   }
 
   /** Applies until the queue is empty or the slice is used up; null when there was nothing. */

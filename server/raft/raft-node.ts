@@ -1,5 +1,5 @@
 /**
- * The Raft host: one server's core with its disk, clock, peers and state machine.
+ * The Raft host of a server: its identity, its life, and what others ask of it (RaftNodeApi).
  *
  *   new RaftNode({ id, address, bootstrap? }, { clock, rng, log, openStorage, transport, stateMachine, onFatal })
  *
@@ -7,54 +7,67 @@
  * `-dev`) nothing does. A sole voter elects itself inside `start`, which then resolves once it leads.
  *
  * Guarantees: an answered write is durable on a quorum and applied here; the first storage error ends all
- * service (`onFatal`, then nothing more is acknowledged). No policy lives here: rules are in core/raft/.
- * One turn: completions, messages, ticks, then proposals; proposals that arrive while a write runs form the
- * next one. Bounds: proposals.ts, reads.ts, and 4,096 undelivered messages, beyond which new ones are dropped.
- * Source: Raft specification 1.5, 1.6, 5.5, 16.
+ * service (`onFatal`, then nothing more is acknowledged). The turns are in raft-engine.ts, rules in core/raft/.
+ * Bounds: proposals.ts, reads.ts, raft-engine.ts. Source: Raft specification 1.5, 8, 10, 11, 13, 16.
  */
 
 import { FairleadError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
-import { isSoleVoter } from '../../core/raft/configuration.ts'
-import type { RaftMessage } from '../../core/raft/messages.ts'
-import { RaftCore } from '../../core/raft/raft-core.ts'
 import {
-  type AppendJob,
-  type AppendToken,
-  type Batch,
-  type RaftInput,
+  type Configuration,
+  type ConfigurationChange,
+  isSoleVoter,
+  memberIds,
+} from '../../core/raft/configuration.ts'
+import {
+  type PersistedState,
+  type ReadMode,
+  type ServerId,
+  type SnapshotMeta,
   serverId,
 } from '../../core/raft/types.ts'
 import type { Rng } from '../../core/rng.ts'
-import { type Clock, type Instant, instant, type Timer } from '../../core/time.ts'
+import type { ClusterName } from '../../core/rpc/peer-calls.ts'
+import type { Clock, Instant } from '../../core/time.ts'
+import { newUuid } from '../../runtime/random/system-random.ts'
 import type { RaftStorage, RaftStorageOpener } from '../../runtime/storage/raft-storage.ts'
-import { AppendPipeline } from './append-pipeline.ts'
-import { Applier } from './applier.ts'
+import { ClusterIdentity } from './cluster-identity.ts'
+import { firstState } from './first-state.ts'
 import { Leadership } from './leadership.ts'
+import { MemberChanges } from './member-changes.ts'
 import { Proposals } from './proposals.ts'
+import { RaftEngine } from './raft-engine.ts'
 import { Reads } from './reads.ts'
-import { type BootstrapOptions, recover } from './recovery.ts'
-import { SNAPSHOT_LIMITS, type SnapshotLimits, Snapshotter } from './snapshotter.ts'
+import { recover } from './recovery.ts'
+import { notLeader, type Refusal, refusalError, shuttingDown } from './refusals.ts'
+import { SNAPSHOT_LIMITS, type SnapshotLimits } from './snapshotter.ts'
 import { STATUS_BEFORE_START, statusOf } from './status.ts'
-import { TickSource } from './tick-source.ts'
 import type { RaftTransport } from './transport.ts'
-import type { Applied, RaftNodeApi, RaftStateMachine, RaftStatus } from './types.ts'
+import type {
+  Applied,
+  BootstrapOptions,
+  RaftNodeApi,
+  RaftStateMachine,
+  RaftStatus,
+} from './types.ts'
 
-const INBOX_MAX = 4_096
-const COMMIT_HINT_INTERVAL_MS = 1_000
 const ELECTION_TICKS = 100
 const HEARTBEAT_TICKS = 10
+/** After so many ticks without an answer a read is asked for again. */
+const READ_ATTEMPT_TICKS = ELECTION_TICKS / 2
 
 export interface RaftNodeOptions {
   /** Stable id of this server, kept in its data directory; never reused for another one. */
   readonly id: string
-  /** `host:port` at which peers reach it; reported by `status`. */
+  /** `host:port` at which peers reach it. */
   readonly address: string
   /** First configuration of a new cluster; ignored once the data directory belongs to one. */
   readonly bootstrap?: BootstrapOptions
   /** One tick in ms; E is 100 ticks, a heartbeat 10. Default 50 (E = 5 s); 10 finds a dead leader faster. */
   readonly tickMs?: number
   readonly snapshots?: Partial<SnapshotLimits>
+  /** Names this run of the server and is never used again; default a new UUID. */
+  readonly boot?: string
 }
 
 export interface RaftNodeDeps {
@@ -64,49 +77,40 @@ export interface RaftNodeDeps {
   readonly openStorage: RaftStorageOpener
   readonly transport: RaftTransport
   readonly stateMachine: RaftStateMachine
+  /** Where gossip has seen a server lately; wins over the address in the configuration (10.8). */
+  readonly addressOf?: (id: string) => string | undefined
   /** The server can serve no more and must exit; called at most once. */
   readonly onFatal: (error: FairleadError) => void
-}
-
-interface Running {
-  readonly core: RaftCore
-  readonly storage: RaftStorage
-  readonly pipeline: AppendPipeline
-  readonly applier: Applier
-  readonly snapshotter: Snapshotter
-  readonly ticks: TickSource
 }
 
 export class RaftNode implements RaftNodeApi {
   readonly #options: RaftNodeOptions
   readonly #deps: RaftNodeDeps
-  readonly #tickMs: number
+  readonly #id: ServerId
+  readonly #boot: string
   readonly #proposals = new Proposals()
+  readonly #changes = new MemberChanges()
   readonly #reads: Reads
   readonly #leadership: Leadership
+  readonly #configurationListeners = new Set<(configuration: Configuration) => void>()
   readonly #idleWaiters = new Set<() => void>()
   #started: Promise<void> | null = null
   #stopped: Promise<void> | null = null
   #isDraining = false
-  #running: Running | null = null
+  #storage: RaftStorage | null = null
+  #identity: ClusterIdentity | null = null
+  #engine: RaftEngine | null = null
   #failure: FairleadError | null = null
-  #inbox: RaftMessage[] = []
-  #completions: AppendToken[] = []
-  #isTurnScheduled = false
-  #write: Promise<void> = Promise.resolve()
-  #ticker: Timer | null = null
-  #applyTimer: Timer | null = null
-  #leaveTransport: (() => void) | null = null
-  #lastContact: Instant | null = null
-  #hintedCommit = 0
-  #hintedAt = 0
+  #leaveTransport: (() => void)[] = []
+  #isMember = false
 
   constructor(options: RaftNodeOptions, deps: RaftNodeDeps) {
     this.#options = options
     this.#deps = deps
-    this.#tickMs = options.tickMs ?? 50
+    this.#id = serverId(options.id)
+    this.#boot = options.boot ?? newUuid()
     this.#leadership = new Leadership(deps.log)
-    this.#reads = new Reads(`${options.id}/${deps.rng.u32().toString(16)}`)
+    this.#reads = new Reads(`${options.id}/${this.#boot}`, READ_ATTEMPT_TICKS)
   }
 
   /** @throws FairleadError STORAGE_FAILED | STORAGE_CORRUPT | INVALID_CONFIG, or the signal's reason */
@@ -118,37 +122,100 @@ export class RaftNode implements RaftNodeApi {
   propose(data: Uint8Array): Promise<Applied> {
     const refusal = this.#refusal()
     if (refusal !== null) return Promise.reject(refusal)
-    if (this.#running?.core.role !== 'leader') return Promise.reject(this.#notLeader())
+    const engine = this.#engine
+    if (engine?.core.role !== 'leader') return Promise.reject(this.#notLeader())
     const applied = this.#proposals.add(data)
-    this.#schedule()
+    engine.schedule()
     return applied
   }
 
-  readIndex(): Promise<number> {
+  readIndex(mode: ReadMode = 'quorum'): Promise<number> {
     const refusal = this.#refusal()
     if (refusal !== null) return Promise.reject(refusal)
-    const index = this.#reads.add()
-    this.#schedule()
+    const index = this.#reads.add(mode)
+    this.#engine?.schedule()
     return index
   }
 
+  holdsLease(): boolean {
+    return this.#failure === null && this.#engine?.core.holdsLease === true
+  }
+
+  async changeMembers(change: ConfigurationChange): Promise<void> {
+    const engine = this.#engineOrThrow()
+    const outcome = engine.core.handle({ kind: 'propose-config', change })
+    engine.schedule()
+    if (outcome.kind === 'rejected') throw this.#refused('Failed to change the members', outcome)
+    if (outcome.kind === 'done') return
+    const throughJoint = change.kind === 'enter-joint' && change.autoLeave
+    const { term, firstIndex } = outcome
+    await this.#changes.appended({ term, index: firstIndex, throughJoint })
+  }
+
+  async transferLeadership(target?: string): Promise<void> {
+    const engine = this.#engineOrThrow()
+    const to = target === undefined ? null : serverId(target)
+    const outcome = engine.core.handle({ kind: 'transfer', target: to })
+    engine.schedule()
+    if (outcome.kind === 'rejected') throw this.#refused('Failed to hand leadership over', outcome)
+    await this.#changes.handover()
+  }
+
+  async bootstrap(options: BootstrapOptions): Promise<void> {
+    const before = this.#engineOrThrow()
+    const storage = this.#storage
+    const identity = this.#identity
+    if (storage === null || identity === null) throw shuttingDown()
+    const first = firstState(this.#id, options)
+    const cluster = { clusterId: options.clusterId, epoch: 0 }
+    // A log with entries has a cluster, so this refuses one too.
+    if (!(await identity.claim(cluster))) return
+    before.cut()
+    await before.settled()
+    try {
+      await storage.log.initialize(first.identity, first.job)
+    } catch (thrown) {
+      this.#fail(thrown)
+      throw thrown
+    }
+    if (this.#failure !== null) throw this.#failure
+    this.#engine = this.#launch(storage, { persisted: first.persisted, isNew: true })
+    identity.founded(cluster)
+    this.#deps.log.info('cluster founded', { cluster: options.clusterId })
+  }
+
+  /** An image of what is applied now, kept in the snapshot store. @throws FairleadError STORAGE_FAILED */
+  takeSnapshot(): Promise<SnapshotMeta> {
+    return this.#engineOrThrow().takeSnapshot()
+  }
+
+  /** Gossip has news of addresses: `addressOf` is asked again. */
+  addressesChanged(): void {
+    if (this.#engine !== null && this.#failure === null)
+      this.#setPeers(this.#engine.core.configuration)
+  }
+
   status(): RaftStatus {
-    const core = this.#running?.core
-    if (core === undefined) return STATUS_BEFORE_START
-    const sinceContact =
-      this.#lastContact === null
-        ? Number.POSITIVE_INFINITY
-        : this.#deps.clock.now() - this.#lastContact
-    return statusOf(core, sinceContact)
+    const engine = this.#engine
+    if (engine === null) return STATUS_BEFORE_START
+    const { lastContact } = engine
+    const lastContactMs =
+      lastContact === null ? Number.POSITIVE_INFINITY : this.#deps.clock.now() - lastContact
+    return statusOf(engine.core, { lastContactMs, cluster: this.#identity?.cluster ?? null })
   }
 
   onLeadership(listener: (isLeader: boolean) => void): () => void {
     return this.#leadership.onChange(listener)
   }
 
+  onConfiguration(listener: (configuration: Configuration) => void): () => void {
+    this.#configurationListeners.add(listener)
+    return () => this.#configurationListeners.delete(listener)
+  }
+
   async drain(deadline: Instant): Promise<void> {
     this.#isDraining = true
-    if (this.#running === null || this.#isIdle()) return
+    if (this.#engine === null || this.#isIdle()) return
     await new Promise<void>((resolve) => {
       const done = (): void => {
         timer.cancel()
@@ -169,22 +236,20 @@ export class RaftNode implements RaftNodeApi {
     signal.throwIfAborted()
     const { openStorage, stateMachine, log } = this.#deps
     const storage = await openStorage()
+    this.#storage = storage
     try {
       const { id, bootstrap } = this.#options
       const recovered = await recover({ id, bootstrap }, { storage, stateMachine, log })
       signal.throwIfAborted()
-      this.#running = this.#assemble(storage, recovered)
+      this.#join(storage, recovered.cluster)
+      this.#engine = this.#launch(storage, recovered)
     } catch (err) {
-      await storage.snapshots.close()
       await storage.log.close()
       throw err
     }
-    this.#leaveTransport = this.#deps.transport.onMessage((message) => this.#receive(message))
-    const { core } = this.#running
+    const { core } = this.#engine
     log.info('raft started', { term: core.term, index: core.last.index })
-    this.#schedule()
-    this.#armTicker()
-    if (!isSoleVoter(core.configuration, serverId(this.#options.id))) return
+    if (!isSoleVoter(core.configuration, this.#id)) return
     try {
       await this.#leading(signal)
     } catch (err) {
@@ -193,40 +258,66 @@ export class RaftNode implements RaftNodeApi {
     }
   }
 
-  #assemble(storage: RaftStorage, recovered: Awaited<ReturnType<typeof recover>>): Running {
+  /** From here on messages and images find their way to whichever engine runs. */
+  #join(storage: RaftStorage, cluster: ClusterName | null): void {
+    const { transport, log } = this.#deps
+    const identity = new ClusterIdentity(cluster, {
+      serverId: this.#id,
+      store: storage.log,
+      transport,
+      log,
+      deliver: (message) => this.#engine?.receive(message),
+      onFatal: (thrown) => this.#fail(thrown),
+    })
+    this.#identity = identity
+    this.#leaveTransport = [
+      transport.onMessage((message, from) => identity.receive(message, from)),
+      transport.onUnreachable((peer) => this.#engine?.input({ kind: 'unreachable', peer })),
+      transport.onSnapshot({
+        offered: async (offer, image) => {
+          if (identity.cluster === null) return null
+          return (await this.#engine?.images.offered(offer, image)) ?? null
+        },
+      }),
+    ]
+  }
+
+  #launch(
+    storage: RaftStorage,
+    from: { readonly persisted: PersistedState; readonly isNew: boolean },
+  ): RaftEngine {
     const { clock, rng, log, stateMachine, transport } = this.#deps
-    const core = new RaftCore(
+    const engine = new RaftEngine(
       {
-        id: serverId(this.#options.id),
-        electionTicks: ELECTION_TICKS,
-        heartbeatTicks: HEARTBEAT_TICKS,
-        startGrace: !recovered.isNew,
+        raft: {
+          id: this.#id,
+          electionTicks: ELECTION_TICKS,
+          heartbeatTicks: HEARTBEAT_TICKS,
+          startGrace: !from.isNew,
+          boot: this.#boot,
+        },
+        tickMs: this.#options.tickMs ?? 50,
+        snapshots: { ...SNAPSHOT_LIMITS, ...this.#options.snapshots },
       },
-      recovered.persisted,
-      rng.fork('raft'),
-    )
-    return {
-      core,
-      storage,
-      pipeline: new AppendPipeline({
-        write: (jobs) => this.#startWrite(storage, jobs),
-        send: (message) => transport.send(message),
-      }),
-      applier: new Applier({
-        stateMachine,
+      {
         clock,
-        onResult: (entry, result) => this.#proposals.applied(entry.index, entry.term, result),
-      }),
-      snapshotter: new Snapshotter(
-        { ...SNAPSHOT_LIMITS, ...this.#options.snapshots },
-        { storage, core, stateMachine, clock, log },
-      ),
-      ticks: new TickSource({
-        tickMs: this.#tickMs,
-        catchUpMax: HEARTBEAT_TICKS,
-        now: clock.now(),
-      }),
-    }
+        rng,
+        log,
+        storage,
+        transport,
+        stateMachine,
+        proposals: this.#proposals,
+        reads: this.#reads,
+        changes: this.#changes,
+        leadership: this.#leadership,
+        onConfiguration: (configuration) => this.#followConfiguration(configuration),
+        onTurn: () => this.#wakeIdle(),
+        onFatal: (thrown) => this.#fail(thrown),
+      },
+      from.persisted,
+    )
+    engine.start()
+    return engine
   }
 
   /** Resolves at the first announced leadership, rejects when the server fails or is stopped before. */
@@ -250,162 +341,35 @@ export class RaftNode implements RaftNodeApi {
     })
   }
 
-  #receive(message: RaftMessage): void {
-    if (this.#refusal() !== null && !this.#isDraining) return
-    if (this.#inbox.length >= INBOX_MAX) return
-    this.#inbox.push(message)
-    this.#schedule()
-  }
-
-  #schedule(): void {
-    if (this.#isTurnScheduled || this.#running === null || this.#isOver) return
-    this.#isTurnScheduled = true
-    queueMicrotask(() => {
-      this.#isTurnScheduled = false
-      this.#turn()
-    })
-  }
-
-  #turn(): void {
-    const running = this.#running
-    if (running === null || this.#isOver) return
-    try {
-      this.#feed(running)
-      for (let batch = running.core.pull(); batch !== null; batch = running.core.pull()) {
-        this.#perform(running, batch)
-        this.#apply(running)
-      }
-      this.#apply(running)
-      this.#followLeadership(running.core)
-      if (running.core.failure !== null) throw new Error(running.core.failure)
-      running.snapshotter.takeIfDue((thrown) => this.#fail(thrown))
-    } catch (thrown) {
-      this.#fail(thrown)
-      return
+  #followConfiguration(configuration: Configuration): void {
+    this.#setPeers(configuration)
+    const isMember = memberIds(configuration).includes(this.#id)
+    if (this.#isMember && !isMember) {
+      this.#deps.log.warn(
+        'this server was removed from the cluster; it keeps its data and takes no part',
+        { node: this.#id },
+      )
     }
-    if (running.pipeline.isIdle && this.#proposals.hasWaiting) this.#schedule()
-    if (this.#isIdle()) for (const waiter of [...this.#idleWaiters]) waiter()
+    this.#isMember = isMember
+    for (const listener of [...this.#configurationListeners]) listener(configuration)
   }
 
-  /** Inputs in the order that the core demands: completions, messages, ticks, proposals. */
-  #feed(running: Running): void {
-    const { core, ticks, pipeline } = running
-    for (const token of this.#completions.splice(0)) core.handle({ kind: 'appended', token })
-    for (const message of this.#inbox.splice(0)) {
-      core.handle({ kind: 'receive', message })
-      if (core.leader === message.from) this.#lastContact = this.#deps.clock.now()
-    }
-    const now = this.#deps.clock.now()
-    if (core.needsTicks) {
-      for (let due = ticks.due(now); due > 0; due--) core.handle({ kind: 'tick' })
-    } else {
-      ticks.skipTo(now)
-    }
-    this.#followLeadership(core)
-    for (const context of this.#reads.takeNew()) this.#submitRead(core, context)
-    if (pipeline.isIdle && core.role === 'leader') this.#submitProposals(core)
-  }
-
-  #submitRead(core: RaftCore, context: string): void {
-    const outcome = core.handle({ kind: 'read-index', context })
-    if (outcome.kind !== 'rejected') return
-    const error =
-      outcome.reason === 'busy'
-        ? new FairleadError('BUSY', 'Too many consistent reads are waiting')
-        : this.#notLeader()
-    this.#reads.failOne(context, error)
-  }
-
-  #submitProposals(core: RaftCore): void {
-    const proposals = this.#proposals.take()
-    if (proposals.length === 0) return
-    const outcome = core.handle({ kind: 'propose', proposals } satisfies RaftInput)
-    switch (outcome.kind) {
-      case 'appended':
-        this.#proposals.appended(outcome.term, outcome.firstIndex)
-        return
-      case 'rejected':
-        this.#proposals.refused(
-          outcome.reason === 'busy'
-            ? new FairleadError('BUSY', 'The Raft log is not keeping up; nothing was written')
-            : this.#notLeader(),
-        )
-        return
-      case 'done':
-        return
-    }
-  }
-
-  #perform(running: Running, batch: Batch): void {
-    running.pipeline.push(batch)
-    running.applier.add(batch.committed)
-    this.#reads.confirmed(batch.reads, running.core.applied)
-    for (const context of batch.readsFailed) this.#reads.failOne(context, this.#notLeader())
-    for (const peer of batch.snapshotsWanted) {
-      this.#deps.log.warn('peer needs a snapshot, which cannot be streamed yet', { peer })
-      running.core.handle({ kind: 'snapshot-report', peer, ok: false })
-    }
-  }
-
-  #apply(running: Running): void {
-    const { core, applier, snapshotter } = running
-    const slice = applier.applySlice()
-    if (slice === null) return
-    core.handle({ kind: 'applied', index: core.entry(slice.lastIndex)?.index ?? core.applied })
-    snapshotter.applied(slice.entries, slice.bytes)
-    this.#reads.applied(core.applied)
-    this.#followLeadership(core)
-    if (!applier.hasWork || this.#applyTimer !== null) return
-    this.#applyTimer = this.#deps.clock.timer(this.#deps.clock.now(), () => {
-      this.#applyTimer = null
-      this.#schedule()
-    })
-  }
-
-  #startWrite(storage: RaftStorage, jobs: readonly AppendJob[]): void {
-    const commit = jobs.at(-1)?.hardState.commit ?? 0
-    this.#write = storage.log.append(jobs).then(
-      () => {
-        if (this.#isOver || this.#running === null) return
-        this.#hintedCommit = Math.max(this.#hintedCommit, commit)
-        this.#completions.push(...this.#running.pipeline.finished())
-        this.#schedule()
-      },
-      (thrown: unknown) => this.#fail(thrown),
+  #setPeers(configuration: Configuration): void {
+    const { transport, addressOf } = this.#deps
+    const others = configuration.addresses.filter(({ id }) => id !== this.#id)
+    transport.setPeers(
+      others.map(({ id, address }) => ({ id, address: addressOf?.(id) ?? address })),
     )
   }
 
-  /** Tells proposers and listeners when this server gains or loses office. */
-  #followLeadership(core: RaftCore): void {
-    if (this.#leadership.follow(core)) this.#proposals.fail(this.#notLeader())
-  }
-
-  #armTicker(): void {
-    if (this.#isOver || this.#running === null) return
-    const { clock } = this.#deps
-    // A server without peers has no use for ticks; it looks now and then whether it has got any.
-    const intervalMs = this.#running.core.needsTicks ? this.#tickMs : COMMIT_HINT_INTERVAL_MS
-    this.#ticker = clock.timer(instant(clock.now() + intervalMs), () => {
-      this.#writeCommitHint()
-      this.#turn()
-      this.#armTicker()
-    })
-  }
-
-  #writeCommitHint(): void {
-    const running = this.#running
-    const now = this.#deps.clock.now()
-    if (running === null || now - this.#hintedAt < COMMIT_HINT_INTERVAL_MS) return
-    const commit = running.core.commitHint
-    if (commit <= this.#hintedCommit || !running.pipeline.isIdle) return
-    this.#hintedAt = now
-    this.#hintedCommit = commit
-    running.storage.log.saveCommitHint(commit).catch((thrown: unknown) => this.#fail(thrown))
+  #wakeIdle(): void {
+    if (this.#idleWaiters.size === 0 || !this.#isIdle()) return
+    for (const waiter of [...this.#idleWaiters]) waiter()
   }
 
   /** Fail-stop: nothing is acknowledged or said from here on (specification 15.1). */
   #fail(thrown: unknown): void {
-    if (this.#isOver) return
+    if (this.#failure !== null) return
     const text = thrown instanceof Error ? thrown.message : String(thrown)
     const error =
       thrown instanceof FairleadError
@@ -413,7 +377,6 @@ export class RaftNode implements RaftNodeApi {
         : new FairleadError('STORAGE_FAILED', `Raft stopped: ${text}`, { cause: thrown })
     this.#failure = error
     this.#deps.log.error('raft stopped after a fatal error', { err: error })
-    this.#running?.core.handle({ kind: 'storage-failed', reason: text })
     this.#cut(error)
     this.#leadership.end()
     this.#deps.onFatal(error)
@@ -430,54 +393,47 @@ export class RaftNode implements RaftNodeApi {
     this.#failure ??= error
     this.#cut(error)
     this.#leadership.end()
-    const running = this.#running
-    this.#running = null
-    if (running === null) return
-    await running.snapshotter.settled()
-    await this.#write
-    await running.storage.snapshots.close()
-    await running.storage.log.close()
+    const engine = this.#engine
+    this.#engine = null
+    if (engine === null) return
+    await engine.settled()
+    await this.#identity?.settled()
+    await this.#storage?.log.close()
   }
 
   #cut(error: FairleadError): void {
-    this.#ticker?.cancel()
-    this.#applyTimer?.cancel()
-    this.#leaveTransport?.()
-    this.#ticker = null
-    this.#applyTimer = null
-    this.#leaveTransport = null
-    this.#inbox = []
+    this.#engine?.cut()
+    for (const leave of this.#leaveTransport) leave()
+    this.#leaveTransport = []
     this.#proposals.fail(error)
+    this.#changes.fail(error)
     this.#reads.failAll(error)
     for (const waiter of [...this.#idleWaiters]) waiter()
   }
 
-  get #isOver(): boolean {
-    return this.#failure !== null
-  }
-
   #isIdle(): boolean {
-    return this.#proposals.isEmpty && this.#reads.isEmpty
+    return this.#proposals.isEmpty && this.#reads.isEmpty && this.#changes.isEmpty
   }
 
   #refusal(): FairleadError | null {
     if (this.#failure !== null) return this.#failure
     if (this.#isDraining) return shuttingDown()
-    if (this.#running === null) return new FairleadError('NO_LEADER', 'Raft has not started')
+    if (this.#engine === null) return new FairleadError('NO_LEADER', 'Raft has not started')
     return null
   }
 
-  #notLeader(): FairleadError {
-    const leader = this.#running?.core.leader ?? null
-    if (leader === null || leader === this.#options.id) {
-      return new FairleadError('NO_LEADER', 'No cluster leader')
-    }
-    return new FairleadError('BUSY', `This server is not the leader, "${leader}" is`, {
-      facts: { leader },
-    })
+  #engineOrThrow(): RaftEngine {
+    const refusal = this.#refusal()
+    if (refusal !== null) throw refusal
+    if (this.#engine === null) throw shuttingDown()
+    return this.#engine
   }
-}
 
-function shuttingDown(): FairleadError {
-  return new FairleadError('SHUTTING_DOWN', 'This server is shutting down')
+  #refused(what: string, refusal: Refusal): FairleadError {
+    return refusalError(what, refusal, { id: this.#id, leader: this.#engine?.core.leader ?? null })
+  }
+
+  #notLeader(): FairleadError {
+    return notLeader({ id: this.#id, leader: this.#engine?.core.leader ?? null })
+  }
 }

@@ -1,85 +1,150 @@
 /**
  * Linearizable reads on their way: waiting for the leader's confirmation, then for apply (specification 8.2).
  *
- * Guarantees that every attempt has a context never used before, and that an answer for an attempt that
- * was given up is ignored. Bound: `READS_MAX` reads; beyond it BUSY.
+ * Reads that come up in one turn share one attempt. Guarantees: every attempt, also a repeated one, has a
+ * context never used before and begins after its reads have arrived; an answer to an attempt that was given
+ * up is ignored; a change of term or leader voids every attempt, also one whose answer is already here.
+ * A message that was lost is made good by another attempt, at most `ATTEMPTS_MAX`.
+ * Bound: `READS_MAX` reads; beyond it BUSY.
  */
 
 import { FairleadError } from '../../core/errors.ts'
-import type { ReadState } from '../../core/raft/types.ts'
+import type { ReadMode, ReadState } from '../../core/raft/types.ts'
 
 const READS_MAX = 8_192
+const ATTEMPTS_MAX = 4
+
+export interface ReadAttempt {
+  readonly context: string
+  readonly mode: ReadMode
+}
 
 interface Waiter {
   readonly resolve: (index: number) => void
   readonly reject: (error: FairleadError) => void
 }
 
+interface Group {
+  readonly mode: ReadMode
+  readonly waiters: readonly Waiter[]
+  attempts: number
+  /** In ticks of this host; see `elapsed`. */
+  begunAt: number
+}
+
 export class Reads {
   readonly #prefix: string
+  readonly #attemptTicks: number
   #counter = 0
-  #unconfirmed = new Map<string, Waiter>()
+  #count = 0
+  #ticks = 0
+  #arrived: Record<ReadMode, Waiter[]> = { quorum: [], lease: [] }
+  #again: Group[] = []
+  readonly #unconfirmed = new Map<string, Group>()
   /** Confirmed, waiting for apply. */
-  #unapplied: { readonly index: number; readonly waiter: Waiter }[] = []
-  #toSubmit: string[] = []
+  #unapplied: { readonly index: number; readonly group: Group }[] = []
 
-  /** @param prefix unique to this server and this run of it */
-  constructor(prefix: string) {
+  /**
+   * @param prefix unique to this server and this run of it
+   * @param attemptTicks after so many ticks without an answer an attempt is given up
+   */
+  constructor(prefix: string, attemptTicks: number) {
     this.#prefix = prefix
+    this.#attemptTicks = attemptTicks
   }
 
   get isEmpty(): boolean {
-    return this.#unconfirmed.size === 0 && this.#unapplied.length === 0
+    return this.#count === 0
   }
 
-  add(): Promise<number> {
+  add(mode: ReadMode): Promise<number> {
     return new Promise((resolve, reject) => {
-      if (this.#unconfirmed.size + this.#unapplied.length >= READS_MAX) {
+      if (this.#count >= READS_MAX) {
         reject(new FairleadError('BUSY', 'Too many consistent reads are waiting'))
         return
       }
-      this.#counter++
-      const context = `${this.#prefix}/${this.#counter}`
-      this.#unconfirmed.set(context, { resolve, reject })
-      this.#toSubmit.push(context)
+      this.#count++
+      this.#arrived[mode].push({ resolve, reject })
     })
   }
 
-  /** Contexts that the core has not seen yet. */
-  takeNew(): readonly string[] {
-    const taken = this.#toSubmit
-    this.#toSubmit = []
-    return taken
+  /** Attempts that the core has not seen yet. */
+  takeNew(): readonly ReadAttempt[] {
+    const groups = this.#again
+    this.#again = []
+    for (const mode of ['quorum', 'lease'] as const) {
+      const waiters = this.#arrived[mode]
+      if (waiters.length === 0) continue
+      this.#arrived[mode] = []
+      groups.push({ mode, waiters, attempts: 0, begunAt: 0 })
+    }
+    return groups.map((group) => this.#begin(group))
   }
 
   confirmed(reads: readonly ReadState[], applied: number): void {
     for (const { context, index } of reads) {
-      const waiter = this.#unconfirmed.get(context)
-      if (waiter === undefined) continue
+      const group = this.#unconfirmed.get(context)
+      if (group === undefined) continue
       this.#unconfirmed.delete(context)
-      if (applied >= index) waiter.resolve(index)
-      else this.#unapplied.push({ index, waiter })
+      if (applied >= index) this.#answer(group, index)
+      else this.#unapplied.push({ index, group })
     }
   }
 
   applied(index: number): void {
     if (this.#unapplied.length === 0) return
-    const still = this.#unapplied.filter((read) => read.index > index)
-    for (const read of this.#unapplied) if (read.index <= index) read.waiter.resolve(read.index)
-    this.#unapplied = still
+    const ready = this.#unapplied.filter((read) => read.index <= index)
+    this.#unapplied = this.#unapplied.filter((read) => read.index > index)
+    for (const read of ready) this.#answer(read.group, read.index)
+  }
+
+  /** Time passes. Attempts without an answer are given up and made again, or fail with `error`. */
+  elapsed(ticks: number, error: () => FairleadError): void {
+    this.#ticks += ticks
+    for (const [context, group] of this.#unconfirmed) {
+      if (this.#ticks - group.begunAt < this.#attemptTicks) continue
+      this.#unconfirmed.delete(context)
+      if (group.attempts >= ATTEMPTS_MAX) this.#reject(group, error())
+      else this.#again.push(group)
+    }
   }
 
   failOne(context: string, error: FairleadError): void {
-    const waiter = this.#unconfirmed.get(context)
+    const group = this.#unconfirmed.get(context)
+    if (group === undefined) return
     this.#unconfirmed.delete(context)
-    waiter?.reject(error)
+    this.#reject(group, error)
+  }
+
+  /** Term or leader have changed: no attempt counts any more. Reads that were not submitted yet go on. */
+  voidAttempts(error: FairleadError): void {
+    const groups = [...this.#unconfirmed.values(), ...this.#unapplied.map((read) => read.group)]
+    this.#unconfirmed.clear()
+    this.#unapplied = []
+    for (const group of groups) this.#reject(group, error)
   }
 
   failAll(error: FairleadError): void {
-    const waiters = [...this.#unconfirmed.values(), ...this.#unapplied.map((read) => read.waiter)]
-    this.#unconfirmed = new Map()
-    this.#unapplied = []
-    this.#toSubmit = []
-    for (const waiter of waiters) waiter.reject(error)
+    for (const attempt of this.takeNew()) this.failOne(attempt.context, error)
+    this.voidAttempts(error)
+  }
+
+  #begin(group: Group): ReadAttempt {
+    this.#counter++
+    const context = `${this.#prefix}/${this.#counter}`
+    group.attempts++
+    group.begunAt = this.#ticks
+    this.#unconfirmed.set(context, group)
+    return { context, mode: group.mode }
+  }
+
+  #answer(group: Group, index: number): void {
+    this.#count -= group.waiters.length
+    for (const waiter of group.waiters) waiter.resolve(index)
+  }
+
+  #reject(group: Group, error: FairleadError): void {
+    this.#count -= group.waiters.length
+    for (const waiter of group.waiters) waiter.reject(error)
   }
 }

@@ -1,63 +1,77 @@
 /**
  * From what the disk holds to a state machine and a core that may start (Raft specification 13.1, 14.5).
  *
- * Guarantees that nothing starts on data that was not proved: a damaged or contradictory log refuses with
- * STORAGE_CORRUPT and says which entries are in doubt. A new server writes identity and first configuration
- * in one batch. Does not repair.
+ * Guarantees that nothing starts on data that was not proved. Where acknowledged entries are damaged and
+ * other servers have them, this one starts all the same, in recovering mode: it neither votes nor
+ * acknowledges before it has got them back. It refuses with STORAGE_CORRUPT when its vote may be lost, when
+ * the data is another server's, when nobody else has what is lost, and when the log contradicts itself. A
+ * new server writes identity and first configuration in one batch.
  */
 
 import { FairleadError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
-import { CHAIN_START, chainedEntry } from '../../core/raft/chain.ts'
-import { encodeConfiguration, votersOnly } from '../../core/raft/configuration.ts'
 import {
+  type Configuration,
+  decodeConfiguration,
+  isSoleVoter,
+} from '../../core/raft/configuration.ts'
+import {
+  type LogIndex,
   type LogPosition,
   logIndex,
   type PersistedState,
   type SnapshotMeta,
   serverId,
-  term,
 } from '../../core/raft/types.ts'
+import type { ClusterName } from '../../core/rpc/peer-calls.ts'
 import type { RecoveringLog, StoredIdentity, StoredLog } from '../../runtime/storage/log-store.ts'
 import type { RaftStorage } from '../../runtime/storage/raft-storage.ts'
-import type { RaftStateMachine } from './types.ts'
-
-export interface BootstrapOptions {
-  /** New UUID; ignored when the data directory already belongs to a cluster. */
-  readonly clusterId: string
-  readonly members: readonly { readonly id: string; readonly address: string }[]
-}
+import { firstState, NO_STATE } from './first-state.ts'
+import type { BootstrapOptions, RaftStateMachine } from './types.ts'
 
 export interface Recovered {
   readonly persisted: PersistedState
-  readonly clusterId: string | null
+  readonly cluster: ClusterName | null
   /** Nothing had been persisted before: no vote or ack can have been given. */
   readonly isNew: boolean
 }
 
-const ORIGIN: LogPosition = { index: logIndex(0), term: term(0), chain: CHAIN_START }
+export interface RecoveryOptions {
+  readonly id: string
+  readonly bootstrap: BootstrapOptions | undefined
+}
+
+export interface RecoveryDeps {
+  readonly storage: RaftStorage
+  readonly stateMachine: RaftStateMachine
+  readonly log: Logger
+}
+
+interface Damage {
+  readonly to: LogIndex
+  readonly reason: string
+}
 
 /** @throws FairleadError STORAGE_CORRUPT | STORAGE_FAILED | INVALID_CONFIG */
-export async function recover(
-  options: { readonly id: string; readonly bootstrap: BootstrapOptions | undefined },
-  deps: {
-    readonly storage: RaftStorage
-    readonly stateMachine: RaftStateMachine
-    readonly log: Logger
-  },
-): Promise<Recovered> {
+export async function recover(options: RecoveryOptions, deps: RecoveryDeps): Promise<Recovered> {
   const verdict = await deps.storage.log.load()
   switch (verdict.kind) {
     case 'empty':
       assertOwner(options.id, verdict.identity)
-      return await initialize(options, deps.storage)
+      return await initialize(options, verdict.identity, deps.storage)
     case 'consistent':
       assertOwner(options.id, verdict.log.identity)
-      return await restore(verdict.log, deps)
-    case 'recovering':
-      throw new FairleadError('STORAGE_CORRUPT', damageText(verdict), {
-        facts: { lastGood: lastGoodIndex(verdict), damagedTo: verdict.damagedTo },
+      return await restore(options, verdict.log, null, deps)
+    case 'recovering': {
+      assertOwner(options.id, verdict.log.identity)
+      const { reason, damagedTo, log } = verdict
+      deps.log.error('the Raft log is damaged; other servers are asked for what is in doubt', {
+        reason,
+        intactTo: lastOf(log).index,
+        damagedTo,
       })
+      return await restore(options, log, { to: damagedTo, reason }, deps)
+    }
     case 'retired':
       throw new FairleadError(
         'STORAGE_CORRUPT',
@@ -71,78 +85,78 @@ export async function recover(
   }
 }
 
+/** Also for the offline tools. @throws FairleadError STORAGE_CORRUPT when the data is of another server */
+export function assertOwner(id: string, identity: StoredIdentity | null): void {
+  if (identity === null || identity.serverId === id) return
+  throw new FairleadError(
+    'STORAGE_CORRUPT',
+    `Failed to start Raft: the data directory belongs to server "${identity.serverId}", this is "${id}"; a data directory is never shared or swapped between servers`,
+  )
+}
+
+export function lastOf(log: Pick<StoredLog, 'entries' | 'anchor'>): LogPosition {
+  return log.entries.at(-1) ?? log.anchor
+}
+
 async function initialize(
-  options: { readonly id: string; readonly bootstrap: BootstrapOptions | undefined },
+  options: RecoveryOptions,
+  identity: StoredIdentity | null,
   storage: RaftStorage,
 ): Promise<Recovered> {
   const { id, bootstrap } = options
-  if (bootstrap === undefined) {
-    const hardState = { term: term(0), vote: null, commit: logIndex(0) }
-    const persisted = { hardState, snapshot: null, anchor: ORIGIN, entries: [], damagedTo: null }
-    return { persisted, clusterId: null, isNew: true }
-  }
-  if (!bootstrap.members.some((member) => member.id === id)) {
-    throw new FairleadError(
-      'INVALID_CONFIG',
-      `Failed to bootstrap: the first configuration does not contain this server, "${id}"`,
-    )
-  }
-  const members = bootstrap.members.map((m) => ({ id: serverId(m.id), address: m.address }))
-  const first = chainedEntry(CHAIN_START, {
-    index: logIndex(1),
-    term: term(1),
-    type: 'config',
-    data: encodeConfiguration(votersOnly(members)),
-  })
-  const hardState = { term: term(1), vote: null, commit: logIndex(0) }
-  const identity: StoredIdentity = {
-    serverId: serverId(id),
-    clusterId: bootstrap.clusterId,
-    epoch: 0,
-  }
-  await storage.log.initialize(identity, {
-    truncateFrom: null,
-    entries: [first],
-    hardState,
-    last: first,
-    snapshot: null,
-  })
-  const persisted = { hardState, snapshot: null, anchor: ORIGIN, entries: [first], damagedTo: null }
-  return { persisted, clusterId: bootstrap.clusterId, isNew: true }
+  if (identity !== null) return { persisted: NO_STATE, cluster: nameOf(identity), isNew: true }
+  if (bootstrap === undefined) return { persisted: NO_STATE, cluster: null, isNew: true }
+  const first = firstState(serverId(id), bootstrap)
+  await storage.log.initialize(first.identity, first.job)
+  return { persisted: first.persisted, cluster: nameOf(first.identity), isNew: true }
 }
 
 async function restore(
+  options: RecoveryOptions,
   stored: StoredLog,
-  deps: {
-    readonly storage: RaftStorage
-    readonly stateMachine: RaftStateMachine
-    readonly log: Logger
-  },
+  damage: Damage | null,
+  deps: RecoveryDeps,
 ): Promise<Recovered> {
-  const { hardState, anchor, entries, identity } = stored
   const snapshot = await restoreNewestSnapshot(stored, deps)
+  if (snapshot === null && stored.anchor.index > 0) {
+    const startedOver = startOver(options, stored, damage, deps)
+    return restored(startedOver.log, null, startedOver.damagedTo)
+  }
+  if (damage !== null) assertOthersHaveIt(options, stored, snapshot, damage)
+  return restored(stored, snapshot, damage?.to ?? null)
+}
+
+function restored(
+  stored: StoredLog,
+  snapshot: SnapshotMeta | null,
+  damagedTo: LogIndex | null,
+): Recovered {
+  const { hardState, anchor, entries, identity } = stored
   const commit = logIndex(Math.max(hardState.commit, snapshot?.index ?? 0))
   return {
-    persisted: {
-      hardState: { ...hardState, commit },
-      snapshot,
-      anchor,
-      entries,
-      damagedTo: null,
-    },
-    clusterId: identity.clusterId,
+    persisted: { hardState: { ...hardState, commit }, snapshot, anchor, entries, damagedTo },
+    cluster: nameOf(identity),
     isNew: false,
   }
 }
 
-/** The newest good snapshot that the log continues; null when the log itself reaches back to its start. */
+/** No good snapshot covers what lies below the log: what is left of it is of no use without. */
+function startOver(
+  options: RecoveryOptions,
+  stored: StoredLog,
+  damage: Damage | null,
+  deps: RecoveryDeps,
+): RecoveringLog {
+  const reason = `the log begins after entry ${stored.anchor.index} and no good snapshot covers what was before`
+  assertOthersHaveIt(options, stored, null, { to: damage?.to ?? lastOf(stored).index, reason })
+  deps.log.error('no snapshot is usable; other servers are asked for the whole state', { reason })
+  return deps.storage.log.startOver(reason)
+}
+
+/** The newest good snapshot that the log continues; null when there is none. */
 async function restoreNewestSnapshot(
   stored: StoredLog,
-  deps: {
-    readonly storage: RaftStorage
-    readonly stateMachine: RaftStateMachine
-    readonly log: Logger
-  },
+  deps: RecoveryDeps,
 ): Promise<SnapshotMeta | null> {
   const { pointer, anchor } = stored
   if (pointer === null) return null
@@ -163,12 +177,7 @@ async function restoreNewestSnapshot(
       deps.log.warn('snapshot is unusable, trying an older one', { index: name.index, err })
     }
   }
-  if (anchor.index === 0) return null
-  throw new FairleadError(
-    'STORAGE_CORRUPT',
-    `Failed to start Raft: the log begins after entry ${anchor.index} and no good snapshot covers what was before; start this server with an empty data directory and a new node id, or restore a backup`,
-    { facts: { anchor: anchor.index } },
-  )
+  return null
 }
 
 function isInLog(meta: SnapshotMeta, stored: StoredLog): boolean {
@@ -178,19 +187,33 @@ function isInLog(meta: SnapshotMeta, stored: StoredLog): boolean {
   return at !== undefined && at.term === meta.term && at.chain === meta.chain
 }
 
-function assertOwner(id: string, identity: StoredIdentity | null): void {
-  if (identity === null || identity.serverId === id) return
+/** A server alone would wait for ever for what only it had. */
+function assertOthersHaveIt(
+  options: RecoveryOptions,
+  stored: StoredLog,
+  snapshot: SnapshotMeta | null,
+  damage: Damage,
+): void {
+  const configuration = lastConfiguration(stored, snapshot)
+  const isAlone =
+    configuration === null
+      ? options.bootstrap?.members.length === 1
+      : isSoleVoter(configuration, serverId(options.id))
+  if (!isAlone) return
+  const { index } = lastOf(stored)
   throw new FairleadError(
     'STORAGE_CORRUPT',
-    `Failed to start Raft: the data directory belongs to server "${identity.serverId}", this is "${id}"; a data directory is never shared or swapped between servers`,
+    `Failed to start Raft: ${damage.reason}; entries up to ${index} are intact, those up to ${damage.to} are in doubt. Entries that were acknowledged may be lost and no other server has them, so nothing was cut off: restore the data directory from a backup, or start this server with an empty one and a new node id`,
+    { facts: { intactTo: index, damagedTo: damage.to } },
   )
 }
 
-function damageText(verdict: RecoveringLog): string {
-  const { reason, damagedTo } = verdict
-  return `Failed to start Raft: ${reason}; entries up to ${lastGoodIndex(verdict)} are intact, those up to ${damagedTo} are in doubt. Entries that were acknowledged may be lost, so nothing was cut off: restore the data directory from a backup, or start this server with an empty one and a new node id`
+function lastConfiguration(stored: StoredLog, snapshot: SnapshotMeta | null): Configuration | null {
+  const entry = stored.entries.findLast(({ type }) => type === 'config')
+  if (entry !== undefined) return decodeConfiguration(entry.data)
+  return snapshot?.configuration ?? null
 }
 
-function lastGoodIndex(verdict: RecoveringLog): number {
-  return (verdict.log.entries.at(-1) ?? verdict.log.anchor).index
+function nameOf({ clusterId, epoch }: StoredIdentity): ClusterName {
+  return { clusterId, epoch }
 }

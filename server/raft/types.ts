@@ -7,6 +7,7 @@
 
 import type { Service } from '../../core/lifecycle.ts'
 import type { Configuration, ConfigurationChange } from '../../core/raft/configuration.ts'
+import type { ReadMode } from '../../core/raft/types.ts'
 import type { ClusterName } from '../../core/rpc/peer-calls.ts'
 
 export interface BootstrapOptions {
@@ -77,8 +78,16 @@ export interface RaftNodeApi extends Service {
    *   STORAGE_FAILED, SHUTTING_DOWN, TOO_LARGE (entry over 1 MiB)
    */
   propose(data: Uint8Array): Promise<Applied>
-  /** Linearizable read point (raft.md 8.2): resolves once everything up to it is applied here. */
-  readIndex(): Promise<number>
+  /**
+   * Linearizable read point (raft.md 8.2): resolves once everything up to it is applied here. In mode `lease`
+   * the leader answers by its lease while it holds (8.3); who reads so looks at `holdsLease` again after the
+   * answer is made, and reads anew when it lapsed meanwhile.
+   *
+   * @throws FairleadError NO_LEADER | BUSY (to be tried again), STORAGE_FAILED, SHUTTING_DOWN
+   */
+  readIndex(mode?: ReadMode): Promise<number>
+  /** The lease of this leader holds at this moment; false elsewhere. */
+  holdsLease(): boolean
   status(): RaftStatus
   /**
    * Changes who takes part and resolves when that is committed (10). Leader only.

@@ -12,7 +12,7 @@ const [directory, first] = process.argv.slice(2)
 if (directory === undefined || first === undefined) throw new Error('usage: directory first')
 
 const { node, machine } = makeNode(diskRaftStorage(directory), {
-  snapshots: { thresholdEntries: 150, trailingEntries: 20 },
+  snapshots: { thresholdEntries: 150, intervalMs: 0, trailingEntries: 20 },
 })
 await node.start(never())
 writeSync(1, `restored ${JSON.stringify(machine.texts)}\n`)

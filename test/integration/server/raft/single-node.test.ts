@@ -90,7 +90,7 @@ for (const [name, makeStorage] of STORAGES) {
 
     it('snapshots by threshold, drops the prefix, and restores from both', async () => {
       const storage = makeStorage()
-      const snapshots = { thresholdEntries: 20, trailingEntries: 5 }
+      const snapshots = { thresholdEntries: 20, intervalMs: 0, trailingEntries: 5 }
       const { node } = await started(storage, { snapshots })
       const texts = Array.from({ length: 100 }, (_, i) => `entry ${i}`)
       for (const text of texts) await node.propose(bytes(text))
@@ -250,7 +250,7 @@ describe('a data directory', () => {
 
   it('falls back to an older snapshot when the newest is damaged, and keeps two', async () => {
     const directory = freshDir()
-    const snapshots = { thresholdEntries: 20, trailingEntries: 1_000 }
+    const snapshots = { thresholdEntries: 20, intervalMs: 0, trailingEntries: 1_000 }
     const { node } = await started(diskRaftStorage(directory), { snapshots })
     const texts = Array.from({ length: 100 }, (_, i) => `entry ${i}`)
     for (const text of texts) await node.propose(bytes(text))
@@ -268,7 +268,7 @@ describe('a data directory', () => {
 
   it('without any good snapshot refuses to start', async () => {
     const directory = freshDir()
-    const snapshots = { thresholdEntries: 20, trailingEntries: 2 }
+    const snapshots = { thresholdEntries: 20, intervalMs: 0, trailingEntries: 2 }
     const { node } = await started(diskRaftStorage(directory), { snapshots })
     for (let i = 0; i < 60; i++) await node.propose(bytes(`${i}`))
     await node.stop()

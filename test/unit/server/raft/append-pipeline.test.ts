@@ -27,7 +27,15 @@ const entry = (bytes: number) =>
 function jobOf(token: number, bytes = 1): AppendJob {
   const hardState = { term: term(1), vote: null, commit: logIndex(0) }
   const entries = [entry(bytes)]
-  return { token: appendToken(token), truncateFrom: null, entries, hardState, last: entry(bytes) }
+  const last = entry(bytes)
+  return {
+    token: appendToken(token),
+    truncateFrom: null,
+    entries,
+    hardState,
+    last,
+    snapshot: null,
+  }
 }
 
 const beat = (to: string): RaftMessage => ({
@@ -36,6 +44,8 @@ const beat = (to: string): RaftMessage => ({
   to: serverId(to),
   term: term(1),
   readSeq: 0,
+  leaseSeq: 0,
+  isRecovering: false,
 })
 
 class Rig {

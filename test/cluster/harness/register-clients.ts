@@ -153,8 +153,8 @@ export class RegisterClients {
     const answer = await ask(this.#agent, 'PUT', path, wanted)
     const type = outcomeOf(answer)
     // A comparison that was false is an answer, not a failure: it says what the value was not.
-    const isFalse = type === 'ok' && answer.kind === 'answered' && answer.body.trim() === 'false'
-    this.#history.add({ ...op, type, value: isFalse ? [last.value, wanted, false] : op.value })
+    const isDone = answer.kind === 'answered' && answer.body.trim() === 'true'
+    this.#history.add({ ...op, type, ...(type === 'ok' ? { value: isDone } : {}) })
     return type !== 'info'
   }
 }

@@ -1,7 +1,7 @@
 /**
  * Commands as bytes: what a Raft entry and a forwarded write carry. Pure.
  *
- * Version 1 is that byte and tagged JSON (json-codec.ts); version 2 has the request's name in between: origin
+ * Version 1 is that byte and a body: tagged JSON (json-codec.ts) or compact-kv.ts; version 2 has the request's name in between: origin
  * and boot, each with a byte for its length, and 8 bytes of number, big-endian. Guarantees: decoding what
  * was encoded gives an equal command; anything else gives one FairleadError and no command. A kind or
  * version from the future is told apart from damage, because a server that meets one must stop before
@@ -11,8 +11,10 @@
 import { FairleadError } from '../errors.ts'
 import { commandShape } from './command-shape.ts'
 import type { Command } from './commands.ts'
-import { decodeJson, decodeUtf8, encodeJson } from './json-codec.ts'
+import { COMPACT_KV, decodeCompactKv, encodeCompactKv } from './compact-kv.ts'
+import { decodeJson, encodeJson } from './json-codec.ts'
 import { REQUEST_NAME_SIZE_MAX, type RequestId } from './request-id.ts'
+import { putUtf8, utf8At, utf8Size } from './short-text.ts'
 
 export const COMMAND_VERSION = 1
 export const NAMED_COMMAND_VERSION = 2
@@ -20,7 +22,6 @@ export const COMMAND_SIZE_MAX = 32 * 1024 * 1024
 
 const SEQ_SIZE = 8
 const TWO_32 = 4_294_967_296
-const UTF8_ENCODER = new TextEncoder()
 
 /** A command as it stands in the log. */
 export interface LoggedCommand {
@@ -31,8 +32,14 @@ export interface LoggedCommand {
 
 /** @throws FairleadError BAD_REQUEST (not data, or no valid name of a request), TOO_LARGE */
 export function encodeCommand(command: Command, requestId?: RequestId): Uint8Array {
-  const body = encodeJson(command)
   const head = requestId === undefined ? Uint8Array.of(COMMAND_VERSION) : encodeHead(requestId)
+  const compact = encodeCompactKv(command, head.length)
+  if (compact !== undefined) {
+    if (compact.length > COMMAND_SIZE_MAX) throw tooLarge(compact.length)
+    compact.set(head)
+    return compact
+  }
+  const body = encodeJson(command)
   const size = head.length + body.length
   if (size > COMMAND_SIZE_MAX) throw tooLarge(size)
   const out = new Uint8Array(size)
@@ -73,8 +80,7 @@ export function decodeLogged(bytes: Uint8Array): LoggedCommand {
 
 /** @returns why this cannot name a request, undefined when it can */
 export function requestIdProblem({ origin, boot, seq }: RequestId): string | undefined {
-  const isName = (text: string): boolean =>
-    text !== '' && UTF8_ENCODER.encode(text).length <= REQUEST_NAME_SIZE_MAX
+  const isName = (text: string): boolean => text !== '' && utf8Size(text) <= REQUEST_NAME_SIZE_MAX
   if (!isName(origin)) return `.origin: expected 1 to ${REQUEST_NAME_SIZE_MAX} bytes`
   if (!isName(boot)) return `.boot: expected 1 to ${REQUEST_NAME_SIZE_MAX} bytes`
   if (!Number.isSafeInteger(seq) || seq < 1) return '.seq: expected an integer of at least 1'
@@ -86,16 +92,15 @@ function encodeHead(requestId: RequestId): Uint8Array {
   if (problem !== undefined) {
     throw new FairleadError('BAD_REQUEST', `Cannot encode request id${problem}`)
   }
-  const origin = UTF8_ENCODER.encode(requestId.origin)
-  const boot = UTF8_ENCODER.encode(requestId.boot)
-  const head = new Uint8Array(3 + origin.length + boot.length + SEQ_SIZE)
+  const { origin, boot } = requestId
+  const bootAt = 2 + utf8Size(origin)
+  const seqAt = bootAt + 1 + utf8Size(boot)
+  const head = new Uint8Array(seqAt + SEQ_SIZE)
   head[0] = NAMED_COMMAND_VERSION
-  head[1] = origin.length
-  head.set(origin, 2)
-  const bootAt = 2 + origin.length
-  head[bootAt] = boot.length
-  head.set(boot, bootAt + 1)
-  const seqAt = bootAt + 1 + boot.length
+  head[1] = bootAt - 2
+  putUtf8(head, 2, origin)
+  head[bootAt] = seqAt - bootAt - 1
+  putUtf8(head, bootAt + 1, boot)
   putWord(head, seqAt, Math.floor(requestId.seq / TWO_32))
   putWord(head, seqAt + 4, requestId.seq % TWO_32)
   return head
@@ -107,8 +112,8 @@ function decodeHead(bytes: Uint8Array): { readonly requestId: RequestId; readonl
   const size = seqAt + SEQ_SIZE
   if (bytes.length < size) throw damaged('the name of its request is cut')
   const requestId: RequestId = {
-    origin: decodeUtf8(bytes.subarray(2, bootAt)),
-    boot: decodeUtf8(bytes.subarray(bootAt + 1, seqAt)),
+    origin: utf8At(bytes, 2, bootAt),
+    boot: utf8At(bytes, bootAt + 1, seqAt),
     seq: wordAt(bytes, seqAt) * TWO_32 + wordAt(bytes, seqAt + 4),
   }
   const problem = requestIdProblem(requestId)
@@ -127,6 +132,11 @@ function wordAt(bytes: Uint8Array, at: number): number {
 }
 
 function decodeBody(bytes: Uint8Array): Command {
+  if (bytes[0] === COMPACT_KV) {
+    const command = decodeCompactKv(bytes)
+    if (typeof command === 'string') throw damaged(command)
+    return command
+  }
   const value = decodeJson(bytes)
   const kind = kindOf(value)
   if (kind === undefined) throw damaged('it has no kind')

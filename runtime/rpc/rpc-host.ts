@@ -10,6 +10,7 @@
 import { once } from 'node:events'
 import type {
   Server,
+  ServerDuplexStream,
   ServerUnaryCall,
   ServerWritableStream,
   sendUnaryData,
@@ -17,6 +18,7 @@ import type {
 } from '@grpc/grpc-js'
 import { FairleadError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
+import { serverStream } from './byte-stream.ts'
 import {
   type Boxed,
   box,
@@ -27,6 +29,8 @@ import {
   unbox,
 } from './envelope.ts'
 import { type GrpcLibrary, loadGrpc } from './grpc-library.ts'
+import { FRAME_BYTES_MAX } from './raft-frame.ts'
+import { RAFT_SERVICE, type RaftLane, type RaftStreams } from './raft-service.ts'
 import { toStatus } from './rpc-errors.ts'
 
 export const CALLS_MAX = 65_536
@@ -47,6 +51,8 @@ export interface RpcHostOptions {
 
 export interface RpcHostDeps {
   readonly handlers: RpcHandlers
+  /** Takes the streams that other servers dial; without it there is no Raft service. */
+  readonly raft?: RaftStreams
   readonly log: Logger
 }
 
@@ -73,7 +79,7 @@ export class RpcHost {
   async start(): Promise<void> {
     this.#grpc = await loadGrpc()
     const server = new this.#grpc.Server({
-      'grpc.max_receive_message_length': REQUEST_BYTES_MAX,
+      'grpc.max_receive_message_length': Math.max(REQUEST_BYTES_MAX, FRAME_BYTES_MAX),
       'grpc.max_send_message_length': REPLY_BYTES_MAX,
       'grpc.keepalive_time_ms': KEEPALIVE_MS,
       'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
@@ -82,6 +88,8 @@ export class RpcHost {
       // leaves them open.
     })
     server.addService(SERVERS_SERVICE, this.#implementation())
+    const { raft } = this.#deps
+    if (raft !== undefined) server.addService(RAFT_SERVICE, this.#raftImplementation(raft))
     this.#port = await this.#bind(server, this.#grpc)
     this.#server = server
   }
@@ -138,6 +146,15 @@ export class RpcHost {
       status: unary('status'),
       subscribe: (call: ServerWritableStream<Boxed, Boxed>): void => void this.#feed(call),
     }
+  }
+
+  #raftImplementation(accept: RaftStreams): UntypedServiceImplementation {
+    const lane = (name: RaftLane) => (call: ServerDuplexStream<Buffer, Buffer>) =>
+      accept(
+        name,
+        serverStream(call, (error) => this.#status(error)),
+      )
+    return { append: lane('append'), signal: lane('signal'), image: lane('image') }
   }
 
   async #answer(

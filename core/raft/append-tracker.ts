@@ -3,7 +3,7 @@
  *
  * Guarantees the ABA rule (specification 2.5): a completed write proves only entries that were not
  * replaced since it was handed out. Each job has a token; a truncation lowers what every job still in
- * flight can prove. Completions come in token order. Bound: jobs in flight, which the host executes in
+ * flight can prove, and the replacement of the whole log voids it. Completions come in token order. Bound: jobs in flight, which the host executes in
  * order and coalesces.
  */
 
@@ -60,6 +60,22 @@ export class AppendTracker {
     const job = this.#inFlight.shift()
     assert(job !== undefined && job.token === token, 'append jobs complete in order, each once')
     if (job.proves > this.#durable) this.#durable = job.proves
+  }
+
+  /** True when a job in flight holds content at or above `index`. */
+  holdsInFlight(index: LogIndex): boolean {
+    return this.#inFlight.some((job) => job.proves >= index)
+  }
+
+  /**
+   * The whole log gave way to a snapshot at `index`, which the next job tells storage. Nothing that was
+   * handed out before proves anything about the present log, and nothing above `index` is left on disk.
+   */
+  replaceTo(index: LogIndex): void {
+    for (const job of this.#inFlight) job.proves = 0
+    this.#durable = 0
+    this.#handedOut = index
+    this.#diskHigh = index
   }
 
   /** The in-memory log now ends below `index`; content at and above it is void. */

@@ -2,27 +2,38 @@
  * The commit index (specification 7).
  *
  * Guarantees: it never decreases, never passes the end of the log, and on the leader it only moves to an
- * entry of the leader's own term that a quorum has made durable. Its own disk counts as its own match.
+ * entry of the leader's own term that a quorum has made durable. Its own disk counts as its own match, and
+ * only while it is a voter; a peer that lost data counts for nothing.
  */
 
+import { onCommitted } from './membership.ts'
 import { quorumValue } from './quorum.ts'
 import { halt } from './roles.ts'
 import { broadcastAppend } from './sending.ts'
 import type { LeaderRole, RaftState } from './state.ts'
 import { type LogIndex, logIndex } from './types.ts'
 
-/** Recomputes the commit index of the leader and tells everyone when it moved. */
+/**
+ * Recomputes the commit index of the leader and tells everyone when it moved. Afterwards this server may
+ * lead no more: a change that takes it out may have been committed.
+ */
 export function advanceLeaderCommit(state: RaftState, role: LeaderRole): boolean {
   const matched = quorumValue(state.configs.active, (id) =>
-    id === state.id ? state.tracker.durable : (role.progress.get(id)?.match ?? 0),
+    id === state.id ? state.tracker.durable : (role.progress.get(id)?.countedMatch ?? 0),
   )
-  if (matched <= state.commit || state.log.term(matched) !== state.term) return false
+  if (matched <= state.commit) return false
+  if (state.log.term(matched) !== state.term) {
+    state.mark('commit.earlier-term.waits')
+    return false
+  }
+  if (matched > state.tracker.durable) state.mark('commit.before-own-disk')
   for (let index = state.commit + 1; index <= matched; index++) {
     role.uncommittedBytes -= state.log.entry(index)?.data.length ?? 0
   }
   role.uncommittedBytes = Math.max(0, role.uncommittedBytes)
   state.commit = logIndex(matched)
   broadcastAppend(state, role)
+  onCommitted(state, role)
   return true
 }
 

@@ -9,7 +9,7 @@ import { assert } from '../assert.ts'
 import { type Configuration, decodeConfiguration, EMPTY_CONFIGURATION } from './configuration.ts'
 import { type Entry, type LogIndex, logIndex } from './types.ts'
 
-interface Level {
+export interface Level {
   readonly index: LogIndex
   readonly configuration: Configuration
 }
@@ -41,12 +41,23 @@ export class ConfigStack {
     return changed
   }
 
+  /** Takes a configuration that this server has just written into the log. */
+  push(index: LogIndex, configuration: Configuration): void {
+    assert(index > this.#top.index, 'config entries come in order')
+    this.#levels.push({ index, configuration })
+  }
+
   /** Forgets what came from entries at or above `index`. @returns whether the active one changed */
   truncateFrom(index: LogIndex): boolean {
     const kept = this.#levels.filter((level, i) => i === 0 || level.index < index)
     const changed = kept.length !== this.#levels.length
     this.#levels = kept
     return changed
+  }
+
+  /** Forgets all of it for the configuration of a snapshot. */
+  replaceWith(bottom: Level): void {
+    this.#levels = [bottom]
   }
 
   /** Collapses everything at or below `index` into the bottom. */

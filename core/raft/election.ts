@@ -1,15 +1,18 @@
 /**
  * Elections: PreVote, Vote, and who may have ours (specification 4.1 to 4.4).
  *
- * PreVote and CheckQuorum are always on. A candidate's own vote counts, and its requests leave, only once
- * term and vote are durable; every reply leaves after the writes before it. A sole voter needs nobody and
- * does not wait for a timeout.
+ * PreVote and CheckQuorum are on but for the test port. A candidate's own vote counts, and its requests
+ * leave, only once term and vote are durable; every reply leaves after the writes before it. A sole voter
+ * needs nobody and does not wait for a timeout. Learners vote when asked, as they may be voters by now
+ * without knowing; whether a vote counts is the candidate's configuration's matter. A server that is getting
+ * lost entries back grants nothing (recovery.ts).
  */
 
-import { isSoleVoter } from './configuration.ts'
+import { isSoleVoter, isVoter } from './configuration.ts'
 import { becomeLeader } from './leader.ts'
 import type { VoteReplyMessage, VoteRequestMessage } from './messages.ts'
 import { quorumVote } from './quorum.ts'
+import { expireForwarded } from './read-index.ts'
 import { adoptTerm, becomeCandidate, becomeFollower, isPromotable } from './roles.ts'
 import { type CandidateRole, leaderOf, type RaftState } from './state.ts'
 import { type ServerId, term } from './types.ts'
@@ -17,9 +20,14 @@ import { type ServerId, term } from './types.ts'
 /** One tick of everyone but the leader. */
 export function tickElection(state: RaftState): void {
   if (state.graceTicks > 0) state.graceTicks--
+  if (state.role.kind === 'follower') expireForwarded(state, state.role)
   state.electionElapsed++
-  if (state.electionElapsed < state.electionTimeout || !isPromotable(state)) return
-  campaign(state, 'pre-vote')
+  if (state.electionElapsed < state.electionTimeout) return
+  if (!isPromotable(state)) {
+    state.mark('election.timeout.not-promotable')
+    return
+  }
+  campaign(state, state.options.preVote ? 'pre-vote' : 'vote')
 }
 
 /**
@@ -29,12 +37,17 @@ export function tickElection(state: RaftState): void {
  *   behalf of the leader and overrides its lease
  */
 export function campaign(state: RaftState, kind: 'pre-vote' | 'vote' | 'transfer'): void {
+  if (!isVoter(state.configs.active, state.id)) {
+    state.mark('election.removed-uncommitted.campaigns')
+  }
   if (kind === 'pre-vote' && !isSoleVoter(state.configs.active, state.id)) {
+    state.mark('election.pre-vote.started')
     becomeCandidate(state, 'pre-candidate')
     ;(state.role as CandidateRole).votes.set(state.id, true)
     askForVotes(state, { kind: 'pre-vote', transfer: false })
     return
   }
+  state.mark(kind === 'transfer' ? 'transfer.campaign' : 'election.vote.started')
   adoptTerm(state, term(state.term + 1))
   state.vote = state.id
   becomeCandidate(state, 'candidate')
@@ -48,7 +61,10 @@ export function handleVoteRequest(state: RaftState, message: VoteRequestMessage)
     state.vote === message.from ||
     (state.vote === null && leaderOf(state) === null) ||
     (isPreVote && message.term > state.term)
-  const granted = isFree && state.log.isUpToDate(message.lastIndex, message.lastTerm)
+  const isUpToDate = state.log.isUpToDate(message.lastIndex, message.lastTerm)
+  const granted = isFree && isUpToDate && state.recovery === null
+  if (!granted) markRefusal(state, { isPreVote, isFree, isUpToDate })
+  else if (!isPreVote && state.vote === message.from) state.mark('election.vote.repeated')
   if (granted && !isPreVote) {
     state.vote = message.from
     state.electionElapsed = 0
@@ -62,17 +78,33 @@ export function handleVoteRequest(state: RaftState, message: VoteRequestMessage)
   })
 }
 
+function markRefusal(
+  state: RaftState,
+  why: { readonly isPreVote: boolean; readonly isFree: boolean; readonly isUpToDate: boolean },
+): void {
+  if (state.recovery !== null) state.mark('recovery.vote-refused')
+  if (!why.isFree) state.mark('election.vote.refused-given-away')
+  if (why.isUpToDate) return
+  state.mark(
+    why.isPreVote ? 'election.pre-vote.refused-stale-log' : 'election.vote.refused-stale-log',
+  )
+}
+
 /** The first answer of each voter counts. Answers to another round or role are ignored. */
 export function handleVoteReply(state: RaftState, message: VoteReplyMessage): void {
   const role = state.role
   const wanted = message.kind === 'pre-vote-reply' ? 'pre-candidate' : 'candidate'
-  if (role.kind !== wanted) return
+  if (role.kind !== wanted) {
+    state.mark('election.reply.late')
+    return
+  }
   const isForThisRound =
     message.kind === 'pre-vote-reply' && message.granted
       ? message.term === state.term + 1
       : message.term === state.term
   if (!isForThisRound) return
-  if (!role.votes.has(message.from)) role.votes.set(message.from, message.granted)
+  if (role.votes.has(message.from)) state.mark('election.reply.doubled')
+  else role.votes.set(message.from, message.granted)
   tally(state, role)
 }
 
@@ -81,17 +113,21 @@ export function countOwnVote(state: RaftState): void {
   const role = state.role
   if (role.kind !== 'candidate' || role.votes.has(state.id)) return
   if (state.durable.term !== state.term || state.durable.vote !== state.id) return
+  state.mark('election.vote.own-durable')
   role.votes.set(state.id, true)
   tally(state, role)
 }
 
 function tally(state: RaftState, role: CandidateRole): void {
+  const isPreVote = role.kind === 'pre-candidate'
   switch (quorumVote(state.configs.active, role.votes)) {
     case 'won':
-      if (role.kind === 'pre-candidate') campaign(state, 'vote')
+      state.mark(isPreVote ? 'election.pre-vote.won' : 'election.vote.won')
+      if (isPreVote) campaign(state, 'vote')
       else becomeLeader(state)
       return
     case 'lost':
+      state.mark(isPreVote ? 'election.pre-vote.lost' : 'election.vote.lost')
       becomeFollower(state, state.term, null)
       return
     case 'pending':

@@ -21,7 +21,7 @@ export interface AppendMessage extends Header {
   readonly prevChain: Chain
   readonly entries: readonly Entry[]
   readonly leaderCommit: LogIndex
-  /** Echoed by the answer; for measuring round trips, not for correctness. */
+  /** Echoed by the answer: tells the leader what it had sent when the answer was made (10.6). */
   readonly seq: number
 }
 

@@ -3,18 +3,32 @@
  *
  * probe: one append at a time until the logs are known to join. replicate: optimistic, limited by the
  * window. snapshot: nothing but heartbeats until the peer is back inside the log. Invariant I16 holds after
- * every method: 0 <= match < next.
+ * every method: 0 <= match < next. What may be counted of a peer is `countedMatch`, never `match`: a peer
+ * that lost data is sent to without being counted (recovery.ts).
  */
 
 import { Inflights } from './inflights.ts'
+import { NEVER } from './lease-clock.ts'
 import { type LogIndex, logIndex } from './types.ts'
 
 export type ProgressMode = 'probe' | 'replicate' | 'snapshot'
 
 export class Progress {
   readonly inflights: Inflights
-  /** Any message since the last quorum check. */
-  isRecentlyActive: boolean
+  /** Tick of its last message; NEVER before the first one of this reign. */
+  heardAt: number
+  /** Tick in which the newest heartbeat left that it has answered (8.3). */
+  leaseAt = NEVER
+  /** Tick of the last append that a heartbeat answer caused. */
+  nudgedAt = NEVER
+  /** Which run of the peer answers (10.6); null before the first answer of this reign. */
+  boot: string | null = null
+  /** Number of the last append that had left when `boot` was last heard. */
+  bootSeq = 0
+  /** It lost acknowledged entries and says so: it is sent to, and not counted (14.5). */
+  isRecovering = false
+  /** It lost acknowledged entries and does not know: it is neither sent to nor counted (10.6). */
+  isAmnesiac = false
   /** Highest commit index that was sent. */
   sentCommit = 0
   /** Highest read sequence number that was echoed in this term (8.2). */
@@ -29,13 +43,13 @@ export class Progress {
   constructor(
     next: LogIndex,
     options: {
-      readonly isRecentlyActive: boolean
+      readonly heardAt: number
       readonly inflightMessagesMax: number
       readonly inflightBytesMax: number
     },
   ) {
     this.#next = next
-    this.isRecentlyActive = options.isRecentlyActive
+    this.heardAt = options.heardAt
     this.inflights = new Inflights({
       messagesMax: options.inflightMessagesMax,
       bytesMax: options.inflightBytesMax,
@@ -50,6 +64,15 @@ export class Progress {
     return logIndex(this.#match)
   }
 
+  /** As far as this peer counts for a quorum. */
+  get countedMatch(): number {
+    return this.isCounted ? this.#match : 0
+  }
+
+  get isCounted(): boolean {
+    return !this.isRecovering && !this.isAmnesiac
+  }
+
   get next(): LogIndex {
     return logIndex(this.#next)
   }
@@ -61,6 +84,7 @@ export class Progress {
   }
 
   get maySendEmpty(): boolean {
+    if (this.isAmnesiac) return false
     return this.#mode === 'replicate' || (this.#mode === 'probe' && !this.#isProbeSent)
   }
 
@@ -102,6 +126,10 @@ export class Progress {
     this.#isProbeSent = false
   }
 
+  heard(now: number): void {
+    if (this.heardAt < now) this.heardAt = now
+  }
+
   becomeProbe(): void {
     const next =
       this.#mode === 'snapshot' ? Math.max(this.#match, this.#pendingSnapshot) + 1 : this.#match + 1
@@ -118,6 +146,14 @@ export class Progress {
     this.#reset('snapshot')
     this.#pendingSnapshot = index
     this.#next = Math.max(this.#match, index) + 1
+  }
+
+  /** What was acknowledged is gone there: starts over below the end of the log it still has. */
+  forget(lastIndex: LogIndex): void {
+    this.#reset('probe')
+    this.#match = 0
+    this.#next = Math.max(1, Math.min(this.#next, lastIndex + 1))
+    this.#pendingSnapshot = 0
   }
 
   /** The transfer ended; the peer is probed, after its next sign of life, above the image or the match. */

@@ -2,7 +2,7 @@
  * The consensus core: one synchronous object; same inputs, same outputs, on every machine.
  *
  * No clock, no chance but the given generator, no I/O. Inputs go through `handle`, work comes out of
- * `pull`. Source: Raft specification sections 1 to 8. Bounds: see RaftOptions.
+ * `pull`. Source: Raft specification sections 1 to 11 and 14.5. Bounds: see RaftOptions.
  *
  * Duties of the host:
  *  1. Execute append jobs in the order of their tokens, each atomically and synced, then say `appended`.
@@ -11,27 +11,35 @@
  *  4. Apply `committed` in order, then say `applied`. Answer a client only after that.
  *  5. In one turn: completions first, then messages, then ticks, then proposals.
  *  6. After a storage error say `storage-failed` and end the process; nothing leaves from then on.
+ *  7. Offer the newest image to each of `snapshotsWanted`, and report how that ended. Receive what is in
+ *     `snapshotOffered`, then say `snapshot-received` once it is durable, or `snapshot-abandoned`.
+ *  8. At `restore`, drop what was to be applied at or below it, restore, and say `applied` with its index.
+ *  9. Say `stalled` whenever ticks were left out.
  */
 
 import { assert } from '../assert.ts'
 import type { Rng } from '../rng.ts'
-import { AppendTracker } from './append-tracker.ts'
-import { advanceLeaderCommit } from './commit.ts'
-import { ConfigStack } from './config-stack.ts'
+import { appended, applied, compacted } from './completions.ts'
 import { type Configuration, isSoleVoter, memberIds } from './configuration.ts'
-import { campaign, countOwnVote, tickElection } from './election.ts'
+import { campaign, tickElection } from './election.ts'
+import { snapshotAbandoned, snapshotReceived } from './images.ts'
+import { initialState } from './initial-state.ts'
 import { propose, tickLeader } from './leader.ts'
+import { holdsLease, noteStall } from './lease.ts'
+import { proposeConfiguration } from './membership.ts'
+import type { SnapshotOfferMessage } from './messages.ts'
+import { takeBatch, takeLastWords } from './output.ts'
+import { isActive, progressOf } from './peers.ts'
 import type { ProgressMode } from './progress.ts'
-import { RaftLog } from './raft-log.ts'
 import { requestRead, startReadRound } from './read-index.ts'
 import { receive } from './receive.ts'
-import { drawElectionTimeout, halt, isPromotable, isRecovering } from './roles.ts'
-import { emptyOutbox, leaderOf, type RaftState } from './state.ts'
+import { halt, isPromotable } from './roles.ts'
+import { leaderOf, type RaftState } from './state.ts'
+import { requestTransfer } from './transfer.ts'
 import {
-  type AppendJob,
-  type AppendToken,
   type Batch,
   type Entry,
+  type HardState,
   type InputOutcome,
   type LogIndex,
   type LogPosition,
@@ -42,41 +50,32 @@ import {
   type RoleName,
   type ServerId,
   type SnapshotMeta,
+  type SnapshotOffer,
   type Term,
 } from './types.ts'
 
-const MIB = 1_048_576
 const DONE: InputOutcome = { kind: 'done' }
 
-const DEFAULTS = {
-  messageBytesMax: MIB,
-  inflightMessagesMax: 64,
-  inflightBytesMax: 8 * MIB,
-  uncommittedBytesMax: 16 * MIB,
-  applyingBytesMax: 16 * MIB,
-  unappliedMax: 5_000,
-  readsMax: 8_192,
-  preVote: true,
-  checkQuorum: true,
-} as const
-
-/** What the leader knows of a peer. */
+/** What the leader knows of one peer. */
 export interface PeerView {
   readonly match: LogIndex
+  readonly next: LogIndex
   readonly mode: ProgressMode
+  readonly inflightCount: number
   readonly isRecentlyActive: boolean
-  /** It came back without data that it had acknowledged (10.6). */
+  /** It lost acknowledged entries and is getting them back; it counts for nothing meanwhile (14.5). */
+  readonly isRecovering: boolean
+  /** It lost acknowledged entries without knowing; it has to rejoin under a new id (10.6). */
   readonly isAmnesiac: boolean
 }
 
 export class RaftCore {
   readonly #state: RaftState
-  /** Term and vote carried by jobs that are not durable yet, in order of tokens. */
-  readonly #jobs: AppendJob[] = []
 
   constructor(options: RaftOptions, persisted: PersistedState, rng: Rng) {
     this.#state = initialState(options, persisted, rng)
-    if (isSoleVoter(this.#state.configs.active, options.id)) {
+    const { configs, recovery } = this.#state
+    if (isSoleVoter(configs.active, options.id) && recovery === null) {
       // Nobody else can lead or have heard from a leader: neither grace nor timeout has a purpose.
       this.#state.graceTicks = 0
       campaign(this.#state, 'vote')
@@ -89,6 +88,7 @@ export class RaftCore {
     if (state.role.kind === 'failed') return { kind: 'rejected', reason: 'failed' }
     switch (input.kind) {
       case 'tick':
+        state.now++
         if (state.role.kind === 'leader') tickLeader(state, state.role)
         else tickElection(state)
         return DONE
@@ -97,34 +97,38 @@ export class RaftCore {
         return DONE
       case 'propose':
         return propose(state, input.proposals)
+      case 'propose-config':
+        return proposeConfiguration(state, input.change)
+      case 'transfer':
+        return requestTransfer(state, input.target)
       case 'read-index':
-        return requestRead(state, input.context)
+        return requestRead(state, input.context, input.mode ?? 'quorum')
+      case 'stalled':
+        noteStall(state)
+        return DONE
       case 'campaign':
         if (isPromotable(state)) campaign(state, 'vote')
         return DONE
       case 'appended':
-        this.#onAppended(input.token)
+        appended(state, input.token)
         return DONE
       case 'applied':
-        this.#onApplied(input.index)
+        applied(state, input.index)
         return DONE
       case 'compacted':
-        this.#onCompacted(input.index, input.snapshot)
+        compacted(state, input.index, input.snapshot)
         return DONE
       case 'snapshot-report':
-        this.#progressOf(input.peer)?.snapshotEnded(input.ok)
+        this.#snapshotReported(input.peer, input.ok)
         return DONE
-      case 'unreachable': {
-        const progress = this.#progressOf(input.peer)
-        if (progress?.mode === 'replicate') progress.becomeProbe()
-        return DONE
-      }
-      case 'propose-config':
-      case 'transfer':
-        return { kind: 'rejected', reason: state.role.kind === 'leader' ? 'invalid' : 'not-leader' }
-      case 'stalled':
       case 'snapshot-received':
+        snapshotReceived(state, input.snapshot)
+        return DONE
       case 'snapshot-abandoned':
+        snapshotAbandoned(state, input.snapshot)
+        return DONE
+      case 'unreachable':
+        this.#unreachable(input.peer)
         return DONE
       case 'storage-failed':
         halt(state, input.reason)
@@ -135,35 +139,9 @@ export class RaftCore {
   /** The work that has come up since the last pull; null when there is none. Nothing is handed out twice. */
   pull(): Batch | null {
     const state = this.#state
-    if (state.role.kind === 'failed') return this.#lastWords()
+    if (state.role.kind === 'failed') return takeLastWords(state)
     if (state.role.kind === 'leader') startReadRound(state, state.role)
-    const job = this.#takeJob()
-    const committed = this.#takeCommitted()
-    const out = state.outbox
-    const isEmpty =
-      job === null &&
-      committed.length === 0 &&
-      out.messages.length === 0 &&
-      out.messagesAfterAppend.length === 0 &&
-      out.reads.length === 0 &&
-      out.readsFailed.length === 0 &&
-      out.snapshotsWanted.size === 0 &&
-      out.snapshotOffered === null &&
-      out.restore === null
-    if (isEmpty) return null
-    state.outbox = emptyOutbox()
-    return {
-      job,
-      messages: out.messages,
-      messagesAfterAppend: out.messagesAfterAppend,
-      afterToken: state.tracker.lastIssued,
-      committed,
-      reads: out.reads,
-      readsFailed: out.readsFailed,
-      snapshotsWanted: [...out.snapshotsWanted],
-      snapshotOffered: out.snapshotOffered,
-      restore: out.restore,
-    }
+    return takeBatch(state)
   }
 
   get role(): RoleName {
@@ -229,42 +207,80 @@ export class RaftCore {
     return this.#state.log.entry(index)
   }
 
+  get vote(): ServerId | null {
+    return this.#state.vote
+  }
+
+  /** Where the configuration in force stands in the log; 0 before there is any. */
+  get configurationIndex(): LogIndex {
+    return this.#state.configs.activeIndex
+  }
+
+  /** Term, vote and commit index as of the last job that is durable. */
+  get durableHardState(): HardState {
+    return this.#state.durable
+  }
+
+  /** Who is to take over; null when leadership is not being handed over. */
+  get transferTarget(): ServerId | null {
+    const role = this.#state.role
+    return role.kind === 'leader' ? (role.transfer?.target ?? null) : null
+  }
+
+  /**
+   * A read of mode `lease` that was answered may be given to its client: true while this server leads and
+   * its lease holds. To be asked once the answer is made; if it is false the read starts over as `quorum`.
+   */
+  get holdsLease(): boolean {
+    return holdsLease(this.#state)
+  }
+
+  /** Acknowledged entries are missing here and being fetched again (14.5). */
+  get isRecovering(): boolean {
+    return this.#state.recovery !== null
+  }
+
+  /** An image that the leader offered and that is on its way. */
+  get installing(): SnapshotOffer | null {
+    return this.#state.installing
+  }
+
+  /** The image that the state machine has to be restored from before anything else is applied. */
+  get restoring(): SnapshotMeta | null {
+    return this.#state.restoring
+  }
+
+  /** What the leader knows of its peers, in the order of ids; empty elsewhere. */
+  get peers(): ReadonlyMap<ServerId, PeerView> {
+    const state = this.#state
+    if (state.role.kind !== 'leader') return new Map()
+    return new Map(
+      [...state.role.progress].map(([id, peer]): [ServerId, PeerView] => [
+        id,
+        {
+          match: peer.match,
+          next: peer.next,
+          mode: peer.mode,
+          inflightCount: peer.inflights.count,
+          isRecentlyActive: isActive(state, peer),
+          isRecovering: peer.isRecovering,
+          isAmnesiac: peer.isAmnesiac,
+        },
+      ]),
+    )
+  }
+
+  /** The message that offers an image to a peer that needs one (Batch.snapshotsWanted). */
+  offerOf(peer: ServerId, snapshot: SnapshotMeta): SnapshotOfferMessage {
+    const { id, term } = this.#state
+    return { kind: 'snapshot-offer', from: id, to: peer, term, snapshot }
+  }
+
   /** How far each peer is known to match; empty unless leading. */
   get matches(): ReadonlyMap<ServerId, LogIndex> {
     const role = this.#state.role
     if (role.kind !== 'leader') return new Map()
     return new Map([...role.progress].map(([id, progress]) => [id, progress.match]))
-  }
-
-  /** Where the active configuration stands in the log. */
-  get configurationIndex(): LogIndex {
-    return this.#state.configs.activeIndex
-  }
-
-  /** Acknowledged entries are damaged here and being fetched again (PersistedState.damagedTo). */
-  get isRecovering(): boolean {
-    return isRecovering(this.#state)
-  }
-
-  /** To whom leadership is being handed over; null when it is not (11). */
-  get transferTarget(): ServerId | null {
-    return null
-  }
-
-  /** The leader's lease holds at this moment (8.3); false elsewhere. */
-  get holdsLease(): boolean {
-    return false
-  }
-
-  /** What the leader knows of each peer, for status and for compaction; empty unless leading. */
-  get peers(): ReadonlyMap<ServerId, PeerView> {
-    const role = this.#state.role
-    if (role.kind !== 'leader') return new Map()
-    return new Map(
-      [...role.progress].map(([id, { match, mode, isRecentlyActive }]) => {
-        return [id, { match, mode, isRecentlyActive, isAmnesiac: false }]
-      }),
-    )
   }
 
   /** What a snapshot of the state at `index` has to record; `index` must be applied and in the log. */
@@ -284,132 +300,22 @@ export class RaftCore {
     }
   }
 
-  #onAppended(token: AppendToken): void {
-    const state = this.#state
-    const job = this.#jobs.shift()
-    assert(job !== undefined && job.token === token, 'append jobs complete in order, each once')
-    state.tracker.complete(token)
-    state.durable = job.hardState
-    countOwnVote(state)
-    if (state.role.kind === 'leader') advanceLeaderCommit(state, state.role)
+  #snapshotReported(peer: ServerId, ok: boolean): void {
+    const progress = this.#progressOf(peer)
+    if (progress === undefined || progress.mode !== 'snapshot') return
+    this.#state.mark(ok ? 'image.report.ok' : 'image.report.failed')
+    progress.snapshotEnded(ok)
   }
 
-  #onApplied(index: LogIndex): void {
-    const state = this.#state
-    assert(index <= state.applying, 'only handed-out entries can have been applied')
-    for (let i = state.applied + 1; i <= index; i++) {
-      state.applyingBytes -= state.log.entry(i)?.data.length ?? 0
-    }
-    state.applied = logIndex(Math.max(state.applied, index))
-  }
-
-  #onCompacted(index: LogIndex, snapshot: SnapshotMeta): void {
-    const state = this.#state
-    assert(index <= snapshot.index, 'compaction stays below the snapshot')
-    assert(snapshot.index <= state.applied, 'a snapshot is of applied entries')
-    state.snapshot = snapshot
-    state.log.compactTo(index)
-    state.configs.compactTo(snapshot.index)
-  }
-
-  #takeJob(): AppendJob | null {
-    const { log, tracker, handedOut, term, vote, commit } = this.#state
-    const hasEntries = log.lastIndex > tracker.handedOut
-    if (!hasEntries && handedOut.term === term && handedOut.vote === vote) return null
-    const entries = log.slice(tracker.handedOut + 1, log.lastIndex + 1)
-    const hardState = { term, vote, commit }
-    const { token, truncateFrom } = tracker.issue(log.lastIndex)
-    const job: AppendJob = {
-      token,
-      truncateFrom,
-      entries,
-      hardState,
-      last: log.last,
-      snapshot: null,
-    }
-    this.#state.handedOut = hardState
-    this.#jobs.push(job)
-    return job
-  }
-
-  #takeCommitted(): readonly Entry[] {
-    const state = this.#state
-    const to = Math.min(state.commit, state.tracker.durable)
-    const room = state.options.applyingBytesMax - state.applyingBytes
-    if (state.applying >= to || (room <= 0 && state.applying > state.applied)) return []
-    const entries = state.log.slice(state.applying + 1, to + 1, Math.max(0, room))
-    for (const entry of entries) state.applyingBytes += entry.data.length
-    state.applying = logIndex(state.applying + entries.length)
-    return entries
-  }
-
-  /** A halted core still owes its readers an answer, once, and nothing else. */
-  #lastWords(): Batch | null {
-    const { readsFailed } = this.#state.outbox
-    this.#state.outbox = emptyOutbox()
-    if (readsFailed.length === 0) return null
-    return {
-      job: null,
-      messages: [],
-      messagesAfterAppend: [],
-      afterToken: this.#state.tracker.lastIssued,
-      committed: [],
-      reads: [],
-      readsFailed,
-      snapshotsWanted: [],
-      snapshotOffered: null,
-      restore: null,
-    }
+  #unreachable(peer: ServerId): void {
+    const progress = this.#progressOf(peer)
+    if (progress?.mode !== 'replicate') return
+    this.#state.mark('unreachable.probes')
+    progress.becomeProbe()
   }
 
   #progressOf(peer: ServerId) {
     const role = this.#state.role
-    return role.kind === 'leader' ? role.progress.get(peer) : undefined
-  }
-}
-
-function initialState(options: RaftOptions, persisted: PersistedState, rng: Rng): RaftState {
-  const { hardState, snapshot, anchor, entries } = persisted
-  const resolved: Required<RaftOptions> = {
-    ...DEFAULTS,
-    leaseTicks: Math.floor(options.electionTicks / 2),
-    diskStallTicks: 2 * options.electionTicks,
-    ...options,
-  }
-  assert(resolved.heartbeatTicks * 3 <= resolved.electionTicks, 'heartbeats are frequent enough')
-  assert(resolved.inflightBytesMax >= resolved.messageBytesMax, 'a message fits into the window')
-  const log = new RaftLog(anchor, entries)
-  const applied = logIndex(snapshot?.index ?? anchor.index)
-  assert(anchor.index <= applied && applied <= log.lastIndex, 'the snapshot joins the log')
-  assert(hardState.commit <= log.lastIndex, 'what is committed is in the log')
-  const configs = new ConfigStack(
-    snapshot === null
-      ? undefined
-      : { index: snapshot.configurationIndex, configuration: snapshot.configuration },
-  )
-  configs.append(entries.filter((entry) => entry.index > configs.activeIndex))
-  return {
-    id: resolved.id,
-    options: resolved,
-    rng,
-    log,
-    tracker: new AppendTracker(log.lastIndex),
-    configs,
-    term: hardState.term,
-    vote: hardState.vote,
-    commit: logIndex(Math.max(hardState.commit, applied)),
-    applied,
-    applying: applied,
-    applyingBytes: 0,
-    snapshot,
-    role: { kind: 'follower', leader: null, forwardedReads: new Set() },
-    electionElapsed: 0,
-    heartbeatElapsed: 0,
-    electionTimeout: drawElectionTimeout({ rng, options: resolved }),
-    graceTicks: resolved.startGrace ? resolved.electionTicks : 0,
-    handedOut: hardState,
-    durable: hardState,
-    recovery: persisted.damagedTo === null ? null : { damagedTo: persisted.damagedTo },
-    outbox: emptyOutbox(),
+    return role.kind === 'leader' ? progressOf(role, peer) : undefined
   }
 }

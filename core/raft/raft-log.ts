@@ -77,6 +77,18 @@ export class RaftLog {
     )
   }
 
+  /** Puts an entry that this server made at the end. */
+  push(entry: Entry): void {
+    assert(entry.index === this.lastIndex + 1, 'log entries are contiguous')
+    this.#entries.push(entry)
+  }
+
+  /** Drops everything: the log now starts above `anchor`. */
+  replaceWith(anchor: LogPosition): void {
+    this.#anchor = anchor
+    this.#entries = []
+  }
+
   /** Drops entries up to and including `index`, which becomes the anchor. Cost O(entries kept). */
   compactTo(index: LogIndex): void {
     if (index <= this.#anchor.index) return

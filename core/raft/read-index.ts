@@ -5,30 +5,36 @@
  * answered a heartbeat sent after that moment, in this term. Acks are monotone sequence numbers, so that a
  * later answer covers a lost one. At most two rounds are in flight; requests that arrive meanwhile share
  * the next one. Before the leader's first own entry is committed reads wait; a change of role or term
- * fails them all. Bound: `readsMax` waiting reads.
+ * fails them all. A read of mode `lease` skips the round while this server leads and its lease holds; the
+ * host checks `holdsLease` again once it has the answer. Bounds: `readsMax` reads waiting on a leader or
+ * forwarded by a follower; a forwarded one fails when it is not answered within E.
  */
 
 import { isSoleVoter } from './configuration.ts'
+import { holdsLease } from './lease.ts'
 import type { ReadReplyMessage, ReadRequestMessage } from './messages.ts'
 import { quorumValue } from './quorum.ts'
 import { broadcastHeartbeat } from './sending.ts'
-import type { LeaderRole, PendingRead, RaftState } from './state.ts'
-import type { InputOutcome, LogIndex } from './types.ts'
+import type { FollowerRole, LeaderRole, PendingRead, RaftState } from './state.ts'
+import type { InputOutcome, LogIndex, ReadMode } from './types.ts'
 
 const ROUNDS_MAX = 2
 
 /** A read of this server: queued on the leader, forwarded by a follower. */
-export function requestRead(state: RaftState, context: string): InputOutcome {
+export function requestRead(state: RaftState, context: string, mode: ReadMode): InputOutcome {
   const role = state.role
   switch (role.kind) {
     case 'leader':
+      if (mode === 'lease' && answerByLease(state, role, context)) return { kind: 'done' }
       if (role.waitingReads.length >= state.options.readsMax) return rejected('busy')
+      if (role.waitingReads.length > 0) state.mark('read.batched')
       role.waitingReads.push({ context, from: null })
       return { kind: 'done' }
     case 'follower':
       if (role.leader === null) return rejected('no-leader')
       if (role.forwardedReads.size >= state.options.readsMax) return rejected('busy')
-      role.forwardedReads.add(context)
+      state.mark('read.forwarded')
+      role.forwardedReads.set(context, state.now)
       state.outbox.messagesAfterAppend.push({
         kind: 'read-request',
         from: state.id,
@@ -45,6 +51,15 @@ export function requestRead(state: RaftState, context: string): InputOutcome {
   }
 }
 
+/** Reads that a leader should have answered long ago: the request or the answer is lost. */
+export function expireForwarded(state: RaftState, role: FollowerRole): void {
+  for (const [context, since] of role.forwardedReads) {
+    if (state.now - since < state.options.electionTicks) return
+    role.forwardedReads.delete(context)
+    state.outbox.readsFailed.push(context)
+  }
+}
+
 /** A follower's read; dropped when this server does not lead or has too many, and the follower retries. */
 export function handleReadRequest(state: RaftState, message: ReadRequestMessage): void {
   const role = state.role
@@ -56,19 +71,29 @@ export function handleReadRequest(state: RaftState, message: ReadRequestMessage)
 export function handleReadReply(state: RaftState, message: ReadReplyMessage): void {
   const role = state.role
   if (role.kind !== 'follower' || role.leader !== message.from) return
-  if (!role.forwardedReads.delete(message.context)) return
+  if (!role.forwardedReads.delete(message.context)) {
+    state.mark('read.reply.stale')
+    return
+  }
   state.outbox.reads.push({ context: message.context, index: message.index })
 }
 
 /** Starts a round for what waits, if it may; called once for each pull so that reads of a turn share one. */
 export function startReadRound(state: RaftState, role: LeaderRole): void {
-  if (role.waitingReads.length === 0 || state.commit < role.noopIndex) return
+  if (role.waitingReads.length === 0) return
+  if (state.commit < role.noopIndex) {
+    state.mark('read.parked')
+    return
+  }
   if (isSoleVoter(state.configs.active, state.id)) {
     for (const read of role.waitingReads) confirm(state, read, state.commit)
     role.waitingReads = []
     return
   }
-  if (role.rounds.length >= ROUNDS_MAX) return
+  if (role.rounds.length >= ROUNDS_MAX) {
+    state.mark('read.rounds-full')
+    return
+  }
   role.readSeq++
   role.rounds.push({ seq: role.readSeq, index: state.commit, reads: role.waitingReads })
   role.waitingReads = []
@@ -84,9 +109,22 @@ export function confirmReadRounds(state: RaftState, role: LeaderRole): void {
   const pending = role.rounds.filter((round) => round.seq > confirmed)
   for (const round of role.rounds) {
     if (round.seq > confirmed) break
+    state.mark('read.round.confirmed')
     for (const read of round.reads) confirm(state, read, round.index)
   }
   role.rounds = pending
+}
+
+function answerByLease(state: RaftState, role: LeaderRole, context: string): boolean {
+  if (state.commit < role.noopIndex) return false
+  if (role.lease.isForfeited) state.mark('lease.forced-votes')
+  if (!holdsLease(state)) {
+    state.mark('lease.lapsed')
+    return false
+  }
+  state.mark('lease.served')
+  state.outbox.reads.push({ context, index: state.commit })
+  return true
 }
 
 function confirm(state: RaftState, read: PendingRead, index: LogIndex): void {

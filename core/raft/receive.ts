@@ -3,22 +3,18 @@
  */
 
 import { campaign, handleVoteReply, handleVoteRequest } from './election.ts'
-import type { RaftMessage } from './messages.ts'
+import { handleAppend, handleHeartbeat } from './following.ts'
+import { handleSnapshotOffer } from './images.ts'
+import type { RaftMessage, VoteRequestMessage } from './messages.ts'
 import { handleReadReply, handleReadRequest } from './read-index.ts'
-import {
-  handleAppend,
-  handleAppendAck,
-  handleAppendReject,
-  handleHeartbeat,
-  handleHeartbeatAck,
-} from './replication.ts'
-import { becomeFollower, halt, isInLease, isPromotable, replyStatus } from './roles.ts'
-import type { RaftState } from './state.ts'
+import { handleAppendAck, handleAppendReject, handleHeartbeatAck } from './replication.ts'
+import { becomeFollower, halt, isInLease, mayCampaign } from './roles.ts'
+import { type RaftState, replyStatus } from './state.ts'
 import { logIndex } from './types.ts'
 
 export function receive(state: RaftState, message: RaftMessage): void {
   if (message.to !== state.id || message.from === state.id) return
-  if (isRefusedByLease(state, message)) return
+  if (isVoteRequest(message) && isRefusedByLease(state, message)) return
   if (message.term > state.term) adoptLaterTerm(state, message)
   else if (message.term < state.term) {
     answerEarlierTerm(state, message)
@@ -29,24 +25,29 @@ export function receive(state: RaftState, message: RaftMessage): void {
 }
 
 /** Requests of other candidates are ignored, not refused, while a leader is alive: no term moves. */
-function isRefusedByLease(state: RaftState, message: RaftMessage): boolean {
-  return (
-    (message.kind === 'pre-vote' || message.kind === 'vote') &&
-    message.term >= state.term &&
-    !message.transfer &&
-    isInLease(state)
-  )
+function isRefusedByLease(state: RaftState, message: VoteRequestMessage): boolean {
+  if (message.term < state.term || !isInLease(state)) return false
+  if (message.transfer) {
+    state.mark('election.lease.overridden')
+    return false
+  }
+  state.mark(state.graceTicks > 0 ? 'election.grace.refused' : 'election.lease.refused')
+  return true
 }
 
 function adoptLaterTerm(state: RaftState, message: RaftMessage): void {
   if (message.kind === 'pre-vote') return
   if (message.kind === 'pre-vote-reply' && message.granted) return
+  const { kind } = state.role
+  state.mark(kind === 'leader' ? 'term.later.leader-stepped-down' : 'term.later.adopted')
   becomeFollower(state, message.term, isFromLeader(message) ? message.from : null)
 }
 
 /** Tells a leader of an earlier term, or a pre-candidate, that time has moved on; drops the rest. */
 function answerEarlierTerm(state: RaftState, message: RaftMessage): void {
-  if (isFromLeader(message)) {
+  const { preVote, checkQuorum } = state.options
+  if (isFromLeader(message) && (preVote || checkQuorum)) {
+    state.mark('term.earlier.leader-told')
     state.outbox.messagesAfterAppend.push({
       kind: 'append-ack',
       from: state.id,
@@ -57,6 +58,7 @@ function answerEarlierTerm(state: RaftState, message: RaftMessage): void {
       ...replyStatus(state),
     })
   } else if (message.kind === 'pre-vote') {
+    state.mark('term.earlier.pre-vote-told')
     state.outbox.messagesAfterAppend.push({
       kind: 'pre-vote-reply',
       from: state.id,
@@ -64,6 +66,8 @@ function answerEarlierTerm(state: RaftState, message: RaftMessage): void {
       term: state.term,
       granted: false,
     })
+  } else {
+    state.mark('term.earlier.dropped')
   }
 }
 
@@ -74,8 +78,12 @@ function followSender(state: RaftState, message: RaftMessage): boolean {
     halt(state, `"${message.from}" also leads in term ${state.term}`)
     return false
   }
-  if (role.kind === 'follower' && role.leader === message.from) state.electionElapsed = 0
-  else becomeFollower(state, state.term, message.from)
+  if (role.kind === 'follower' && role.leader === message.from) {
+    state.electionElapsed = 0
+    return true
+  }
+  if (role.kind !== 'follower') state.mark('candidate.follows-equal-term')
+  becomeFollower(state, state.term, message.from)
   return true
 }
 
@@ -106,7 +114,8 @@ function dispatch(state: RaftState, message: RaftMessage): void {
       handleVoteReply(state, message)
       return
     case 'timeout-now':
-      if (isPromotable(state)) campaign(state, 'transfer')
+      // The start-up grace does not hold this back: it is the leader itself that gives up its lease.
+      if (mayCampaign(state)) campaign(state, 'transfer')
       return
     case 'read-request':
       handleReadRequest(state, message)
@@ -115,9 +124,13 @@ function dispatch(state: RaftState, message: RaftMessage): void {
       handleReadReply(state, message)
       return
     case 'snapshot-offer':
-      // Only a sign of life here: the hosts move the image, and the follower reports when it is installed.
+      handleSnapshotOffer(state, message)
       return
   }
+}
+
+function isVoteRequest(message: RaftMessage): message is VoteRequestMessage {
+  return message.kind === 'pre-vote' || message.kind === 'vote'
 }
 
 function isFromLeader(message: RaftMessage): boolean {

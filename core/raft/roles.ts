@@ -13,7 +13,9 @@ import type { ServerId, Term } from './types.ts'
 export function becomeFollower(state: RaftState, term: Term, leader: ServerId | null): void {
   if (state.role.kind === 'failed') return
   adoptTerm(state, term)
-  changeRole(state, { kind: 'follower', leader, forwardedReads: new Set() })
+  // An image belongs to who offered it; what is already received is taken whoever leads (images.ts).
+  if (state.installing !== null && state.installing.from !== leader) state.installing = null
+  changeRole(state, { kind: 'follower', leader, forwardedReads: new Map() })
 }
 
 export function becomeCandidate(state: RaftState, kind: 'pre-candidate' | 'candidate'): void {
@@ -49,18 +51,26 @@ export function drawElectionTimeout(state: Pick<RaftState, 'rng' | 'options'>): 
   return state.rng.range(base, 2 * base)
 }
 
-/** May stand for election: a voter of the latest configuration, and out of its grace (4.2). */
+/** May stand for election by itself: out of its grace, and whole (4.2). */
 export function isPromotable(state: RaftState): boolean {
-  return (
-    state.role.kind !== 'failed' &&
-    state.role.kind !== 'leader' &&
-    state.graceTicks === 0 &&
-    isVoter(state.configs.active, state.id)
-  )
+  return state.graceTicks === 0 && mayCampaign(state)
+}
+
+/**
+ * May stand for election when the leader asks it to. Who is taken out by an entry that is not known to be
+ * committed may too: it can be the only one whose log is long enough to win (4.2).
+ */
+export function mayCampaign(state: RaftState): boolean {
+  if (state.role.kind === 'failed' || state.role.kind === 'leader') return false
+  if (state.installing !== null || state.recovery !== null || state.isDiskSick) return false
+  const { configs, commit, id } = state
+  if (isVoter(configs.active, id)) return true
+  return configs.activeIndex > commit && isVoter(configs.at(commit).configuration, id)
 }
 
 /** A live leader is known, or may exist for all we know after a restart: votes are not given (3.1, 4.6). */
 export function isInLease(state: RaftState): boolean {
+  if (!state.options.checkQuorum) return false
   if (state.graceTicks > 0) return true
   if (state.role.kind === 'leader') return true
   return (
@@ -70,27 +80,15 @@ export function isInLease(state: RaftState): boolean {
   )
 }
 
-/** Acknowledged entries were lost here and are not all back yet (14.5). */
-export function isRecovering(state: RaftState): boolean {
-  return state.recovery !== null
-}
-
-/** What every answer to an append says about this server. */
-export function replyStatus(state: RaftState) {
-  return {
-    boot: state.options.boot,
-    isRecovering: isRecovering(state),
-    lastIndex: state.log.lastIndex,
-    appliedIndex: state.applied,
-  }
-}
-
 function failReads(state: RaftState): void {
   const failed = state.outbox.readsFailed
-  if (state.role.kind === 'follower') failed.push(...state.role.forwardedReads)
-  if (state.role.kind !== 'leader') return
-  const rounds = state.role.rounds.flatMap((round) => round.reads)
-  for (const read of [...rounds, ...state.role.waitingReads]) {
-    if (read.from === null) failed.push(read.context)
+  const before = failed.length
+  if (state.role.kind === 'follower') failed.push(...state.role.forwardedReads.keys())
+  if (state.role.kind === 'leader') {
+    const rounds = state.role.rounds.flatMap((round) => round.reads)
+    for (const read of [...rounds, ...state.role.waitingReads]) {
+      if (read.from === null) failed.push(read.context)
+    }
   }
+  if (failed.length > before) state.mark('read.failed')
 }

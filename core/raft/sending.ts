@@ -2,10 +2,12 @@
  * What the leader sends: appends within each peer's window, and heartbeats (specification 5.1, 6).
  *
  * Leader messages leave at once, in parallel with the leader's own disk (2.4): its match index counts only
- * what is durable. Peers are visited in the order of their ids, so that output is a function of input.
+ * what is durable. Peers are visited in the order of their ids, so that output is a function of input. The
+ * window has a fixed size here; making it smaller when round trips grow is the transport's matter.
  */
 
 import { assert } from '../assert.ts'
+import { isActive } from './peers.ts'
 import type { Progress } from './progress.ts'
 import type { LeaderRole, RaftState } from './state.ts'
 import { logIndex, type ServerId } from './types.ts'
@@ -23,7 +25,8 @@ export function sendAppend(
   target: { readonly id: ServerId; readonly progress: Progress; readonly evenIfEmpty: boolean },
 ): boolean {
   const { id, progress, evenIfEmpty } = target
-  if (!progress.maySendEmpty || (progress.isPaused && !evenIfEmpty)) return false
+  const { isPaused } = progress
+  if (!progress.maySendEmpty || (isPaused && !evenIfEmpty)) return false
   const prevIndex = logIndex(progress.next - 1)
   const prevTerm = state.log.term(prevIndex)
   const prevChain = state.log.chain(prevIndex)
@@ -31,10 +34,11 @@ export function sendAppend(
     wantSnapshot(state, id, progress)
     return false
   }
-  const entries = progress.isPaused
+  const entries = isPaused
     ? []
     : state.log.slice(progress.next, state.log.lastIndex + 1, state.options.messageBytesMax)
   if (entries.length === 0 && !evenIfEmpty) return false
+  if (isPaused) state.mark('send.empty-into-full-window')
   role.appendSeq++
   state.outbox.messages.push({
     kind: 'append',
@@ -57,11 +61,8 @@ export function sendAppend(
 
 /** New entries or a new commit index go to everyone who can take them. */
 export function broadcastAppend(state: RaftState, role: LeaderRole): void {
-  for (const [id, progress] of role.progress) {
-    const isCommitNews = progress.sentCommit < state.commit
-    sendAppend(state, role, { id, progress, evenIfEmpty: isCommitNews })
-    fillWindow(state, role, { id, progress })
-  }
+  for (const [id, progress] of role.progress) sendNews(state, role, { id, progress })
+  for (const [id, { progress }] of role.departing) sendNews(state, role, { id, progress })
 }
 
 /** Sends until the window is full or the log is exhausted; a probe sends at most one message. */
@@ -70,15 +71,22 @@ export function fillWindow(
   role: LeaderRole,
   target: { readonly id: ServerId; readonly progress: Progress },
 ): void {
-  while (sendAppend(state, role, { ...target, evenIfEmpty: false })) {
-    if (target.progress.mode !== 'replicate') return
+  const { id, progress } = target
+  if (progress.mode === 'replicate' && progress.next > state.log.lastIndex) return
+  let sent = 0
+  while (sendAppend(state, role, { id, progress, evenIfEmpty: false })) {
+    sent++
+    if (progress.mode !== 'replicate') return
   }
+  if (sent > 1) state.mark('send.several-messages')
+  if (progress.inflights.isFull) state.mark('send.window-full')
 }
 
 /** Heartbeats never carry entries, and a commit index only as far as the peer's log is known to match. */
 export function broadcastHeartbeat(state: RaftState, role: LeaderRole): void {
-  role.leaseSeq++
+  const leaseSeq = role.lease.open(state.now)
   for (const [id, progress] of role.progress) {
+    if (progress.isAmnesiac) continue
     state.outbox.messages.push({
       kind: 'heartbeat',
       from: state.id,
@@ -86,14 +94,27 @@ export function broadcastHeartbeat(state: RaftState, role: LeaderRole): void {
       term: state.term,
       commit: logIndex(Math.min(progress.match, state.commit)),
       readSeq: role.readSeq,
-      leaseSeq: role.leaseSeq,
+      leaseSeq,
     })
   }
 }
 
+function sendNews(
+  state: RaftState,
+  role: LeaderRole,
+  target: { readonly id: ServerId; readonly progress: Progress },
+): void {
+  const { id, progress } = target
+  sendAppend(state, role, { id, progress, evenIfEmpty: progress.sentCommit < state.commit })
+  fillWindow(state, role, target)
+}
+
+/** Only a peer that answers is worth an image; the host offers the newest one it has (9.3). */
 function wantSnapshot(state: RaftState, id: ServerId, progress: Progress): void {
-  if (!progress.isRecentlyActive) return
-  assert(state.snapshot !== null, 'a compacted log has a snapshot')
-  progress.becomeSnapshot(state.snapshot.index)
-  state.outbox.snapshotsWanted.add(id)
+  if (!isActive(state, progress)) return
+  const newest = state.restoring ?? state.snapshot
+  assert(newest !== null, 'a compacted log has a snapshot')
+  state.mark('image.wanted')
+  progress.becomeSnapshot(newest.index)
+  if (!state.outbox.snapshotsWanted.includes(id)) state.outbox.snapshotsWanted.push(id)
 }

@@ -8,10 +8,13 @@
 import type { Rng } from '../rng.ts'
 import type { AppendTracker } from './append-tracker.ts'
 import type { ConfigStack } from './config-stack.ts'
+import type { LeaseClock } from './lease-clock.ts'
+import type { RaftMark } from './marks.ts'
 import type { RaftMessage } from './messages.ts'
 import type { Progress } from './progress.ts'
 import type { RaftLog } from './raft-log.ts'
 import type {
+  AppendJob,
   HardState,
   LogIndex,
   RaftOptions,
@@ -25,8 +28,8 @@ import type {
 export interface FollowerRole {
   readonly kind: 'follower'
   leader: ServerId | null
-  /** Reads forwarded to the leader and not answered yet. */
-  readonly forwardedReads: Set<string>
+  /** Reads forwarded to the leader and not answered yet, and when; oldest first. */
+  readonly forwardedReads: Map<string, number>
 }
 
 export interface CandidateRole {
@@ -46,20 +49,31 @@ export interface ReadRound {
   readonly reads: readonly PendingRead[]
 }
 
+/** Leadership is being handed over (transfer.ts). */
+export interface Transfer {
+  readonly target: ServerId
+  readonly startedAt: number
+  isTimeoutNowSent: boolean
+}
+
 export interface LeaderRole {
   readonly kind: 'leader'
   /** Peers, without this server, in the order of ids. */
   progress: Map<ServerId, Progress>
+  /** Peers that a change took out and that are still to hear of it, up to that entry (10.7). */
+  readonly departing: Map<ServerId, { readonly progress: Progress; readonly until: LogIndex }>
   /** Index of the noop of this term: reads wait until it is committed. */
   readonly noopIndex: LogIndex
+  /** Tick at which this reign began. */
+  readonly since: number
   waitingReads: PendingRead[]
   rounds: ReadRound[]
   readSeq: number
-  /** Number of the last round of heartbeats (8.3). */
-  leaseSeq: number
+  readonly lease: LeaseClock
   appendSeq: number
   /** May be too low after a change of term, never too high. */
   uncommittedBytes: number
+  transfer: Transfer | null
 }
 
 export interface FailedRole {
@@ -74,18 +88,38 @@ export interface Outbox {
   messagesAfterAppend: RaftMessage[]
   reads: ReadState[]
   readsFailed: string[]
-  snapshotsWanted: Set<ServerId>
+  snapshotsWanted: ServerId[]
   snapshotOffered: SnapshotOffer | null
   restore: SnapshotMeta | null
 }
 
+export interface JobInFlight {
+  readonly job: AppendJob
+  readonly issuedAt: number
+}
+
+/** Acknowledged entries are missing here and being fetched again (recovery.ts). */
+export interface Recovery {
+  /** End of what was damaged. */
+  readonly damagedTo: LogIndex
+  /** What the leader had committed when it was first heard; null before that. */
+  leaderCommit: LogIndex | null
+}
+
+export type ResolvedOptions = Required<Omit<RaftOptions, 'mark'>>
+
 export interface RaftState {
   readonly id: ServerId
-  readonly options: Required<RaftOptions>
+  readonly options: ResolvedOptions
+  readonly mark: (name: RaftMark) => void
   readonly rng: Rng
   readonly log: RaftLog
   readonly tracker: AppendTracker
   readonly configs: ConfigStack
+  /** Append jobs that are not durable yet, in the order of their tokens. */
+  readonly jobs: JobInFlight[]
+  /** Ticks since this core was made; never decreases. */
+  now: number
   term: Term
   vote: ServerId | null
   commit: LogIndex
@@ -93,7 +127,17 @@ export interface RaftState {
   /** Highest committed index that was handed out for applying. */
   applying: LogIndex
   applyingBytes: number
+  /** The newest one whose state the state machine has been through. */
   snapshot: SnapshotMeta | null
+  /** An image that is on its way here, and who offered it. */
+  installing: SnapshotOffer | null
+  /** It replaced the log in memory; the next job tells storage. */
+  unwrittenSnapshot: SnapshotMeta | null
+  /** It replaced the log; the state machine is not restored from it yet. */
+  restoring: SnapshotMeta | null
+  recovery: Recovery | null
+  /** Leadership was given up because a write hung; not electable until one completes (4.8). */
+  isDiskSick: boolean
   role: Role
   electionElapsed: number
   heartbeatElapsed: number
@@ -103,14 +147,7 @@ export interface RaftState {
   /** Term and vote as last handed to storage, and as known durable. */
   handedOut: HardState
   durable: HardState
-  /** Not null while acknowledged entries are missing here; see recovery rules in 14.5. */
-  recovery: Recovery | null
   outbox: Outbox
-}
-
-export interface Recovery {
-  /** End of what was damaged. */
-  readonly damagedTo: LogIndex
 }
 
 export function emptyOutbox(): Outbox {
@@ -119,7 +156,7 @@ export function emptyOutbox(): Outbox {
     messagesAfterAppend: [],
     reads: [],
     readsFailed: [],
-    snapshotsWanted: new Set(),
+    snapshotsWanted: [],
     snapshotOffered: null,
     restore: null,
   }
@@ -135,5 +172,15 @@ export function leaderOf(state: RaftState): ServerId | null {
     case 'candidate':
     case 'failed':
       return null
+  }
+}
+
+/** What every answer to an append says about this server. */
+export function replyStatus(state: RaftState) {
+  return {
+    boot: state.options.boot,
+    isRecovering: state.recovery !== null,
+    lastIndex: state.log.lastIndex,
+    appliedIndex: state.applied,
   }
 }

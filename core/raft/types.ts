@@ -8,6 +8,7 @@
 import { assert } from '../assert.ts'
 import type { Brand } from '../brand.ts'
 import type { Configuration, ConfigurationChange } from './configuration.ts'
+import type { RaftMark } from './marks.ts'
 import type { RaftMessage } from './messages.ts'
 
 /** Number of a reign; 0 before the first election. */
@@ -129,6 +130,8 @@ export interface RaftOptions {
   readonly unappliedMax?: number
   /** Reads waiting for confirmation; beyond it reads are refused. Default 8,192. */
   readonly readsMax?: number
+  /** Told of every rare branch that is taken (marks.ts). Default none. */
+  readonly mark?: (name: RaftMark) => void
 }
 
 export type RoleName = 'follower' | 'pre-candidate' | 'candidate' | 'leader' | 'failed'

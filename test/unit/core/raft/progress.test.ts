@@ -11,7 +11,7 @@ import { logIndex } from '../../../../core/raft/types.ts'
 
 function progressAt(next: number, inflightMessagesMax = 2): Progress {
   return new Progress(logIndex(next), {
-    isRecentlyActive: false,
+    heardAt: -1_000,
     inflightMessagesMax,
     inflightBytesMax: 100,
   })

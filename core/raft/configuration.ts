@@ -11,7 +11,7 @@ import { assert } from '../assert.ts'
 import { type ServerId, serverId } from './types.ts'
 
 /** Members beyond this make a configuration invalid. */
-const MEMBERS_MAX = 255
+export const MEMBERS_MAX = 255
 
 export interface Configuration {
   /** Voters; sorted. */

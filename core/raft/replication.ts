@@ -82,8 +82,12 @@ export function handleHeartbeatAck(
     progress.leaseAt = Math.max(progress.leaseAt, role.lease.sentAt(message.leaseSeq))
     confirmReadRounds(state, role)
   }
+  // A peer that restarted damaged says so here first; only an append makes it say where its log ends now.
   const needsAnswer =
-    progress.match < state.log.lastIndex || progress.mode === 'probe' || progress.isRecovering
+    progress.match < state.log.lastIndex ||
+    progress.mode === 'probe' ||
+    progress.isRecovering ||
+    message.isRecovering
   if (!needsAnswer) return
   // Once a tick is enough: reads make many more heartbeats than that.
   const isFirstOfTick = progress.nudgedAt !== state.now

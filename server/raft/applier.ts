@@ -42,10 +42,6 @@ export class Applier {
     return !this.#isHeld && this.#next < this.#queue.length
   }
 
-  get isHeld(): boolean {
-    return this.#isHeld
-  }
-
   add(entries: readonly Entry[]): void {
     if (entries.length === 0) return
     this.#queue =

@@ -19,7 +19,6 @@ import type { RaftTransport } from './transport.ts'
 const FAILURE_PAUSE_MS = 500
 
 export interface ImageSenderDeps {
-  readonly id: ServerId
   readonly core: RaftCore
   readonly snapshots: SnapshotStore
   readonly snapshotter: Snapshotter
@@ -67,7 +66,7 @@ export class ImageSender {
   }
 
   async #transfer(peer: ServerId, signal: AbortSignal): Promise<boolean> {
-    const { id, core, snapshotter, transport, clock, log } = this.#deps
+    const { core, snapshotter, transport, clock, log } = this.#deps
     const begun = clock.now()
     const lastIndex = core.last.index
     try {
@@ -75,11 +74,8 @@ export class ImageSender {
       snapshotter.sending(image.meta.index)
       signal.throwIfAborted()
       log.info('sending an image', { peer, index: image.meta.index, sizeBytes: image.sizeBytes })
-      const outcome = await transport.sendSnapshot(
-        { kind: 'snapshot-offer', from: id, to: peer, term: core.term, snapshot: image.meta },
-        image,
-        signal,
-      )
+      const offer = core.offerOf(peer, image.meta)
+      const outcome = await transport.sendSnapshot(offer, image, signal)
       snapshotter.transferTook(core.last.index - lastIndex)
       const durationMs = Math.round(clock.now() - begun)
       log.info('image sent', { peer, index: image.meta.index, outcome, durationMs })

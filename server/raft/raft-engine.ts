@@ -142,7 +142,6 @@ export class RaftEngine {
       onFatal,
     })
     this.#sender = new ImageSender({
-      id: this.#id,
       core,
       snapshots,
       snapshotter: this.#snapshotter,
@@ -241,7 +240,7 @@ export class RaftEngine {
       if (core.failure !== null) throw new Error(core.failure)
       this.images.judged(this.#imageWanted)
       this.#imageWanted = null
-      if (this.#restorer.isIdle) this.#snapshotter.takeIfDue()
+      this.#snapshotter.takeIfDue()
     } catch (thrown) {
       this.#fail(thrown)
       return

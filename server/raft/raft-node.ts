@@ -27,18 +27,20 @@ import {
   serverId,
 } from '../../core/raft/types.ts'
 import type { Rng } from '../../core/rng.ts'
-import type { ClusterName } from '../../core/rpc/peer-calls.ts'
+import type { ClusterName, PeerStats } from '../../core/rpc/peer-calls.ts'
 import type { Clock, Instant } from '../../core/time.ts'
 import { newUuid } from '../../runtime/random/system-random.ts'
 import type { RaftStorage, RaftStorageOpener } from '../../runtime/storage/raft-storage.ts'
+import type { RecoveryFiles } from '../../runtime/storage/recovery-files.ts'
 import { ClusterIdentity } from './cluster-identity.ts'
 import { firstState } from './first-state.ts'
 import { Leadership } from './leadership.ts'
 import { MemberChanges } from './member-changes.ts'
+import { type OpenedRaft, openRaft } from './open-raft.ts'
+import { PeerAddresses } from './peer-addresses.ts'
 import { Proposals } from './proposals.ts'
 import { RaftEngine } from './raft-engine.ts'
 import { Reads } from './reads.ts'
-import { recover } from './recovery.ts'
 import { notLeader, type Refusal, refusalError, shuttingDown } from './refusals.ts'
 import { SNAPSHOT_LIMITS, type SnapshotLimits } from './snapshotter.ts'
 import { STATUS_BEFORE_START, statusOf } from './status.ts'
@@ -68,6 +70,8 @@ export interface RaftNodeOptions {
   readonly snapshots?: Partial<SnapshotLimits>
   /** Names this run of the server and is never used again; default a new UUID. */
   readonly boot?: string
+  /** Where the operator may have left a peers.json (13.2); looked at once, at the start. */
+  readonly recoveryFiles?: RecoveryFiles
 }
 
 export interface RaftNodeDeps {
@@ -79,6 +83,8 @@ export interface RaftNodeDeps {
   readonly stateMachine: RaftStateMachine
   /** Where gossip has seen a server lately; wins over the address in the configuration (10.8). */
   readonly addressOf?: (id: string) => string | undefined
+  /** Asks a server for its position; needed when peers.json lists several survivors. */
+  readonly stats?: (address: string, signal: AbortSignal) => Promise<PeerStats>
   /** The server can serve no more and must exit; called at most once. */
   readonly onFatal: (error: FairleadError) => void
 }
@@ -88,10 +94,12 @@ export class RaftNode implements RaftNodeApi {
   readonly #deps: RaftNodeDeps
   readonly #id: ServerId
   readonly #boot: string
+  readonly #tickMs: number
   readonly #proposals = new Proposals()
   readonly #changes = new MemberChanges()
   readonly #reads: Reads
   readonly #leadership: Leadership
+  readonly #peers: PeerAddresses
   readonly #configurationListeners = new Set<(configuration: Configuration) => void>()
   readonly #idleWaiters = new Set<() => void>()
   #started: Promise<void> | null = null
@@ -103,6 +111,7 @@ export class RaftNode implements RaftNodeApi {
   #failure: FairleadError | null = null
   #leaveTransport: (() => void)[] = []
   #isMember = false
+  #beforeStart: RaftStatus = STATUS_BEFORE_START
 
   constructor(options: RaftNodeOptions, deps: RaftNodeDeps) {
     this.#options = options
@@ -110,6 +119,11 @@ export class RaftNode implements RaftNodeApi {
     this.#id = serverId(options.id)
     this.#boot = options.boot ?? newUuid()
     this.#leadership = new Leadership(deps.log)
+    this.#tickMs = options.tickMs ?? 50
+    this.#peers = new PeerAddresses(
+      { self: this.#id, farewellMs: 2 * ELECTION_TICKS * this.#tickMs },
+      { clock: deps.clock, transport: deps.transport, addressOf: deps.addressOf },
+    )
     this.#reads = new Reads(`${options.id}/${this.#boot}`, READ_ATTEMPT_TICKS)
   }
 
@@ -191,13 +205,12 @@ export class RaftNode implements RaftNodeApi {
 
   /** Gossip has news of addresses: `addressOf` is asked again. */
   addressesChanged(): void {
-    if (this.#engine !== null && this.#failure === null)
-      this.#setPeers(this.#engine.core.configuration)
+    if (this.#engine !== null && this.#failure === null) this.#peers.tell()
   }
 
   status(): RaftStatus {
     const engine = this.#engine
-    if (engine === null) return STATUS_BEFORE_START
+    if (engine === null) return this.#beforeStart
     const { lastContact } = engine
     const lastContactMs =
       lastContact === null ? Number.POSITIVE_INFINITY : this.#deps.clock.now() - lastContact
@@ -234,12 +247,10 @@ export class RaftNode implements RaftNodeApi {
 
   async #start(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
-    const { openStorage, stateMachine, log } = this.#deps
-    const storage = await openStorage()
+    const { log } = this.#deps
+    const { storage, recovered } = await this.#open(signal)
     this.#storage = storage
     try {
-      const { id, bootstrap } = this.#options
-      const recovered = await recover({ id, bootstrap }, { storage, stateMachine, log })
       signal.throwIfAborted()
       this.#join(storage, recovered.cluster)
       this.#engine = this.#launch(storage, recovered)
@@ -256,6 +267,20 @@ export class RaftNode implements RaftNodeApi {
       await this.#tearDown(this.#failure ?? shuttingDown())
       throw err
     }
+  }
+
+  async #open(signal: AbortSignal): Promise<OpenedRaft> {
+    const { id, bootstrap, recoveryFiles } = this.#options
+    return await openRaft(
+      { id, bootstrap, files: recoveryFiles },
+      {
+        ...this.#deps,
+        announce: (position) => {
+          this.#beforeStart = { ...STATUS_BEFORE_START, ...position }
+        },
+      },
+      signal,
+    )
   }
 
   /** From here on messages and images find their way to whichever engine runs. */
@@ -296,7 +321,7 @@ export class RaftNode implements RaftNodeApi {
           startGrace: !from.isNew,
           boot: this.#boot,
         },
-        tickMs: this.#options.tickMs ?? 50,
+        tickMs: this.#tickMs,
         snapshots: { ...SNAPSHOT_LIMITS, ...this.#options.snapshots },
       },
       {
@@ -342,7 +367,7 @@ export class RaftNode implements RaftNodeApi {
   }
 
   #followConfiguration(configuration: Configuration): void {
-    this.#setPeers(configuration)
+    this.#peers.follow(configuration)
     const isMember = memberIds(configuration).includes(this.#id)
     if (this.#isMember && !isMember) {
       this.#deps.log.warn(
@@ -352,14 +377,6 @@ export class RaftNode implements RaftNodeApi {
     }
     this.#isMember = isMember
     for (const listener of [...this.#configurationListeners]) listener(configuration)
-  }
-
-  #setPeers(configuration: Configuration): void {
-    const { transport, addressOf } = this.#deps
-    const others = configuration.addresses.filter(({ id }) => id !== this.#id)
-    transport.setPeers(
-      others.map(({ id, address }) => ({ id, address: addressOf?.(id) ?? address })),
-    )
   }
 
   #wakeIdle(): void {
@@ -405,6 +422,7 @@ export class RaftNode implements RaftNodeApi {
     this.#engine?.cut()
     for (const leave of this.#leaveTransport) leave()
     this.#leaveTransport = []
+    this.#peers.close()
     this.#proposals.fail(error)
     this.#changes.fail(error)
     this.#reads.failAll(error)

@@ -10,11 +10,7 @@
 
 import { FairleadError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
-import {
-  type Configuration,
-  decodeConfiguration,
-  isSoleVoter,
-} from '../../core/raft/configuration.ts'
+import { isSoleVoter } from '../../core/raft/configuration.ts'
 import {
   type LogIndex,
   type LogPosition,
@@ -24,8 +20,16 @@ import {
   serverId,
 } from '../../core/raft/types.ts'
 import type { ClusterName } from '../../core/rpc/peer-calls.ts'
-import type { RecoveringLog, StoredIdentity, StoredLog } from '../../runtime/storage/log-store.ts'
+import type {
+  LogVerdict,
+  RecoveringLog,
+  StoredIdentity,
+  StoredLog,
+} from '../../runtime/storage/log-store.ts'
+
 import type { RaftStorage } from '../../runtime/storage/raft-storage.ts'
+import type { OpenedSnapshot } from '../../runtime/storage/snapshot-store.ts'
+import { lastConfiguration } from './disaster-recovery.ts'
 import { firstState, NO_STATE } from './first-state.ts'
 import type { BootstrapOptions, RaftStateMachine } from './types.ts'
 
@@ -47,7 +51,7 @@ export interface RecoveryDeps {
   readonly log: Logger
 }
 
-interface Damage {
+export interface Damage {
   readonly to: LogIndex
   readonly reason: string
 }
@@ -73,16 +77,22 @@ export async function recover(options: RecoveryOptions, deps: RecoveryDeps): Pro
       return await restore(options, log, { to: damagedTo, reason }, deps)
     }
     case 'retired':
-      throw new FairleadError(
-        'STORAGE_CORRUPT',
-        `Failed to start Raft: ${verdict.reason}; what this server voted for is unknown, so its id is spent: start it with an empty data directory and a new node id, or restore a backup`,
-      )
     case 'corrupt':
-      throw new FairleadError(
-        'STORAGE_CORRUPT',
-        `Failed to start Raft: ${verdict.reason}; the log cannot be trusted, start this server with an empty data directory and a new node id, or restore a backup`,
-      )
+      throw beyondRepair(verdict)
   }
+}
+
+export function beyondRepair(
+  verdict: Extract<LogVerdict, { kind: 'retired' | 'corrupt' }>,
+): FairleadError {
+  const consequence =
+    verdict.kind === 'retired'
+      ? 'what this server voted for is unknown, so its id is spent: start it'
+      : 'the log cannot be trusted, start this server'
+  return new FairleadError(
+    'STORAGE_CORRUPT',
+    `Failed to start Raft: ${verdict.reason}; ${consequence} with an empty data directory and a new node id, or restore a backup`,
+  )
 }
 
 /** Also for the offline tools. @throws FairleadError STORAGE_CORRUPT when the data is of another server */
@@ -111,7 +121,8 @@ async function initialize(
   return { persisted: first.persisted, cluster: nameOf(first.identity), isNew: true }
 }
 
-async function restore(
+/** A log that was proven becomes a state machine and what a core starts from. */
+export async function restore(
   options: RecoveryOptions,
   stored: StoredLog,
   damage: Damage | null,
@@ -153,10 +164,24 @@ function startOver(
   return deps.storage.log.startOver(reason)
 }
 
-/** The newest good snapshot that the log continues; null when there is none. */
 async function restoreNewestSnapshot(
   stored: StoredLog,
   deps: RecoveryDeps,
+): Promise<SnapshotMeta | null> {
+  return await useNewestSnapshot(stored, deps, async (opened) => {
+    await deps.stateMachine.restore(opened.image())
+  })
+}
+
+/**
+ * Tries the snapshots that the log continues, the newest first, until one is good.
+ *
+ * @returns what the good one says of itself; null when there is none
+ */
+export async function useNewestSnapshot(
+  stored: StoredLog,
+  deps: Pick<RecoveryDeps, 'storage' | 'log'>,
+  use: (opened: OpenedSnapshot) => Promise<void>,
 ): Promise<SnapshotMeta | null> {
   const { pointer, anchor } = stored
   if (pointer === null) return null
@@ -168,7 +193,7 @@ async function restoreNewestSnapshot(
         deps.log.warn('snapshot does not belong to this log', { index: name.index })
         continue
       }
-      await deps.stateMachine.restore(opened.image())
+      await use(opened)
       return opened.meta
     } catch (err) {
       const isUnusable =
@@ -194,7 +219,7 @@ function assertOthersHaveIt(
   snapshot: SnapshotMeta | null,
   damage: Damage,
 ): void {
-  const configuration = lastConfiguration(stored, snapshot)
+  const configuration = lastConfiguration({ log: stored, snapshot })
   const isAlone =
     configuration === null
       ? options.bootstrap?.members.length === 1
@@ -208,12 +233,6 @@ function assertOthersHaveIt(
   )
 }
 
-function lastConfiguration(stored: StoredLog, snapshot: SnapshotMeta | null): Configuration | null {
-  const entry = stored.entries.findLast(({ type }) => type === 'config')
-  if (entry !== undefined) return decodeConfiguration(entry.data)
-  return snapshot?.configuration ?? null
-}
-
-function nameOf({ clusterId, epoch }: StoredIdentity): ClusterName {
+export function nameOf({ clusterId, epoch }: StoredIdentity): ClusterName {
   return { clusterId, epoch }
 }

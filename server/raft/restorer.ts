@@ -33,11 +33,6 @@ export class Restorer {
     this.#deps = deps
   }
 
-  /** False while the state of the state machine is not that of the log. */
-  get isIdle(): boolean {
-    return this.#wanted === null
-  }
-
   begin(snapshot: SnapshotMeta): void {
     this.#wanted = snapshot
     this.#deps.applier.hold(snapshot.index)

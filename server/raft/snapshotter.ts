@@ -137,9 +137,11 @@ export class Snapshotter {
   }
 
   #begin(): Promise<SnapshotMeta | null> {
+    const { core, stateMachine } = this.#deps
+    // The state is about to be replaced by an image: there is nothing to take a picture of.
+    if (core.restoring !== null) return Promise.resolve(null)
     this.#entriesSince = 0
     this.#bytesSince = 0
-    const { core, stateMachine } = this.#deps
     const meta = core.snapshotMetaAt(core.applied)
     const image = stateMachine.snapshot()
     const running = this.#take(meta, image.image())

@@ -3,13 +3,17 @@
  */
 
 import type { FairleadError } from '../../../../core/errors.ts'
-import { silentLogger } from '../../../../core/log.ts'
+import { type Logger, silentLogger } from '../../../../core/log.ts'
 import { seededRng } from '../../../../core/rng.ts'
 import type { Clock } from '../../../../core/time.ts'
 import { systemClock } from '../../../../runtime/clock/system-clock.ts'
 import type { RaftStorageOpener } from '../../../../runtime/storage/raft-storage.ts'
 import { MemoryNetwork } from '../../../../server/raft/memory-transport.ts'
-import { RaftNode, type RaftNodeOptions } from '../../../../server/raft/raft-node.ts'
+import {
+  RaftNode,
+  type RaftNodeDeps,
+  type RaftNodeOptions,
+} from '../../../../server/raft/raft-node.ts'
 import type { RaftStateMachine } from '../../../../server/raft/types.ts'
 
 /** Remembers every command; its image is the list, one chunk each. */
@@ -54,13 +58,15 @@ export interface TestNode {
 
 export function makeNode(
   openStorage: RaftStorageOpener,
-  options: Partial<RaftNodeOptions> & {
-    readonly clock?: Clock
-    readonly network?: MemoryNetwork
-    readonly seed?: number
-  } = {},
+  options: Partial<RaftNodeOptions> &
+    Pick<RaftNodeDeps, 'stats' | 'addressOf'> & {
+      readonly clock?: Clock
+      readonly network?: MemoryNetwork
+      readonly seed?: number
+      readonly log?: Logger
+    } = {},
 ): TestNode {
-  const { clock, network, seed, ...node } = options
+  const { clock, network, seed, log, stats, addressOf, ...node } = options
   const id = node.id ?? 'a'
   const machine = new Recorder()
   const fatal: FairleadError[] = []
@@ -73,10 +79,12 @@ export function makeNode(
       {
         clock: clock ?? systemClock,
         rng: seededRng(seed ?? 1),
-        log: silentLogger,
+        log: log ?? silentLogger,
         openStorage,
         transport: (network ?? new MemoryNetwork()).join(id),
         stateMachine: machine,
+        ...(stats === undefined ? {} : { stats }),
+        ...(addressOf === undefined ? {} : { addressOf }),
         onFatal: (error) => fatal.push(error),
       },
     ),

@@ -109,7 +109,7 @@ async function fight(acts: readonly Act[], tell: (text: string) => void): Promis
     tell(`seed ${SEED}; ${await network.dropped()} packets dropped; ${summary(history)}`)
     const ok = history.count('ok')
     assert.ok(ok >= ANSWERED_MIN, `only ${ok} requests were answered: this run proves nothing`)
-    judge(history.events)
+    tell(judge(history.events))
     isWon = true
   } finally {
     if (isWon) await rm(folder, { recursive: true, force: true })

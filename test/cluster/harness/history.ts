@@ -1,38 +1,29 @@
 /**
- * What clients asked and what they were told, in the form that the history checkers read
- * (verification 15.1, 19.3): one event a line, times of one monotonic clock.
+ * Writes down what clients asked and what they were told, in the form that the checkers of test/history/ and
+ * the history port read; times of one monotonic clock.
  */
 
 import { writeFile } from 'node:fs/promises'
-
-export interface HistoryEvent {
-  readonly process: number
-  /** `fail`: certainly not executed; `info`: nobody knows, the process is retired. */
-  readonly type: 'invoke' | 'ok' | 'fail' | 'info'
-  readonly f: 'read' | 'write' | 'cas'
-  readonly key: string
-  /** read: what was read, null for nothing; write: what was written; cas: [expected, wanted]. */
-  readonly value: unknown
-  /** Microseconds. */
-  readonly time: number
-}
+import type { EventType, HistoryEvent } from '../../history/operations.ts'
 
 export class HistoryRecorder {
   readonly events: HistoryEvent[] = []
   readonly #begun = process.hrtime.bigint()
   #processes = 0
+  readonly #counts: Record<EventType, number> = { invoke: 0, ok: 0, fail: 0, info: 0 }
 
-  newProcess(): number {
-    return this.#processes++
+  newProcess(): string {
+    return `p${this.#processes++}`
   }
 
-  add(event: Omit<HistoryEvent, 'time'>): void {
+  add(event: HistoryEvent): void {
     const time = Number((process.hrtime.bigint() - this.#begun) / 1_000n)
     this.events.push({ ...event, time })
+    this.#counts[event.type]++
   }
 
-  count(type: HistoryEvent['type']): number {
-    return this.events.filter((event) => event.type === type).length
+  count(type: EventType): number {
+    return this.#counts[type]
   }
 
   async save(path: string): Promise<void> {

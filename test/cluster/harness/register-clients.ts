@@ -115,7 +115,7 @@ export class RegisterClients {
     }
   }
 
-  async #read(url: string, key: string, process: number, agent: Agent): Promise<Known | undefined> {
+  async #read(url: string, key: string, process: string, agent: Agent): Promise<Known | undefined> {
     const op = { process, f: 'read', key } as const
     const mode = this.#options.consistency === 'consistent' ? '?consistent' : ''
     this.#history.add({ ...op, type: 'invoke', value: null })
@@ -135,7 +135,7 @@ export class RegisterClients {
     return { value, modifyIndex: entry.ModifyIndex }
   }
 
-  async #write(url: string, key: string, process: number): Promise<boolean> {
+  async #write(url: string, key: string, process: string): Promise<boolean> {
     const value = `v${++this.#counter}`
     const op = { process, f: 'write', key, value } as const
     this.#history.add({ ...op, type: 'invoke' })
@@ -145,7 +145,7 @@ export class RegisterClients {
     return type !== 'info'
   }
 
-  async #cas(url: string, key: string, last: Known, process: number): Promise<boolean> {
+  async #cas(url: string, key: string, last: Known, process: string): Promise<boolean> {
     const wanted = `v${++this.#counter}`
     const op = { process, f: 'cas', key, value: [last.value, wanted] } as const
     this.#history.add({ ...op, type: 'invoke' })

@@ -15,17 +15,13 @@ import { settleInstances } from './instances.ts'
 import { deleteIntention, replaceIntentions, setIntention } from './intention-table.ts'
 import { advanceClock, reapTombstones, writeKv } from './kv.ts'
 import { deregister, register } from './registration.ts'
-import type { RestoreCommand } from './restore.ts'
 import { createSession, destroySession } from './sessions.ts'
 import { runTxn, TXN_OPS_MAX } from './txn.ts'
 import { settleVirtualIps } from './virtual-ips.ts'
 
 const DONE: ApplyResult = { ok: true, value: true }
 
-/** All commands but those that replace the whole state. */
-export type TableCommand = Exclude<Command, RestoreCommand>
-
-export function execute(draft: Draft, command: TableCommand): ApplyResult {
+export function execute(draft: Draft, command: Command): ApplyResult {
   advanceClock(draft, 'now' in command ? command.now : undefined)
   const result = dispatch(draft, command)
   if (result.ok) {
@@ -35,7 +31,7 @@ export function execute(draft: Draft, command: TableCommand): ApplyResult {
   return result
 }
 
-function dispatch(draft: Draft, command: TableCommand): ApplyResult {
+function dispatch(draft: Draft, command: Command): ApplyResult {
   switch (command.kind) {
     case 'register':
       return doneUnless(register(draft, command.request))

@@ -110,7 +110,6 @@ export const RAFT_MARKS = [
   'transfer.caught-up',
   'transfer.timeout-now',
   'transfer.proposal-refused',
-  'transfer.target-gone',
   'transfer.given-up',
   'transfer.campaign',
   // Reads

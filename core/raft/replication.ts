@@ -47,7 +47,7 @@ export function handleAppendAck(
     sendAppend(state, role, { ...target, evenIfEmpty: progress.sentCommit < state.commit })
   }
   fillWindow(state, role, target)
-  tellWhenCaughtUp(state, role)
+  if (tellWhenCaughtUp(state, role)) state.mark('transfer.caught-up')
 }
 
 export function handleAppendReject(

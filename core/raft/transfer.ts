@@ -2,8 +2,8 @@
  * Handing leadership over (specification 11).
  *
  * The leader stops taking proposals, brings the target to the end of its log and tells it once to stand for
- * election. Given up when not deposed within E of the start, or when the target is no voter any more. A
- * leader that was taken out of the configuration goes on as follower then. From the moment the target was
+ * election. Given up when not deposed within E of the start. The target stays a voter meanwhile, as changes
+ * of the configuration are refused. A leader that was taken out of the configuration goes on as follower then. From the moment the target was
  * told, votes may be forced: no lease read is served for the rest of the reign (8.3).
  */
 
@@ -69,9 +69,8 @@ export function tellWhenCaughtUp(state: RaftState, role: LeaderRole): boolean {
 export function tickTransfer(state: RaftState, role: LeaderRole): boolean {
   const transfer = role.transfer
   if (transfer === null) return false
-  const isGone = !state.configs.active.incoming.includes(transfer.target)
-  if (!isGone && state.now - transfer.startedAt < state.options.electionTicks) return false
-  state.mark(isGone ? 'transfer.target-gone' : 'transfer.given-up')
+  if (state.now - transfer.startedAt < state.options.electionTicks) return false
+  state.mark('transfer.given-up')
   role.transfer = null
   return true
 }

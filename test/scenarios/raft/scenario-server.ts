@@ -42,6 +42,8 @@ export class ScenarioServer {
   toRestore: SnapshotMeta | null = null
   offered: SnapshotOffer | null = null
   #durable = 0
+  #snapshot: SnapshotMeta | null = null
+  readonly #written = new Map<number, Entry>()
 
   constructor(
     id: string,
@@ -127,11 +129,22 @@ export class ScenarioServer {
     return { restored, applied }
   }
 
+  takeSnapshot(): void {
+    this.#snapshot = this.core.snapshotMetaAt(this.core.applied)
+  }
+
+  /** Every entry that ever came to the disk, by index; the last one wins. */
+  written(index: number): Entry | undefined {
+    return this.#written.get(index)
+  }
+
+  /** Drops entries up to `index` behind the snapshot that was taken last. */
   compact(index: number): void {
-    const snapshot = this.core.snapshotMetaAt(this.core.applied)
+    const snapshot = this.#snapshot
+    if (snapshot === null) throw new Error(`"${this.id}" has taken no snapshot`)
     this.core.handle({ kind: 'compacted', index: logIndex(index), snapshot })
     const anchor = this.disk.entries.find((entry) => entry.index === index)
-    if (anchor === undefined) throw new Error(`no entry ${index} on the disk of "${this.id}"`)
+    if (anchor === undefined) return
     const entries = this.disk.entries.filter((entry) => entry.index > index)
     this.disk = { ...this.disk, snapshot, anchor, entries }
   }
@@ -165,6 +178,7 @@ export class ScenarioServer {
       entries = entries.filter((entry) => entry.index < from)
     }
     entries.push(...job.entries)
+    for (const entry of job.entries) this.#written.set(entry.index, entry)
     const damagedTo = disk.damagedTo !== null && !this.core.isRecovering ? null : disk.damagedTo
     this.disk = { hardState: job.hardState, snapshot, anchor, entries, damagedTo }
   }

@@ -10,7 +10,9 @@
  *   conf a voter d | learner d | remove b | address b host:1 [force]
  *   conf a joint voter:d remove:b [auto] | conf a leave
  *   pull a | write a | apply a | deliver [a>b] [kind] [drop|copy]
+ *   inject <a message as JSON>: chains named after a server are taken from its log
  *   offer a c | image c received|abandoned | report a c ok|failed
+ *   snapshot a, compacted a 2: the two halves of `compact a 2`
  *   compact a 5 | crash a | restart a [nograce] | damage a 3 | forget a 3
  *   quiet <any command>: the same without a word
  *   stabilize [a b] [no-writes=a] | cut a c | join | state | log a | disk a | peers a | config a
@@ -138,7 +140,17 @@ export class Scenario {
           ok: args[2] === 'ok',
         })
         return
+      case 'inject':
+        this.#inject(args.join(' '))
+        return
       case 'compact':
+        this.#server(first).takeSnapshot()
+        this.#server(first).compact(Number(second))
+        return
+      case 'snapshot':
+        this.#server(first).takeSnapshot()
+        return
+      case 'compacted':
         this.#server(first).compact(Number(second))
         return
       case 'crash':
@@ -274,6 +286,23 @@ export class Scenario {
   #hand(message: RaftMessage): void {
     const target = this.#servers.get(message.to)
     if (target?.isUp === true) target.core.handle({ kind: 'receive', message })
+  }
+
+  #inject(json: string): void {
+    const message: RaftMessage = JSON.parse(json, (key, value: unknown) =>
+      this.#meaning(key, value),
+    )
+    this.#say(printMessage(message))
+    this.#hand(message)
+  }
+
+  /** `"prevChain": "a"` is the end of the log of a, `"entries": "a 2 3"` are entries 2 and 3 of it. */
+  #meaning(key: string, value: unknown): unknown {
+    if (typeof value !== 'string') return value
+    if (key === 'prevChain') return this.#server(value).core.last.chain
+    if (key !== 'entries') return value
+    const [id = '', ...indexes] = value.split(' ')
+    return indexes.map((index) => this.#server(id).written(Number(index)))
   }
 
   #send(messages: readonly RaftMessage[]): void {

@@ -57,15 +57,18 @@ export function acceptAnswer(
   },
 ): boolean {
   const { progress, message } = answer
-  if (progress.boot !== message.boot && !acceptBoot(state, progress, message)) return false
+  const isNewBoot = progress.boot !== message.boot
+  if (isNewBoot && !acceptBoot(state, progress, message)) return false
   progress.boot = message.boot
   progress.bootSeq = role.appendSeq
   if (progress.isAmnesiac) return false
-  if (progress.isRecovering !== message.isRecovering) {
-    state.mark(message.isRecovering ? 'recovery.peer.noticed' : 'recovery.peer.back')
-    progress.isRecovering = message.isRecovering
-    if (message.isRecovering) progress.forget(message.lastIndex)
+  if (message.isRecovering && (isNewBoot || !progress.isRecovering)) {
+    state.mark('recovery.peer.noticed')
+    progress.forget(message.lastIndex)
+  } else if (progress.isRecovering && !message.isRecovering) {
+    state.mark('recovery.peer.back')
   }
+  progress.isRecovering = message.isRecovering
   return true
 }
 

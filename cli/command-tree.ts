@@ -98,6 +98,13 @@ export const COMMANDS: CommandTree = {
   members: command('List the members of the cluster', async () => {
     return (await import('./commands/members.ts')).membersCommand
   }),
+  operator: group('Operate the servers', {
+    raft: group('Look at Raft, and change it', {
+      recover: command('Go on with one server after the majority is lost', async () => {
+        return (await import('./commands/operator-raft-recover.ts')).operatorRaftRecoverCommand
+      }),
+    }),
+  }),
   proxy: {
     kind: 'command',
     summary: 'The mesh proxy of this host; started by the agent',
@@ -137,7 +144,6 @@ export const COMMANDS: CommandTree = {
     'login',
     'logout',
     'monitor',
-    'operator',
     'peering',
     'resource',
     'rtt',

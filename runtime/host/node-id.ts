@@ -19,21 +19,24 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
  */
 export async function loadOrCreateNodeId(dataDir: string): Promise<string> {
   if (dataDir === '') return newUuid()
-  const path = join(dataDir, 'node-id')
-  const found = await readIfPresent(path)
-  if (found !== undefined) {
-    const id = found.trim().toLowerCase()
-    if (UUID.test(id)) return id
-    throw new FairleadError(
-      'INVALID_CONFIG',
-      `Node id in "${path}" is not a UUID; restore the file, or remove it to make a new id`,
-      { facts: { path } },
-    )
-  }
+  const found = await loadNodeId(dataDir)
+  if (found !== undefined) return found
   const id = newUuid()
   await ensurePrivateDirectory(dataDir)
-  await writeFileAtomic(path, `${id}\n`, { durable: true })
+  await writeFileAtomic(join(dataDir, 'node-id'), `${id}\n`, { durable: true })
   return id
+}
+
+/** @throws FairleadError as above; undefined when this data directory has none yet */
+export async function loadNodeId(dataDir: string): Promise<string | undefined> {
+  const path = join(dataDir, 'node-id')
+  const id = (await readIfPresent(path))?.trim().toLowerCase()
+  if (id === undefined || UUID.test(id)) return id
+  throw new FairleadError(
+    'INVALID_CONFIG',
+    `Node id in "${path}" is not a UUID; restore the file, or remove it to make a new id`,
+    { facts: { path } },
+  )
 }
 
 async function readIfPresent(path: string): Promise<string | undefined> {

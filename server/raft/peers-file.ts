@@ -98,7 +98,7 @@ function judgeList(survivors: readonly Survivor[], selfId: string, problems: str
   }
 }
 
-function isAddress(text: string): boolean {
+export function isAddress(text: string): boolean {
   const match = ADDRESS.exec(text)
   return match !== null && Number(match[2]) > 0 && Number(match[2]) <= 65_535
 }

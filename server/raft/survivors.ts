@@ -3,8 +3,9 @@
  *
  * All servers that peers.json lists are started with the same file and tell each other where their logs end.
  * No Raft runs meanwhile, so the answers hold. The one with the highest (last term, last index) is chosen,
- * the smallest id among equals; everybody comes to the same choice from the same answers, or sees that the
- * chosen one has already moved on. Guarantees that no server gives up its log while one that is listed may
+ * the smallest id among equals; everybody comes to the same choice from the same answers. One that is in the
+ * new epoch already either goes on with its log, or has seen that it is not the chosen one: its log is empty.
+ * Guarantees that no server gives up its log while one that is listed may
  * be ahead of the chosen one. Waits for all that are listed, for as long as it takes; bound: one question a
  * second to each.
  */
@@ -33,7 +34,7 @@ export interface SurvivorsDeps {
 
 type Answer =
   | { readonly kind: 'position'; readonly position: Position }
-  | { readonly kind: 'moved-on' }
+  | { readonly kind: 'goes-on' }
   | { readonly kind: 'none'; readonly reason: string }
 
 /** @returns the id whose log goes on */
@@ -60,7 +61,7 @@ export async function isSeed(
   for (;;) {
     const missing = survivors.filter(({ id }) => !positions.has(id))
     const answers = await Promise.all(missing.map((peer) => ask(peer, own.cluster, deps, signal)))
-    if (answers.some(({ kind }) => kind === 'moved-on')) return false
+    if (answers.some(({ kind }) => kind === 'goes-on')) return false
     const silent: string[] = []
     for (const [i, answer] of answers.entries()) {
       if (answer.kind === 'position') positions.set(answer.position.id, answer.position)
@@ -122,13 +123,19 @@ function judge(peer: Survivor, cluster: ClusterName, stats: PeerStats): Answer {
       `Failed to recover: server "${peer.id}" belongs to cluster "${stats.cluster.clusterId}", this one to "${cluster.clusterId}"`,
     )
   }
-  if (stats.cluster.epoch > cluster.epoch) return { kind: 'moved-on' }
-  if (stats.cluster.epoch < cluster.epoch) {
+  if (stats.cluster.epoch === cluster.epoch + 1) return judgeMoved(stats)
+  if (stats.cluster.epoch !== cluster.epoch) {
     throw new FairleadError(
       'INVALID_CONFIG',
-      `Failed to recover: server "${peer.id}" is of epoch ${stats.cluster.epoch}, this one of ${cluster.epoch}: it missed an earlier recovery; take it off the list and let it join with an empty data directory and a new node id`,
+      `Failed to recover: server "${peer.id}" is of epoch ${stats.cluster.epoch}, this one of ${cluster.epoch}: the one of the earlier epoch missed a recovery; take it off the list and let it join with an empty data directory and a new node id`,
     )
   }
   const { lastTerm, lastIndex } = stats
   return { kind: 'position', position: { id: peer.id, lastTerm, lastIndex } }
+}
+
+/** In the new epoch a log is the chosen one's, or has come from it. */
+function judgeMoved(stats: PeerStats): Answer {
+  if (stats.lastIndex > 0) return { kind: 'goes-on' }
+  return { kind: 'position', position: { id: stats.serverId, lastTerm: 0, lastIndex: 0 } }
 }

@@ -22,7 +22,7 @@ import type { RaftNodeOptions } from '../../../../server/raft/raft-node.ts'
 import { makeNode, never, type TestNode } from './node-bench.ts'
 
 const TICK_MS = 10
-const PATIENCE_MS = 30_000
+const PATIENCE_MS = 20_000
 
 export const bytes = (text: string): Uint8Array => Buffer.from(text)
 export const addressOf = (id: string): string => `${id}:1`
@@ -103,7 +103,7 @@ export class TestCluster implements AsyncDisposable {
   async until(condition: () => boolean, what: string): Promise<void> {
     const deadline = performance.now() + PATIENCE_MS
     while (!condition()) {
-      if (performance.now() > deadline) assert.fail(`never happened: ${what}`)
+      if (performance.now() > deadline) assert.fail(`never happened: ${what}\n${this.#state()}`)
       await this.#quiet()
       this.clock.advance(TICK_MS)
       await this.#quiet()
@@ -170,6 +170,28 @@ export class TestCluster implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const made of this.nodes.values()) await made.node.stop()
     await rm(this.#root, { recursive: true, force: true })
+  }
+
+  #state(): string {
+    const lines = [...this.nodes].map(([id, { node, machine, fatal }]) => {
+      const { role, term, leaderId, commitIndex, appliedIndex, lastLogIndex, cluster } =
+        node.status()
+      const texts = machine.texts.slice(-3)
+      return JSON.stringify({
+        id,
+        role,
+        term,
+        leaderId,
+        commitIndex,
+        appliedIndex,
+        lastLogIndex,
+        cluster,
+        texts,
+        fatal,
+        progress: Object.fromEntries(node.status().progress),
+      })
+    })
+    return lines.join('\n')
   }
 
   async #quiet(): Promise<void> {

@@ -104,6 +104,10 @@ class ServerRole implements Server {
     stateMachine.observe((applied) => {
       sessions.observe(applied)
       tombstones.observe(applied)
+      // Outside of apply: the duties write.
+      if (applied.command.kind === 'restore.end' && applied.result.ok) {
+        queueMicrotask(() => this.#duties.restored())
+      }
     })
     const reconciler = new MemberReconciler({
       store,

@@ -9,7 +9,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { decodeLogged, type LoggedCommand } from '../core/catalog/codec.ts'
 import type { ApplyResult, Command } from '../core/catalog/commands.ts'
-import { ImageReader } from '../core/catalog/image-reader.ts'
 import type { StateStoreApi } from '../core/catalog/store-api.ts'
 import { FairleadError } from '../core/errors.ts'
 import type { RaftStateMachine } from './raft/types.ts'
@@ -50,14 +49,14 @@ export class StateMachine implements RaftStateMachine {
   }
 
   async restore(image: AsyncIterable<Uint8Array>): Promise<void> {
-    const reader = new ImageReader()
+    const restoration = this.#store.startRestore()
     for await (const chunk of image) {
       for (let at = 0; at < chunk.length; at += PIECE_SIZE) {
-        reader.push(chunk.subarray(at, at + PIECE_SIZE))
+        restoration.push(chunk.subarray(at, at + PIECE_SIZE))
         await nextTurn()
       }
     }
-    this.#store.replace(reader.end())
+    restoration.finish()
   }
 
   #decode(index: number, data: Uint8Array): LoggedCommand {

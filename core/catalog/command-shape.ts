@@ -269,6 +269,10 @@ const COMMANDS: Readonly<Record<Command['kind'], Shape>> = {
   }),
   'ca.serial.take': object({ count }),
   'autopilot.config.set': object({ config: autopilotShape }, { cas: count }),
+  'restore.begin': object({ id: text, now: count }),
+  'restore.piece': object({ id: text, offset: count, bytes, now: count }),
+  'restore.end': object({ id: text, sizeBytes: count, digest: text, now: count }),
+  'restore.abort': object({ id: text }),
   noop: object({}),
 }
 

@@ -171,6 +171,24 @@ export type Command =
       readonly config: AutopilotSettingsRequest
       readonly cas?: number
     }
+  /** Announces the image of a whole state; takes the place of a restore that nobody goes on with. */
+  | { readonly kind: 'restore.begin'; readonly id: string; readonly now: WallTime }
+  | {
+      readonly kind: 'restore.piece'
+      readonly id: string
+      readonly offset: number
+      readonly bytes: Uint8Array
+      readonly now: WallTime
+    }
+  /** Replaces the state by the image, if size and SHA-256 (lower hex) are those of what came. */
+  | {
+      readonly kind: 'restore.end'
+      readonly id: string
+      readonly sizeBytes: number
+      readonly digest: string
+      readonly now: WallTime
+    }
+  | { readonly kind: 'restore.abort'; readonly id: string }
   /** Nothing changes; proves that the leader can commit. */
   | { readonly kind: 'noop' }
 

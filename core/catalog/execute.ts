@@ -15,13 +15,17 @@ import { settleInstances } from './instances.ts'
 import { deleteIntention, replaceIntentions, setIntention } from './intention-table.ts'
 import { advanceClock, reapTombstones, writeKv } from './kv.ts'
 import { deregister, register } from './registration.ts'
+import type { RestoreCommand } from './restore.ts'
 import { createSession, destroySession } from './sessions.ts'
 import { runTxn, TXN_OPS_MAX } from './txn.ts'
 import { settleVirtualIps } from './virtual-ips.ts'
 
 const DONE: ApplyResult = { ok: true, value: true }
 
-export function execute(draft: Draft, command: Command): ApplyResult {
+/** All commands but those that replace the whole state. */
+export type TableCommand = Exclude<Command, RestoreCommand>
+
+export function execute(draft: Draft, command: TableCommand): ApplyResult {
   advanceClock(draft, 'now' in command ? command.now : undefined)
   const result = dispatch(draft, command)
   if (result.ok) {
@@ -31,7 +35,7 @@ export function execute(draft: Draft, command: Command): ApplyResult {
   return result
 }
 
-function dispatch(draft: Draft, command: Command): ApplyResult {
+function dispatch(draft: Draft, command: TableCommand): ApplyResult {
   switch (command.kind) {
     case 'register':
       return doneUnless(register(draft, command.request))

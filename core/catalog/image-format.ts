@@ -4,7 +4,8 @@
  * Lines of UTF-8: a header with the version, then one JSON array a line whose first element says what it
  * is, `end` with the number of lines last. Keys of objects are sorted and tables come in key order, so
  * equal states have equal bytes. Secondary indexes are left out and built again by the reader.
- * Version 2 added autopilot's settings and the requests that were applied; version 1 is read still.
+ * Version 2 added autopilot's settings, the requests that were applied and a restore under way; version 1
+ * is read still.
  */
 
 import {
@@ -20,6 +21,7 @@ import {
 import {
   boolean,
   both,
+  bytes,
   count,
   either,
   jsonObject,
@@ -32,7 +34,7 @@ import {
 
 export const IMAGE_MAGIC = 'fairlead-state'
 export const IMAGE_VERSION = 2
-export const IMAGE_CHUNK_SIZE = 256 * 1024
+export const IMAGE_CHUNK_SIZE = 128 * 1024
 /** Longer than any record: a KV value is bounded far below. */
 export const IMAGE_LINE_SIZE_MAX = 64 * 1024 * 1024
 
@@ -75,7 +77,10 @@ const outcome = either(
 
 /** The fields of each kind of line after its name. */
 export const LINE_SHAPES = {
-  meta: object({ lastIndex: count, clock: count, caSerial: count, offsetCounter: count, indexes }),
+  meta: object(
+    { lastIndex: count, clock: count, caSerial: count, offsetCounter: count, indexes },
+    { restoredAt: count },
+  ),
   node: object({ record: both(nodeShape, indexed), servicesIndex: count, checksIndex: count }),
   service: both(serviceShape, onNode),
   check: both(checkShape, onNode),
@@ -112,6 +117,9 @@ export const LINE_SHAPES = {
     sizeBytes: count,
     result: nullable(outcome),
   }),
+  /** A restore that is under way; its bytes so far follow. */
+  restore: object({ id: text, touchedAt: count }),
+  'restore-piece': bytes,
   end: object({ lines: count }),
 } as const satisfies Readonly<Record<string, Shape>>
 

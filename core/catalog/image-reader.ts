@@ -20,7 +20,6 @@ import {
   type LineName,
   READABLE_HEADERS,
 } from './image-format.ts'
-import type { ImageContents } from './image-writer.ts'
 import { settleInstances } from './instances.ts'
 import { putIntention } from './intention-table.ts'
 import { decodeJsonText, decodeUtf8 } from './json-codec.ts'
@@ -70,10 +69,27 @@ interface GroupLine {
 
 type MetaLine = Pick<State, 'lastIndex' | 'clock' | 'caSerial' | 'offsetCounter'> & {
   readonly indexes: Partial<TableIndexes>
+  readonly restoredAt?: number
 }
 
-interface Building {
+/** Takes up again a restore that was under way. */
+export type ResumeStaged<S extends StagedSink> = (id: string, touchedAt: number) => S
+
+interface StagedSink {
+  push(bytes: Uint8Array): void
+}
+
+export interface ReadContents<S> {
+  readonly state: State
+  readonly requests: RequestWindow
+  readonly staged: S | null
+}
+
+interface Building<S extends StagedSink = StagedSink> {
   readonly draft: Draft
+  /** Absent: a restore that was under way is left out. */
+  readonly resume: ResumeStaged<S> | undefined
+  staged: S | null
   readonly requests: RequestWindow
   /** The node whose services and checks are being read. */
   node: NodeLine | undefined
@@ -83,21 +99,28 @@ interface Building {
   meta: MetaLine | undefined
 }
 
-export class ImageReader {
-  readonly #building: Building = {
-    draft: startDraft(emptyState(), 0, ''),
-    requests: new RequestWindow(),
-    node: undefined,
-    origin: undefined,
-    groupCount: 0,
-    meta: undefined,
-  }
+export class ImageReader<S extends StagedSink = never> {
+  readonly #building: Building<S>
   /** Pieces of a line whose end is not there yet. */
   #parts: Uint8Array[] = []
   #partsSize = 0
   /** Without the header. */
   #lineCount = -1
   #isEnded = false
+
+  /** @param resume for images of this server's own; without it a restore that was under way is left out */
+  constructor(resume?: ResumeStaged<S>) {
+    this.#building = {
+      draft: startDraft(emptyState(), 0, ''),
+      resume,
+      staged: null,
+      requests: new RequestWindow(),
+      node: undefined,
+      origin: undefined,
+      groupCount: 0,
+      meta: undefined,
+    }
+  }
 
   /**
    * Takes the next bytes; keeps no more of them than the begun line, copied.
@@ -123,7 +146,7 @@ export class ImageReader {
   }
 
   /** @throws FairleadError STORAGE_CORRUPT when the image is cut or contradicts itself */
-  end(): ImageContents {
+  end(): ReadContents<S> {
     if (this.#partsSize > 0) throw corrupt('its last line is cut')
     if (!this.#isEnded) throw corrupt('its end is missing')
     return finish(this.#building)
@@ -141,13 +164,6 @@ export class ImageReader {
     else this.#isEnded = takeLine(this.#building, line, this.#lineCount)
     this.#lineCount += 1
   }
-}
-
-/** @throws FairleadError as ImageReader */
-export function readImage(chunks: Iterable<Uint8Array>): ImageContents {
-  const reader = new ImageReader()
-  for (const chunk of chunks) reader.push(chunk)
-  return reader.end()
 }
 
 function joined(parts: readonly Uint8Array[], size: number): Uint8Array {
@@ -266,6 +282,11 @@ const LOADERS: Readonly<Record<Exclude<LineName, 'end'>, Loader>> = {
     if (origin === undefined) throw corrupt('a request stands before its origin')
     origin.answers.push(content as Answer)
   },
+  restore: (building, content) => {
+    const { id, touchedAt } = content as { id: string; touchedAt: number }
+    building.staged = building.resume?.(id, touchedAt) ?? null
+  },
+  'restore-piece': ({ staged }, content) => guarded(() => staged?.push(content as Uint8Array)),
 }
 
 /** Makes the instances of the node that is complete, and sets back its indexes, which building moved. */
@@ -297,13 +318,14 @@ function forgetNotes(draft: Draft): void {
   draft.kvKeys.clear()
 }
 
-function finish({ draft, requests, groupCount, meta }: Building): ImageContents {
+function finish<S extends StagedSink>(building: Building<S>): ReadContents<S> {
+  const { draft, requests, staged, groupCount, meta } = building
   if (meta === undefined) throw corrupt('it has no meta line')
   if (draft.next.services.size + draft.next.destinations.size !== groupCount) {
     throw corrupt('groups are missing')
   }
   const indexes = { ...EMPTY_INDEXES, ...meta.indexes }
-  return { state: { ...draft.next, ...meta, indexes }, requests }
+  return { state: { ...draft.next, ...meta, indexes }, requests, staged }
 }
 
 function isAscending(runs: readonly number[]): boolean {

@@ -18,6 +18,14 @@ export interface ImageContents {
   readonly state: State
   /** Frozen: writing takes its time. */
   readonly requests: RequestWindow
+  readonly staged: StagedImage | null
+}
+
+/** A restore that is under way (staged-restore.ts). */
+export interface StagedImage {
+  readonly id: string
+  readonly touchedAt: number
+  readonly pieces: readonly Uint8Array[]
 }
 
 /** Chunks of about IMAGE_CHUNK_SIZE bytes; one with a long record is longer. */
@@ -34,9 +42,9 @@ export function* writeImage(contents: ImageContents): Generator<Uint8Array, void
   yield ENCODER.encode(`${pending}${lineOf('end', { lines })}\n`)
 }
 
-function* linesOf({ state, requests }: ImageContents): Generator<string, void, undefined> {
-  const { lastIndex, clock, caSerial, offsetCounter, indexes } = state
-  yield lineOf('meta', { lastIndex, clock, caSerial, offsetCounter, indexes })
+function* linesOf({ state, requests, staged }: ImageContents): Generator<string, void, undefined> {
+  const { lastIndex, clock, caSerial, offsetCounter, indexes, restoredAt } = state
+  yield lineOf('meta', { lastIndex, clock, caSerial, offsetCounter, indexes, restoredAt })
   yield* catalogLines(state)
   yield* groupLines('services', state.services)
   yield* groupLines('destinations', state.destinations)
@@ -53,6 +61,9 @@ function* linesOf({ state, requests }: ImageContents): Generator<string, void, u
   yield* tableLines('virtual-ip', state.virtualIps)
   yield* tableLines('free-offset', state.freeOffsets)
   yield* requestLines(requests)
+  if (staged === null) return
+  yield lineOf('restore', { id: staged.id, touchedAt: staged.touchedAt })
+  for (const piece of staged.pieces) yield lineOf('restore-piece', piece)
 }
 
 function* catalogLines(state: State): Generator<string, void, undefined> {

@@ -74,7 +74,9 @@ export function readState<N extends ReadName>(
   name: N,
   request: Request<N>,
 ): Evaluated<N> {
-  return READS[name](state, request)
+  const found = READS[name](state, request)
+  // Records that came with a user's snapshot have indexes of another time.
+  return found.index >= state.restoredAt ? found : { ...found, index: state.restoredAt }
 }
 
 function readKey(state: State, { key }: Request<'kv.get'>): Evaluated<'kv.get'> {

@@ -12,16 +12,25 @@ import { assert } from '../assert.ts'
 import type { ReadName, Reads } from '../rpc/reads.ts'
 import type { ApplyResult, Command, Outcome } from './commands.ts'
 import { startDraft } from './draft.ts'
-import { execute } from './execute.ts'
+import { execute, type TableCommand } from './execute.ts'
 import type { FeedFrame, Topic, TopicKey } from './feed.ts'
 import { type FeedBounds, FeedHub } from './feed-hub.ts'
-import { readImage } from './image-reader.ts'
+import { ImageReader } from './image-reader.ts'
 import { type ImageContents, writeImage } from './image-writer.ts'
+import { advanceClock } from './kv.ts'
 import { readState } from './read-state.ts'
 import type { RequestId } from './request-id.ts'
 import { type Answer, RequestWindow } from './request-window.ts'
+import {
+  isRestoreCommand,
+  type RestoreCommand,
+  restoredState,
+  stepRestore,
+  unlessIdle,
+} from './restore.ts'
+import { StagedRestore } from './staged-restore.ts'
 import { emptyState, type State } from './state.ts'
-import type { Evaluated, StateSnapshot, StateStoreApi, WatchKey } from './store-api.ts'
+import type { Evaluated, Restoration, StateSnapshot, StateStoreApi, WatchKey } from './store-api.ts'
 import { deltasOf } from './topics.ts'
 import type { CaProviderState } from './types.ts'
 import { WatchRegistry } from './watch-registry.ts'
@@ -38,6 +47,8 @@ export class StateStore implements StateStoreApi {
   readonly #feeds: FeedHub
   #state: State = emptyState()
   #requests = new RequestWindow()
+  /** A user's snapshot on its way in; nobody sees it. */
+  #staged: StagedRestore | null = null
   #isApplying = false
 
   constructor(options: StateStoreOptions) {
@@ -64,6 +75,14 @@ export class StateStore implements StateStoreApi {
   }
 
   #execute(index: number, command: Command): Outcome {
+    const result = isRestoreCommand(command)
+      ? this.#restoreStep(index, command)
+      : this.#executeOnTables(index, command)
+    this.#staged = unlessIdle(this.#staged, this.#state.clock)
+    return result
+  }
+
+  #executeOnTables(index: number, command: TableCommand): Outcome {
     const base = this.#state
     const draft = startDraft(base, index, this.#options.datacenter)
     const result = execute(draft, command)
@@ -82,6 +101,34 @@ export class StateStore implements StateStoreApi {
     return result
   }
 
+  #restoreStep(index: number, command: RestoreCommand): Outcome {
+    const base = this.#state
+    const now = 'now' in command ? command.now : 0
+    const staged = unlessIdle(this.#staged, Math.max(base.clock, now))
+    const step = stepRestore(staged, command)
+    this.#staged = step.staged
+    if (!step.result.ok) {
+      this.#state = { ...base, lastIndex: index }
+      return step.result
+    }
+    const draft = startDraft(base, index, this.#options.datacenter)
+    advanceClock(draft, now)
+    if (step.state === undefined) this.#state = draft.next
+    else this.#become(restoredState(draft.next, step.state, index))
+    return step.result
+  }
+
+  #become(state: State): void {
+    this.#state = state
+    this.#isApplying = true
+    try {
+      this.#feeds.restart(state)
+      this.#watches.fireAll()
+    } finally {
+      this.#isApplying = false
+    }
+  }
+
   read<N extends ReadName>(name: N, request: Reads[N]['request']): Evaluated<N> {
     return readState(this.#state, name, request)
   }
@@ -91,20 +138,32 @@ export class StateStore implements StateStoreApi {
   }
 
   snapshot(): StateSnapshot {
-    return new Snapshot({ state: this.#state, requests: this.#requests.freeze() })
+    return new Snapshot({
+      state: this.#state,
+      requests: this.#requests.freeze(),
+      staged: this.#staged?.freeze() ?? null,
+    })
   }
 
   /** @throws FairleadError STORAGE_CORRUPT | NOT_SUPPORTED; the state then is as before */
   restore(image: Iterable<Uint8Array>): void {
-    this.replace(readImage(image))
+    const restoration = this.startRestore()
+    for (const chunk of image) restoration.push(chunk)
+    restoration.finish()
   }
 
-  replace({ state, requests }: ImageContents): void {
-    assert(!this.#isApplying, 'the state was replaced by a watch or a follower')
-    this.#state = state
-    this.#requests = requests
-    this.#feeds.restart(state)
-    this.#watches.fireAll()
+  startRestore(): Restoration {
+    const reader = new ImageReader((id, touchedAt) => new StagedRestore(id, touchedAt))
+    return {
+      push: (chunk) => reader.push(chunk),
+      finish: () => {
+        assert(!this.#isApplying, 'the state was replaced by a watch or a follower')
+        const { state, requests, staged } = reader.end()
+        this.#requests = requests
+        this.#staged = staged
+        this.#become(state)
+      },
+    }
   }
 
   /** @throws FairleadError BUSY at the bound of watch-registry.ts */

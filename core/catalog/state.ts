@@ -83,6 +83,8 @@ export interface State {
   /** The latest time the leader stamped on a command, epoch ms; never goes back. */
   readonly clock: number
   readonly indexes: TableIndexes
+  /** Where a user's snapshot replaced everything, 0 for never: no read reports a lower index. */
+  readonly restoredAt: number
 
   readonly nodes: PersistentMap<NodeState>
   /** Lower-cased node id → node key. */
@@ -154,6 +156,7 @@ export function emptyState(): State {
     lastIndex: 0,
     clock: 0,
     indexes: EMPTY_INDEXES,
+    restoredAt: 0,
     nodes: PersistentMap.empty(),
     nodeIds: PersistentMap.empty(),
     nodeAddresses: PersistentMap.empty(),

@@ -8,7 +8,6 @@
 import type { ReadName, ReadReply, Reads } from '../rpc/reads.ts'
 import type { ApplyResult, Command } from './commands.ts'
 import type { FeedFrame, Topic, TopicKey } from './feed.ts'
-import type { ImageContents } from './image-writer.ts'
 import type { RequestId } from './request-id.ts'
 import type { CaProviderState } from './types.ts'
 
@@ -35,10 +34,17 @@ export interface StateReader {
 /** An immutable version of the whole state. */
 export interface StateSnapshot extends StateReader {
   /**
-   * The image in deterministic order: same state, same bytes, on every server. Chunks of about 256 KiB,
+   * The image in deterministic order: same state, same bytes, on every server. Chunks of about 128 KiB,
    * produced lazily; the caller may interleave other work between chunks.
    */
   image(): Iterable<Uint8Array>
+}
+
+export interface Restoration {
+  /** @throws FairleadError STORAGE_CORRUPT | NOT_SUPPORTED; this restoration is over then */
+  push(chunk: Uint8Array): void
+  /** @throws FairleadError STORAGE_CORRUPT when the image is cut; the state is as before then */
+  finish(): void
 }
 
 export interface StateStoreApi extends StateReader {
@@ -57,8 +63,8 @@ export interface StateStoreApi extends StateReader {
    * @throws FairleadError STORAGE_CORRUPT | NOT_SUPPORTED; the state is as before then
    */
   restore(image: Iterable<Uint8Array>): void
-  /** The second half of `restore`, for who reads an image in pieces (image-reader.ts). */
-  replace(contents: ImageContents): void
+  /** `restore` in pieces, for images that are too large for one turn. Until `finish` nothing changes. */
+  startRestore(): Restoration
   /** Calls `onChange` at most once, at the first change of any key. @returns cancel, idempotent */
   watchOnce(keys: readonly WatchKey[], onChange: () => void): () => void
   /**

@@ -51,6 +51,9 @@ export class CommandWriter {
       case 'session.destroy':
       case 'intention.set':
       case 'intention.replace':
+      case 'restore.begin':
+      case 'restore.piece':
+      case 'restore.end':
         return { ...command, now: this.#now() }
       default:
         return command

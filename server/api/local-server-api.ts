@@ -41,6 +41,10 @@ const LEADER_ONLY: ReadonlySet<Command['kind']> = new Set([
   'ca.roots.set',
   'ca.serial.take',
   'tombstone.reap',
+  'restore.begin',
+  'restore.piece',
+  'restore.end',
+  'restore.abort',
   'noop',
 ])
 

@@ -73,6 +73,18 @@ export class LeaderDuties {
     await this.#running
   }
 
+  /** The whole state was replaced: what was kept beside it is learnt anew. Without effect while not leading. */
+  restored(): void {
+    const { sessions, reconciler } = this.#deps
+    const signal = this.#reign?.signal
+    if (signal === undefined) return
+    this.#deps.log.info('the state was restored from a snapshot')
+    sessions.stop()
+    sessions.start()
+    void reconciler.sweepSoon()
+    this.#running = Promise.all([this.#running, this.#leadCa(signal)]).then(() => {})
+  }
+
   #begin(): void {
     if (this.#reign !== undefined) return
     const reign = new AbortController()

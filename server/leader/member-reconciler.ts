@@ -52,8 +52,8 @@ export class MemberReconciler {
   /** Begins at once. @returns when the first sweep is over, however it went */
   start(): Promise<void> {
     this.#isLeading = true
-    this.#stopListening = this.#deps.membership.onChange(() => void this.#sweepSoon())
-    return this.#sweepSoon()
+    this.#stopListening = this.#deps.membership.onChange(() => void this.sweepSoon())
+    return this.sweepSoon()
   }
 
   /** Resolves when no sweep runs any more. Idempotent. */
@@ -67,7 +67,8 @@ export class MemberReconciler {
     await this.#sweeping
   }
 
-  #sweepSoon(): Promise<void> {
+  /** Looks at everything again, at once. Without effect while not leading. */
+  sweepSoon(): Promise<void> {
     this.#isDirty = true
     this.#sweeping ??= this.#sweepUntilClean().finally(() => {
       this.#sweeping = undefined
@@ -93,7 +94,7 @@ export class MemberReconciler {
   #arm(ms: number): void {
     const { clock } = this.#deps
     this.#timer?.cancel()
-    this.#timer = clock.timer(instant(clock.now() + ms), () => void this.#sweepSoon())
+    this.#timer = clock.timer(instant(clock.now() + ms), () => void this.sweepSoon())
   }
 
   async #sweep(): Promise<void> {

@@ -94,6 +94,7 @@ function mayDeleteKeys(command: Command): boolean {
     case 'txn':
       return command.ops.some(mayDeleteInTxn)
     case 'session.destroy':
+    case 'restore.end':
     case 'deregister':
       return true
     case 'register':

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { decodeCommand, encodeCommand } from '../../../core/catalog/codec.ts'
+import type { Command } from '../../../core/catalog/commands.ts'
 import type { FeedFrame, TopicKey } from '../../../core/catalog/feed.ts'
 import { canonicalJsonText } from '../../../core/catalog/json-codec.ts'
 import { StateStore } from '../../../core/catalog/state-store.ts'
@@ -149,6 +150,38 @@ describe('determinism', () => {
         }
       }),
       { numRuns: 100 },
+    )
+  })
+
+  it('is the same whether requests come once or again and again, over a restart from an image too', () => {
+    const again = fc.array(fc.nat(), { maxLength: 30 })
+    fc.assert(
+      fc.property(commandsAndReaping, again, fc.nat(), (list, repeats, pick) => {
+        const once = stores()
+        let often = stores()
+        const named = (i: number) => ({
+          origin: `s${i % 3}`,
+          boot: 'b',
+          seq: Math.floor(i / 3) + 1,
+        })
+        for (const [i, command] of list.entries()) {
+          const index = 2 * i + 2
+          const result = once.apply(index, command, named(i))
+          assert.deepEqual(often.apply(index, command, named(i)), result)
+          const earlier = (repeats[i % Math.max(1, repeats.length)] ?? 0) % (i + 1)
+          const repeated = list[earlier] as Command
+          const answer = often.apply(index + 1, repeated, named(earlier))
+          assert.equal(answer.replayOf, 2 * earlier + 2)
+          if (i !== pick % list.length) continue
+          const image = [...often.snapshot().image()]
+          often = stores()
+          often.restore(image)
+        }
+        const tables = (store: StateStore) =>
+          imageText(store).replace(/"lastIndex":\d+,"off/, '"off')
+        assert.equal(tables(often), tables(once))
+      }),
+      { numRuns: 60 },
     )
   })
 

@@ -84,6 +84,10 @@ const COMMANDS: readonly Command[] = [
   { kind: 'ca.config.set', config: { clusterId: 'c', provider: 'consul', config: {} } },
   { kind: 'ca.serial.take', count: 2 },
   { kind: 'autopilot.config.set', config: AUTOPILOT, cas: 0 },
+  { kind: 'restore.begin', id: 'r', now },
+  { kind: 'restore.piece', id: 'r', offset: 0, bytes: Uint8Array.of(102), now },
+  { kind: 'restore.end', id: 'r', sizeBytes: 1, digest: '00', now },
+  { kind: 'restore.abort', id: 'r' },
   { kind: 'noop' },
 ]
 

@@ -1,7 +1,7 @@
 /**
  * Files of every version of the log's commands and of the image, read for ever.
  *
- * `golden/commands-v1.base64`: one command a line, as in a Raft entry. `golden/image-v1.txt`: the state
+ * `golden/commands-v….base64`: one command a line, as in a Raft entry. `golden/image-v….txt`: the state
  * after them. A change that breaks this test would make servers lose their data on an upgrade: raise the
  * version, keep reading the old one, and add files beside these.
  */
@@ -9,7 +9,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
-import { decodeCommand } from '../../../../core/catalog/codec.ts'
+import { decodeCommand, decodeLogged } from '../../../../core/catalog/codec.ts'
 import { StateStore } from '../../../../core/catalog/state-store.ts'
 
 function golden(name: string): Buffer {
@@ -25,6 +25,7 @@ function inVersion2(image: string): string {
   return image
     .replace('fairlead-state 1\n', 'fairlead-state 2\n')
     .replace('"indexes":{', '"indexes":{"autopilot":0,')
+    .replace(/("offsetCounter":\d+)\}/, '$1,"restoredAt":0}')
 }
 
 describe('version 1', () => {
@@ -44,5 +45,26 @@ describe('version 1', () => {
       assert.ok(store.apply(i + 1, command).ok, `line ${i + 1}`)
     }
     assert.equal(imageOf(store), inVersion2(image.toString()))
+  })
+})
+
+describe('version 2', () => {
+  const image = golden('image-v2.txt')
+  const commands = golden('commands-v2.base64').toString().trimEnd().split('\n')
+
+  it('of the image is restored and written again as it was', () => {
+    const store = new StateStore({ datacenter: 'dc1' })
+    store.restore([image])
+    assert.equal(imageOf(store), image.toString())
+  })
+
+  it('of the commands is decoded and gives the same state', () => {
+    const store = new StateStore({ datacenter: 'dc1' })
+    for (const [i, line] of commands.entries()) {
+      const bytes = Uint8Array.from(Buffer.from(line, 'base64'))
+      const { command, requestId } = decodeLogged(bytes)
+      assert.ok(store.apply(i + 1, command, requestId).ok, `line ${i + 1}`)
+    }
+    assert.equal(imageOf(store), image.toString())
   })
 })

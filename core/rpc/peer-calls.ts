@@ -6,6 +6,7 @@
  */
 
 import type { Configuration } from '../raft/configuration.ts'
+import type { OperatorName } from './operator.ts'
 
 /** A cluster and its recovery epoch: servers of different clusters or epochs never talk Raft (raft.md 13). */
 export interface ClusterName {
@@ -50,7 +51,15 @@ export type BootstrapAnswer =
   | { readonly kind: 'refused'; readonly reason: string }
 
 /** Calls of agents that only the leader can answer; sent on once, never twice (raft.md 16.3). */
-export type ForwardedMethod = 'write' | 'signLeaf' | 'renewSession' | 'operator'
+export interface ForwardedMessages {
+  /** As encodeCommand makes it, with the name of the request. */
+  readonly write: { readonly command: Uint8Array }
+  readonly signLeaf: { readonly csrPem: string }
+  readonly renewSession: { readonly id: string }
+  readonly operator: { readonly name: OperatorName; readonly request: object }
+}
+
+export type ForwardedMethod = keyof ForwardedMessages
 
 export interface PeerCalls {
   stats(address: string, signal: AbortSignal): Promise<PeerStats>

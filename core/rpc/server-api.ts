@@ -7,6 +7,7 @@
 
 import type { ApplyValue, Command, TxnError } from '../catalog/commands.ts'
 import type { FeedFrame, TopicKey } from '../catalog/feed.ts'
+import type { RequestId } from '../catalog/request-id.ts'
 import type { SessionRecord } from '../catalog/types.ts'
 import type { OperatorApi } from './operator.ts'
 import type { ReadName, ReadReply, Reads } from './reads.ts'
@@ -35,6 +36,8 @@ export interface ReadResult<N extends ReadName> {
 
 export interface WriteOptions {
   readonly datacenter?: string
+  /** Given by the first process that accepted the request; without one this process names it (raft.md 16.2). */
+  readonly requestId?: RequestId
   readonly signal?: AbortSignal
 }
 

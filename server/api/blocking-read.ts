@@ -25,6 +25,8 @@ export interface BlockingQuery<N extends ReadName> {
   /** Makes sure that the store may be read at the wanted consistency; throws when it may not. */
   prepare(): Promise<void>
   evaluate(): Evaluated<N>
+  /** Right after each evaluation: false when what `prepare` relied on has lapsed, so that both are done anew. */
+  confirm?(): boolean
 }
 
 export interface BlockingOptions {
@@ -67,8 +69,11 @@ export class BlockingReads {
     options: BlockingOptions = {},
   ): Promise<Evaluated<N>> {
     options.signal?.throwIfAborted()
-    await query.prepare()
-    const first = query.evaluate()
+    let first: Evaluated<N>
+    do {
+      await query.prepare()
+      first = query.evaluate()
+    } while (query.confirm?.() === false)
     const minIndex = options.minIndex ?? 0
     if (minIndex <= 0 || reportedIndex(first) > minIndex) return first
     if (this.#blocked >= this.#waitersMax) {
@@ -109,9 +114,11 @@ export class BlockingReads {
     for (;;) {
       const outcome = await this.#change(result.watch, deadline, options.signal)
       if (outcome === 'expired') return result
-      await query.prepare()
       const wasFound = result.found
-      result = query.evaluate()
+      do {
+        await query.prepare()
+        result = query.evaluate()
+      } while (query.confirm?.() === false)
       // Its index moves with its neighbours; that it is still not there is no news.
       if (!wasFound && !result.found) minIndex = Math.max(minIndex, reportedIndex(result))
       if (reportedIndex(result) > minIndex) return result

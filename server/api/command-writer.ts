@@ -31,6 +31,7 @@ export class CommandWriter {
   /**
    * One attempt. With a request id it may be repeated: the answer is then that of the first time.
    *
+   * @param requestId names the request, so that the state machine executes it once however often it is written
    * @throws FairleadError of `RaftNodeApi.propose`, or the code with which apply refused (REJECTED, …)
    */
   async write(command: Command, requestId?: RequestId): Promise<WriteResult> {

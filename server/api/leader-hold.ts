@@ -1,13 +1,14 @@
 /**
  * Holds a request while there is no leader, and tries again when there is one (raft.md 8.1, 16.3).
  *
- * Only attempts that certainly changed nothing are repeated (NO_LEADER, BUSY). Guarantees an end within
- * `holdMs` of the call, plus the last attempt. A new leader wakes every holder at once; between attempts
- * it waits with full jitter.
+ * Attempts that certainly changed nothing are repeated (NO_LEADER, BUSY); one whose outcome is unknown only
+ * when the caller says that repeating is safe, and if no later attempt settles the matter the end is
+ * OUTCOME_UNKNOWN, never a claim that nothing was done. Guarantees an end within `holdMs` of the call, plus
+ * the last attempt. Gaining leadership wakes every holder at once; between attempts it waits with full jitter.
  * Bound: HOLDERS_MAX requests; beyond it an attempt that fails is not held.
  */
 
-import { FairleadError, toFairleadError } from '../../core/errors.ts'
+import { type ErrorCode, FairleadError, toFairleadError } from '../../core/errors.ts'
 import type { Rng } from '../../core/rng.ts'
 import type { Clock } from '../../core/time.ts'
 import { instant } from '../../core/time.ts'
@@ -15,12 +16,28 @@ import type { RaftNodeApi } from '../raft/types.ts'
 
 export const HOLDERS_MAX = 8192
 const RETRY_FIRST_MS = 20
-const RETRY_MAX_MS = 500
+const RETRY_MAX_MS = 250
+
+/** Verdicts on the request itself, which an earlier attempt got too if it got any. */
+const SETTLED: ReadonlySet<ErrorCode> = new Set([
+  'REJECTED',
+  'BAD_REQUEST',
+  'NOT_FOUND',
+  'NOT_SUPPORTED',
+  'PERMISSION_DENIED',
+  'TOO_LARGE',
+])
 
 export interface LeaderHoldDeps {
   readonly raft: Pick<RaftNodeApi, 'onLeadership'>
   readonly clock: Clock
   readonly rng: Rng
+}
+
+export interface HoldOptions {
+  readonly signal?: AbortSignal | undefined
+  /** Doing it twice does no harm, so an unknown outcome may be settled by another attempt. Default false. */
+  readonly isRepeatable?: boolean
 }
 
 interface Holder {
@@ -43,22 +60,34 @@ export class LeaderHold {
     })
   }
 
-  /** @throws FairleadError NO_LEADER or BUSY when the hold ends, SHUTTING_DOWN, or the abort reason */
-  async run<T>(attempt: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  /**
+   * @throws FairleadError NO_LEADER or BUSY when the hold ends and certainly nothing was done, OUTCOME_UNKNOWN
+   *   when something may have been, SHUTTING_DOWN, what an attempt throws otherwise, or the abort reason
+   */
+  async run<T>(attempt: () => Promise<T>, options: HoldOptions = {}): Promise<T> {
     const { clock, rng } = this.#deps
+    const { signal } = options
     const until = clock.now() + this.#holdMs
+    let doubt: FairleadError | undefined
     for (let tries = 0; ; tries++) {
       signal?.throwIfAborted()
-      if (this.#isClosed) throw shuttingDown()
+      if (this.#isClosed) throw doubt ?? shuttingDown()
       try {
         return await attempt()
       } catch (thrown) {
         const error = toFairleadError(thrown)
-        if (error.code !== 'NO_LEADER' && error.code !== 'BUSY') throw error
+        if (error.code === 'OUTCOME_UNKNOWN' && options.isRepeatable === true) doubt ??= error
+        else if (error.code !== 'NO_LEADER' && error.code !== 'BUSY') {
+          throw doubt === undefined || SETTLED.has(error.code) ? error : doubt
+        }
         const left = until - clock.now()
-        if (left <= 0 || this.#holders.size >= HOLDERS_MAX) throw atTheEnd(error)
+        if (left <= 0 || this.#holders.size >= HOLDERS_MAX) throw doubt ?? atTheEnd(error)
         const ceiling = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(tries, 10))
-        await this.#pause(Math.min(left, 1 + rng.float() * ceiling), signal)
+        try {
+          await this.#pause(Math.min(left, 1 + rng.float() * ceiling), signal)
+        } catch (reason) {
+          throw signal?.aborted === true ? reason : (doubt ?? reason)
+        }
       }
     }
   }

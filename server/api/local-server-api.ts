@@ -1,20 +1,25 @@
 /**
  * The server's side of the border between agents and servers, in process: reads, writes, feeds, leaves.
  *
- * Guarantees: default and consistent reads are linearizable (ReadIndex, raft.md 8.1), stale ones come
- * from this server's store once it has ever followed a leader; a write is answered after commit and
- * apply; another datacentre is refused, not guessed at. Nothing is answered from a store that has not
- * caught up yet. Holds requests without a leader for `rpcHoldTimeoutMs`.
+ * Guarantees: reads are as read-gate.ts says; what only the leader can do is sent to it and, while there is
+ * none, held for `holdMs` and tried again. A write is answered after commit and apply; it carries the name
+ * that the first process gave it, so that trying again cannot do it twice, also when an answer was lost
+ * (raft.md 16). Another datacentre is refused, not guessed at.
  * Bounds: SUBSCRIPTIONS_MAX, those of blocking-read.ts and leader-hold.ts.
  */
 
+import { encodeCommand } from '../../core/catalog/codec.ts'
 import type { Command } from '../../core/catalog/commands.ts'
 import type { TopicKey } from '../../core/catalog/feed.ts'
 import type { StateStoreApi } from '../../core/catalog/store-api.ts'
 import type { SessionRecord } from '../../core/catalog/types.ts'
-import { FairleadError, toFairleadError } from '../../core/errors.ts'
+import { FairleadError } from '../../core/errors.ts'
+import type { ReadMode } from '../../core/raft/types.ts'
 import type { Rng } from '../../core/rng.ts'
+import type { OperatorCalls, OperatorName, StateImage } from '../../core/rpc/operator.ts'
+import type { ForwardedMessages, ForwardedMethod } from '../../core/rpc/peer-calls.ts'
 import type { ReadName, Reads } from '../../core/rpc/reads.ts'
+import type { RequestNames } from '../../core/rpc/request-names.ts'
 import type {
   ReadOptions,
   ReadResult,
@@ -28,47 +33,37 @@ import type {
 import type { Clock } from '../../core/time.ts'
 import type { RaftNodeApi } from '../raft/types.ts'
 import { BlockingReads, reportedIndex } from './blocking-read.ts'
-import type { CommandWriter } from './command-writer.ts'
 import { FeedSubscription } from './feed-subscription.ts'
+import type { LeaderActs } from './leader-acts.ts'
+import type { LeaderCalls } from './leader-calls.ts'
 import { LeaderHold } from './leader-hold.ts'
 import { raftStats } from './raft-stats.ts'
+import { ReadGate } from './read-gate.ts'
+import type { StateImages } from './state-images.ts'
+import { untilAborted } from './until-aborted.ts'
+import { assertAgentsMayWrite } from './write-rules.ts'
 
 export const SUBSCRIPTIONS_MAX = 65_536
-const CATCH_UP_RETRY_MS = 250
-
-/** What only the leader's own duties may write; an agent that could would own the mesh. */
-const LEADER_ONLY: ReadonlySet<Command['kind']> = new Set([
-  'ca.roots.set',
-  'ca.serial.take',
-  'tombstone.reap',
-  'restore.begin',
-  'restore.piece',
-  'restore.end',
-  'restore.abort',
-  'noop',
-])
 
 export interface LocalServerApiOptions {
   readonly datacenter: string
   readonly nodeId: string
   readonly holdMs: number
+  readonly defaultRead: ReadMode
 }
 
 export interface LocalServerApiDeps {
   readonly store: StateStoreApi
   readonly raft: RaftNodeApi
-  readonly writer: CommandWriter
+  readonly leader: LeaderCalls
+  readonly acts: LeaderActs
+  readonly images: StateImages
+  readonly names: RequestNames
   readonly clock: Clock
   readonly rng: Rng
-  /** Signs on the leader (server/ca/). */
-  readonly signLeaf: (csrPem: string, signal?: AbortSignal) => Promise<SignedLeaf>
-  /** Refuses a CA configuration that this build cannot honour. */
-  readonly checkCaConfig: (command: Command & { readonly kind: 'ca.config.set' }) => void
-  /** Re-arms the leader's timer of a session. */
-  readonly touchSession: (session: SessionRecord) => void
   readonly newId: () => string
-  /** Where this server is reached now; the address in Raft's configuration may be an older one. */
-  readonly rpcAddress: () => string
+  /** Where a server is reached now, undefined when gossip does not know; this server always knows itself. */
+  readonly addressOf: (id: string) => string | undefined
 }
 
 export class LocalServerApi implements ServerApi {
@@ -76,11 +71,9 @@ export class LocalServerApi implements ServerApi {
   readonly #deps: LocalServerApiDeps
   readonly #blocking: BlockingReads
   readonly #hold: LeaderHold
+  readonly #gate: ReadGate
   readonly #subscriptions = new Set<FeedSubscription>()
   readonly #stopListening: () => void
-  /** Becomes true at the first linearizable point; before that the store may lack what was committed. */
-  #hasCaughtUp = false
-  #catchingUp: Promise<void> | undefined
   readonly #closing = new AbortController()
 
   constructor(options: LocalServerApiOptions, deps: LocalServerApiDeps) {
@@ -88,6 +81,7 @@ export class LocalServerApi implements ServerApi {
     this.#deps = deps
     this.#blocking = new BlockingReads(deps)
     this.#hold = new LeaderHold({ holdMs: options.holdMs }, deps)
+    this.#gate = new ReadGate({ defaultRead: options.defaultRead }, { ...deps, hold: this.#hold })
     // A deposed leader's blocked reads must not sleep on as if nothing had happened.
     this.#stopListening = deps.raft.onLeadership((isLeader) => {
       if (!isLeader) this.#blocking.wakeAll()
@@ -100,35 +94,43 @@ export class LocalServerApi implements ServerApi {
     options: ReadOptions = {},
   ): Promise<ReadResult<N>> {
     this.#checkDatacenter(options.datacenter)
+    const passage = this.#gate.passage(name, options)
     const evaluated = await this.#blocking.run<N>(
       {
-        prepare: () => this.#prepareRead(options),
+        prepare: () => {
+          if (this.#closing.signal.aborted) throw shuttingDown()
+          return passage.prepare()
+        },
         evaluate: () => this.#deps.store.read(name, request),
+        confirm: () => passage.confirm(),
       },
       options,
     )
-    const status = this.#deps.raft.status()
+    const { value } = evaluated
+    const index = reportedIndex(evaluated)
+    // What the leader has confirmed is as fresh as an answer of the leader's own.
+    if (!passage.isStale) return { value, index, knownLeader: true, lastContactMs: 0 }
+    const { leaderId, lastContactMs } = this.#deps.raft.status()
     return {
-      value: evaluated.value,
-      index: reportedIndex(evaluated),
-      knownLeader: status.leaderId !== null,
-      lastContactMs: Number.isFinite(status.lastContactMs) ? Math.round(status.lastContactMs) : 0,
+      value,
+      index,
+      knownLeader: leaderId !== null,
+      lastContactMs: Number.isFinite(lastContactMs) ? Math.ceil(lastContactMs) : 0,
     }
   }
 
   async write(command: Command, options: WriteOptions = {}): Promise<WriteResult> {
     this.#checkDatacenter(options.datacenter)
-    if (LEADER_ONLY.has(command.kind)) {
-      throw new FairleadError(
-        'PERMISSION_DENIED',
-        `Permission denied: "${command.kind}" is written by the leader alone`,
-      )
-    }
-    if (command.kind === 'ca.config.set') this.#deps.checkCaConfig(command)
+    assertAgentsMayWrite(command)
     const complete = this.#withIds(command)
-    return untilAborted(
-      this.#hold.run(() => this.#deps.writer.write(complete), options.signal),
-      options.signal,
+    const requestId = options.requestId ?? this.#deps.names.next()
+    return this.#onLeader(
+      'write',
+      {
+        message: () => ({ command: encodeCommand(complete, requestId) }),
+        local: () => this.#deps.acts.write(complete, requestId),
+      },
+      { signal: options.signal, isRepeatable: true },
     )
   }
 
@@ -137,7 +139,7 @@ export class LocalServerApi implements ServerApi {
       { topic, ...(fromIndex === undefined ? {} : { fromIndex }) },
       {
         store: this.#deps.store,
-        ready: (signal) => this.#catchUp(signal),
+        ready: (signal) => untilAborted(this.#gate.catchUp(this.#closing.signal), signal),
         onClosed: () => this.#subscriptions.delete(subscription),
       },
     )
@@ -151,32 +153,78 @@ export class LocalServerApi implements ServerApi {
   }
 
   async signLeaf(csrPem: string, signal?: AbortSignal): Promise<SignedLeaf> {
-    return untilAborted(
-      this.#hold.run(() => this.#deps.signLeaf(csrPem, signal), signal),
-      signal,
+    return this.#onLeader(
+      'signLeaf',
+      { message: () => ({ csrPem }), local: () => this.#deps.acts.signLeaf(csrPem, signal) },
+      // A second certificate for the same key does no harm.
+      { signal, isRepeatable: true },
     )
   }
 
   async renewSession(id: string, signal?: AbortSignal): Promise<SessionRecord | null> {
-    await this.#linearizable(signal)
-    const session = this.#deps.store.read('session.get', { id }).value
-    if (session !== null) this.#deps.touchSession(session)
-    return session
+    return this.#onLeader(
+      'renewSession',
+      { message: () => ({ id }), local: () => this.#deps.acts.renewSession(id) },
+      { signal, isRepeatable: true },
+    )
+  }
+
+  async operate<N extends OperatorName>(
+    name: N,
+    request: OperatorCalls[N]['request'],
+    signal?: AbortSignal,
+  ): Promise<OperatorCalls[N]['reply']> {
+    if (name === 'raft.configuration' && 'stale' in request && request.stale === true) {
+      return this.#deps.acts.operate(name, request)
+    }
+    return this.#onLeader(
+      'operator',
+      {
+        message: () => ({ name, request }),
+        local: () => this.#deps.acts.operate(name, request),
+      },
+      { signal, isRepeatable: false },
+    )
+  }
+
+  async saveImage(options: {
+    readonly stale: boolean
+    readonly signal?: AbortSignal
+  }): Promise<StateImage> {
+    if (this.#closing.signal.aborted) throw shuttingDown()
+    if (!options.stale) await this.#gate.linearizable(options.signal)
+    return this.#deps.images.save()
+  }
+
+  async restoreImage(chunks: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<void> {
+    await this.#deps.images.restore(chunks, (command) =>
+      this.write(command, signal === undefined ? {} : { signal }),
+    )
   }
 
   async status(): Promise<ServerStatus> {
-    const status = this.#deps.raft.status()
-    const { nodeId } = this.#options
+    const { raft, addressOf } = this.#deps
+    const status = raft.status()
     const peers = status.peers.map(({ id, address }) => ({
       id,
-      address: id === nodeId ? this.#deps.rpcAddress() : address,
+      address: addressOf(id) ?? address,
     }))
     return {
       leader: peers.find(({ id }) => id === status.leaderId)?.address ?? '',
       peers: peers.map(({ address }) => address),
-      raft: raftStats(status, nodeId),
+      raft: raftStats(status, this.#options.nodeId),
       isLeader: status.role === 'leader',
     }
+  }
+
+  /** A call that another server has sent on to this one as leader; executed here or nowhere. */
+  forwarded<M extends ForwardedMethod>(
+    method: M,
+    message: ForwardedMessages[M],
+    signal?: AbortSignal,
+  ): Promise<unknown> {
+    if (this.#closing.signal.aborted) return Promise.reject(shuttingDown())
+    return this.#deps.acts.forwarded(method, message, signal)
   }
 
   /** Fails everything that waits with SHUTTING_DOWN; later calls too. Idempotent. */
@@ -186,7 +234,18 @@ export class LocalServerApi implements ServerApi {
     this.#stopListening()
     this.#blocking.close()
     this.#hold.close()
+    this.#deps.leader.close()
     for (const subscription of [...this.#subscriptions]) subscription.fail(shuttingDown())
+  }
+
+  #onLeader<M extends ForwardedMethod, T>(
+    method: M,
+    call: { readonly message: () => ForwardedMessages[M]; readonly local: () => Promise<T> },
+    options: { readonly signal: AbortSignal | undefined; readonly isRepeatable: boolean },
+  ): Promise<T> {
+    const { signal } = options
+    const attempt = (): Promise<T> => this.#deps.leader.run({ method, ...call, signal })
+    return untilAborted(this.#hold.run(attempt, options), signal)
   }
 
   #checkDatacenter(asked: string | undefined): void {
@@ -197,65 +256,9 @@ export class LocalServerApi implements ServerApi {
     })
   }
 
-  async #prepareRead(options: ReadOptions): Promise<void> {
-    if (this.#closing.signal.aborted) throw shuttingDown()
-    if (options.consistency === 'stale' && this.#mayAnswerStale(options.maxStaleMs)) return
-    await this.#linearizable(options.signal)
-  }
-
-  #mayAnswerStale(maxStaleMs: number | undefined): boolean {
-    const { role, lastContactMs } = this.#deps.raft.status()
-    const hasFollowed = this.#hasCaughtUp || Number.isFinite(lastContactMs)
-    if (role === 'leader' || !hasFollowed) return this.#hasCaughtUp
-    return maxStaleMs === undefined || lastContactMs <= maxStaleMs
-  }
-
-  async #linearizable(signal: AbortSignal | undefined): Promise<void> {
-    await this.#hold.run(() => this.#deps.raft.readIndex(), signal)
-    this.#hasCaughtUp = true
-  }
-
-  /** Waits for the first linearizable point, however long that takes; all who wait share one attempt. */
-  #catchUp(signal: AbortSignal): Promise<void> {
-    if (this.#hasCaughtUp) return Promise.resolve()
-    this.#catchingUp ??= this.#tryToCatchUp().finally(() => {
-      this.#catchingUp = undefined
-    })
-    return untilAborted(this.#catchingUp, signal)
-  }
-
-  async #tryToCatchUp(): Promise<void> {
-    const { signal } = this.#closing
-    while (!this.#hasCaughtUp) {
-      try {
-        await this.#linearizable(signal)
-      } catch (thrown) {
-        const { code } = toFairleadError(thrown)
-        if (code !== 'NO_LEADER' && code !== 'BUSY') throw thrown
-        await this.#deps.clock.sleep(CATCH_UP_RETRY_MS, signal)
-      }
-    }
-  }
-
   #withIds(command: Command): Command {
     if (command.kind !== 'session.create' || command.session.id !== '') return command
     return { ...command, session: { ...command.session, id: this.#deps.newId() } }
-  }
-}
-
-/** A proposal cannot be taken back: after an abort it may or may not have been applied. */
-async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work
-  let onAbort: (() => void) | undefined
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason)
-    signal.addEventListener('abort', onAbort, { once: true })
-    if (signal.aborted) onAbort()
-  })
-  try {
-    return await Promise.race([work, aborted])
-  } finally {
-    if (onAbort !== undefined) signal.removeEventListener('abort', onAbort)
   }
 }
 

@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { FairleadError } from '../../../../core/errors.ts'
+import { type ErrorCode, FairleadError } from '../../../../core/errors.ts'
 import { LeaderHold } from '../../../../server/api/leader-hold.ts'
 import { pass, RaftAndStore, set, settle } from '../raft-and-store.ts'
 
@@ -53,12 +53,61 @@ test('what may have been applied, or broke a rule, is never repeated', async () 
   }
 })
 
+/** Fails with each code in turn, then answers. */
+function failing(...codes: readonly ErrorCode[]): () => Promise<string> {
+  const left = [...codes]
+  return async () => {
+    const code = left.shift()
+    if (code === undefined) return 'done'
+    throw new FairleadError(code, `failed with ${code}`)
+  }
+}
+
+test('what does no harm when repeated is repeated after an unknown outcome', async () => {
+  await using base = await new RaftAndStore().start()
+  const hold = new LeaderHold({ holdMs: HOLD_MS }, base)
+  const attempt = failing('OUTCOME_UNKNOWN', 'NO_LEADER', 'OUTCOME_UNKNOWN')
+  const written = hold.run(attempt, { isRepeatable: true })
+  await pass(base.clock, 1000, 50)
+  assert.equal(await written, 'done')
+  hold.close()
+})
+
+test('once an outcome was unknown, only a verdict on the request itself says otherwise', async () => {
+  await using base = await new RaftAndStore().start()
+  const hold = new LeaderHold({ holdMs: HOLD_MS }, base)
+  const codeAfter = async (...codes: readonly ErrorCode[]): Promise<string> => {
+    const written = hold.run(failing(...codes), { isRepeatable: true })
+    const code = written.then(String, (error: FairleadError) => error.code)
+    await pass(base.clock, HOLD_MS + 600, 100)
+    return await code
+  }
+  const noLeader = Array.from({ length: 1000 }, (): ErrorCode => 'NO_LEADER')
+  assert.equal(await codeAfter('OUTCOME_UNKNOWN', ...noLeader), 'OUTCOME_UNKNOWN')
+  assert.equal(await codeAfter('OUTCOME_UNKNOWN', 'STORAGE_FAILED'), 'OUTCOME_UNKNOWN')
+  assert.equal(await codeAfter('OUTCOME_UNKNOWN', 'REJECTED'), 'REJECTED')
+  assert.equal(await codeAfter('NO_LEADER', 'STORAGE_FAILED'), 'STORAGE_FAILED')
+  hold.close()
+})
+
+test('a shutdown during an unknown outcome leaves it unknown', async () => {
+  await using base = await new RaftAndStore().start()
+  const hold = new LeaderHold({ holdMs: HOLD_MS }, base)
+  const refused = assert.rejects(
+    hold.run(failing('OUTCOME_UNKNOWN', 'BUSY'), { isRepeatable: true }),
+    { code: 'OUTCOME_UNKNOWN' },
+  )
+  await settle()
+  hold.close()
+  await refused
+})
+
 test('an abort and a shutdown end the hold', async () => {
   await using base = new RaftAndStore()
   const hold = new LeaderHold({ holdMs: HOLD_MS }, base)
   const controller = new AbortController()
   const aborted = assert.rejects(
-    hold.run(() => base.raft.readIndex(), controller.signal),
+    hold.run(() => base.raft.readIndex(), { signal: controller.signal }),
     /enough/,
   )
   const closed = assert.rejects(

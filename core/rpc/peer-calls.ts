@@ -37,17 +37,18 @@ export interface PeerStats {
 
 /**
  * Founding a cluster (raft.md 13.1): first everybody accepts, each at most one cluster, durably; only when all
- * have, everybody is told to begin. Both steps may be repeated.
+ * have, everybody is told to begin. A proposer that gives up before that withdraws, so that who accepted may
+ * accept another. Every step may be repeated.
  */
 export interface BootstrapRequest {
-  readonly step: 'accept' | 'begin'
+  readonly step: 'accept' | 'begin' | 'withdraw'
   readonly clusterId: string
   readonly expect: number
   readonly configuration: Configuration
 }
 
 export type BootstrapAnswer =
-  | { readonly kind: 'accepted' | 'begun' }
+  | { readonly kind: 'accepted' | 'begun' | 'withdrawn' }
   | { readonly kind: 'refused'; readonly reason: string }
 
 /** Calls of agents that only the leader can answer; sent on once, never twice (raft.md 16.3). */

@@ -17,7 +17,7 @@ import type { ForwardedMessages, ForwardedMethod } from '../../core/rpc/peer-cal
 import type { SignedLeaf, WriteResult } from '../../core/rpc/server-api.ts'
 import type { RaftNodeApi } from '../raft/types.ts'
 import type { CommandWriter } from './command-writer.ts'
-import { assertAgentsMayWrite } from './write-rules.ts'
+import { assertServersMayWrite } from './write-rules.ts'
 
 export interface LeaderActsDeps {
   readonly raft: Pick<RaftNodeApi, 'readIndex' | 'status'>
@@ -78,7 +78,7 @@ export class LeaderActs {
     switch (call.method) {
       case 'write': {
         const { command, requestId } = decodeLogged(call.message.command)
-        assertAgentsMayWrite(command)
+        assertServersMayWrite(command)
         return this.write(command, requestId)
       }
       case 'signLeaf':

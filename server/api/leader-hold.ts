@@ -25,6 +25,7 @@ const SETTLED: ReadonlySet<ErrorCode> = new Set([
   'NOT_FOUND',
   'NOT_SUPPORTED',
   'PERMISSION_DENIED',
+  'RESULT_FORGOTTEN',
   'TOO_LARGE',
 ])
 

@@ -11,6 +11,7 @@
 import { encodeCommand } from '../../core/catalog/codec.ts'
 import type { Command } from '../../core/catalog/commands.ts'
 import type { TopicKey } from '../../core/catalog/feed.ts'
+import type { RequestId } from '../../core/catalog/request-id.ts'
 import type { StateStoreApi } from '../../core/catalog/store-api.ts'
 import type { SessionRecord } from '../../core/catalog/types.ts'
 import { FairleadError } from '../../core/errors.ts'
@@ -39,6 +40,7 @@ import type { LeaderCalls } from './leader-calls.ts'
 import { LeaderHold } from './leader-hold.ts'
 import { raftStats } from './raft-stats.ts'
 import { ReadGate } from './read-gate.ts'
+import { restoreThroughLog } from './restore-through-log.ts'
 import type { StateImages } from './state-images.ts'
 import { untilAborted } from './until-aborted.ts'
 import { assertAgentsMayWrite } from './write-rules.ts'
@@ -123,15 +125,7 @@ export class LocalServerApi implements ServerApi {
     this.#checkDatacenter(options.datacenter)
     assertAgentsMayWrite(command)
     const complete = this.#withIds(command)
-    const requestId = options.requestId ?? this.#deps.names.next()
-    return this.#onLeader(
-      'write',
-      {
-        message: () => ({ command: encodeCommand(complete, requestId) }),
-        local: () => this.#deps.acts.write(complete, requestId),
-      },
-      { signal: options.signal, isRepeatable: true },
-    )
+    return this.#write(complete, options.requestId ?? this.#deps.names.next(), options.signal)
   }
 
   subscribe(topic: TopicKey, fromIndex?: number): Subscription {
@@ -197,8 +191,13 @@ export class LocalServerApi implements ServerApi {
   }
 
   async restoreImage(chunks: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<void> {
-    await this.#deps.images.restore(chunks, (command) =>
-      this.write(command, signal === undefined ? {} : { signal }),
+    await restoreThroughLog(
+      chunks,
+      {
+        write: (command) => this.#write(command, this.#deps.names.next(), signal),
+        newId: this.#deps.newId,
+      },
+      signal,
     )
   }
 
@@ -236,6 +235,21 @@ export class LocalServerApi implements ServerApi {
     this.#hold.close()
     this.#deps.leader.close()
     for (const subscription of [...this.#subscriptions]) subscription.fail(shuttingDown())
+  }
+
+  #write(
+    command: Command,
+    requestId: RequestId,
+    signal: AbortSignal | undefined,
+  ): Promise<WriteResult> {
+    return this.#onLeader(
+      'write',
+      {
+        message: () => ({ command: encodeCommand(command, requestId) }),
+        local: () => this.#deps.acts.write(command, requestId),
+      },
+      { signal, isRepeatable: true },
+    )
   }
 
   #onLeader<M extends ForwardedMethod, T>(

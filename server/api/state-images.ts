@@ -6,10 +6,7 @@
  */
 
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Command } from '../../core/catalog/commands.ts'
-import { FairleadError } from '../../core/errors.ts'
 import type { RaftConfigurationView, StateImage } from '../../core/rpc/operator.ts'
-import type { WriteResult } from '../../core/rpc/server-api.ts'
 import type { RaftStateMachine, RaftStatus } from '../raft/types.ts'
 
 export interface StateImagesDeps {
@@ -34,13 +31,6 @@ export class StateImages {
       configuration: configuration(),
       chunks: yielding(snapshot.image()),
     }
-  }
-
-  async restore(
-    _chunks: AsyncIterable<Uint8Array>,
-    _write: (command: Command) => Promise<WriteResult>,
-  ): Promise<void> {
-    throw new FairleadError('NOT_SUPPORTED', 'Restoring an image is not supported yet')
   }
 }
 

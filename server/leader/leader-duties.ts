@@ -2,13 +2,15 @@
  * What only the leader does, begun when this server starts to lead and ended when it stops.
  *
  * Order at the start: this node into the catalog first (nothing of this host is found before), timers,
- * then the CA, which takes longest. Guarantees: no duty runs while another server leads, as far as this
+ * the members of Raft and autopilot, then the CA, which takes longest. Guarantees: no duty runs while another server leads, as far as this
  * one knows; a duty that fails is tried again while leading; after `stop` no timer of ours is armed.
  */
 
 import type { Logger } from '../../core/log.ts'
 import type { Clock } from '../../core/time.ts'
 import type { CertificateAuthority } from '../ca/certificate-authority.ts'
+import type { Autopilot } from '../cluster/autopilot.ts'
+import type { Roster } from '../cluster/roster.ts'
 import type { RaftNodeApi } from '../raft/types.ts'
 import type { MemberReconciler } from './member-reconciler.ts'
 import type { SessionTimers } from './session-timers.ts'
@@ -22,6 +24,8 @@ export interface LeaderDutiesDeps {
   readonly reconciler: MemberReconciler
   readonly sessions: SessionTimers
   readonly tombstones: TombstoneReaper
+  readonly roster: Pick<Roster, 'start' | 'stop'>
+  readonly autopilot: Pick<Autopilot, 'start' | 'stop'>
   readonly ca: CertificateAuthority
   readonly clock: Clock
   readonly log: Logger
@@ -99,17 +103,20 @@ export class LeaderDuties {
     this.#deps.sessions.stop()
     this.#deps.tombstones.stop()
     this.#deps.ca.resign()
-    const reconciler = this.#deps.reconciler
-    this.#running = Promise.all([this.#running, reconciler.stop()]).then(() => {})
+    const { reconciler, roster, autopilot } = this.#deps
+    const ends = [this.#running, reconciler.stop(), roster.stop(), autopilot.stop()]
+    this.#running = Promise.all(ends).then(() => {})
   }
 
   async #rule(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return
-    const { reconciler, sessions, tombstones, log } = this.#deps
+    const { reconciler, sessions, tombstones, roster, autopilot, log } = this.#deps
     log.info('this server leads')
     const swept = reconciler.start()
     sessions.start()
     tombstones.start()
+    roster.start()
+    autopilot.start()
     await Promise.all([
       swept.then(() => {
         if (!signal.aborted) this.#established.resolve()

@@ -191,7 +191,6 @@ test('an aborted start is undone', async () => {
 const NO_SERVER: readonly (readonly [string, Parameters<typeof serverConfig>[0], string])[] = [
   ['without a node id', { nodeId: '' }, 'INVALID_CONFIG'],
   ['without a folder outside -dev', { devMode: false, dataDir: '' }, 'INVALID_CONFIG'],
-  ['of several', { bootstrapExpect: 3 }, 'NOT_SUPPORTED'],
 ]
 
 for (const [what, change, code] of NO_SERVER) {

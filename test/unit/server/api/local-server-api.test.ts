@@ -4,30 +4,8 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { FairleadError } from '../../../../core/errors.ts'
-import { LocalServerApi } from '../../../../server/api/local-server-api.ts'
 import { pass, RaftAndStore, register, service, set, settle } from '../raft-and-store.ts'
-
-const HOLD_MS = 7000
-
-function apiOf(base: RaftAndStore): LocalServerApi {
-  return new LocalServerApi(
-    { datacenter: 'dc1', nodeId: 's1', holdMs: HOLD_MS },
-    {
-      ...base,
-      store: base.store,
-      raft: base.raft,
-      writer: base.writer,
-      signLeaf: async () => {
-        throw new FairleadError('BUSY', 'CA is uninitialized')
-      },
-      checkCaConfig: () => {},
-      touchSession: () => {},
-      newId: () => 'id',
-      rpcAddress: () => '127.0.0.1:1234',
-    },
-  )
-}
+import { apiOf, HOLD_MS } from './server-apis.ts'
 
 test('before there is a leader, reads of every mode, writes and feeds are held, then answered', async () => {
   await using base = new RaftAndStore()

@@ -1,0 +1,279 @@
+/**
+ * Makes the parts of a server and hands each what it needs; starts nothing (server.ts does).
+ */
+
+import { StateStore } from '../core/catalog/state-store.ts'
+import { hostAndPort } from '../core/cluster/server-members.ts'
+import type { AgentConfig } from '../core/config/model.ts'
+import { FairleadError } from '../core/errors.ts'
+import type { Logger } from '../core/log.ts'
+import type { Membership } from '../core/membership.ts'
+import type { Rng } from '../core/rng.ts'
+import type { PeerCalls } from '../core/rpc/peer-calls.ts'
+import { RequestNames } from '../core/rpc/request-names.ts'
+import type { Clock } from '../core/time.ts'
+import { newUuid } from '../runtime/random/system-random.ts'
+import { RpcHost } from '../runtime/rpc/rpc-host.ts'
+import { diskRaftStorage, memoryRaftStorage } from '../runtime/storage/raft-storage.ts'
+import { CommandWriter } from './api/command-writer.ts'
+import { LeaderActs } from './api/leader-acts.ts'
+import { LeaderCalls } from './api/leader-calls.ts'
+import { LocalServerApi } from './api/local-server-api.ts'
+import { OperatorActs } from './api/operator-acts.ts'
+import { raftConfigurationView } from './api/raft-view.ts'
+import { StateImages } from './api/state-images.ts'
+import { CertificateAuthority } from './ca/certificate-authority.ts'
+import { Autopilot } from './cluster/autopilot.ts'
+import { Founding } from './cluster/founding.ts'
+import { FoundingAcceptor } from './cluster/founding-acceptor.ts'
+import { FoundingRecord } from './cluster/founding-record.ts'
+import { Roster } from './cluster/roster.ts'
+import { ServerDirectory } from './cluster/server-directory.ts'
+import { LeaderDuties } from './leader/leader-duties.ts'
+import { MemberReconciler } from './leader/member-reconciler.ts'
+import { SessionTimers } from './leader/session-timers.ts'
+import { TombstoneReaper } from './leader/tombstone-reaper.ts'
+import { MemoryNetwork } from './raft/memory-transport.ts'
+import { RaftNode } from './raft/raft-node.ts'
+import { serverApiHandlers } from './rpc/server-api-handlers.ts'
+import { StateMachine } from './state-machine.ts'
+
+/** Raft's tick at `raft_multiplier` 1. */
+const TICK_MS = 10
+
+export interface ServerDeps {
+  readonly clock: Clock
+  readonly rng: Rng
+  readonly log: Logger
+  readonly membership: Membership
+  /** The server can serve no more and the process must exit; called at most once. */
+  readonly onFatal: (error: FairleadError) => void
+}
+
+export interface ServerParts {
+  readonly raft: RaftNode
+  readonly api: LocalServerApi
+  readonly rpc: RpcHost
+  readonly duties: LeaderDuties
+  readonly directory: ServerDirectory
+  readonly acceptor: FoundingAcceptor
+  /** Absent on a server that elects itself, or waits to be added. */
+  readonly founding: Founding | undefined
+  readonly log: Logger
+  readonly rpcAddress: () => string
+  readonly closePeers: () => Promise<void>
+}
+
+export function createServerParts(config: AgentConfig, deps: ServerDeps): ServerParts {
+  const { clock, rng, membership } = deps
+  const { nodeId } = config
+  const log = deps.log.child('server')
+  const store = new StateStore({ datacenter: config.datacenter })
+  const stateMachine = new StateMachine(store)
+  const directory = new ServerDirectory({ datacenter: config.datacenter }, { membership })
+  const calls = noPeers()
+
+  const rpcAddress = (): string => {
+    const { advertiseAddress, bindAddress, ports } = config
+    const host = advertiseAddress === '' ? bindAddress : advertiseAddress
+    return hostAndPort(host, rpc.port === 0 ? ports.server : rpc.port)
+  }
+  const raft = createRaft(config, { ...deps, stateMachine, rpcAddress })
+  const writer = new CommandWriter({ raft, clock })
+  const ca = createCa(config, { ...deps, store, writer })
+  const { sessions, tombstones } = createTimers({ ...deps, log, store, writer, stateMachine })
+  const reconciler = new MemberReconciler({
+    store,
+    membership,
+    ownTags: () => ({ role: 'consul', id: nodeId, port: String(rpc.port) }),
+    clock,
+    log,
+    write: (command) => writer.write(command),
+  })
+  const autopilot = new Autopilot(
+    { nodeId, initial: config.autopilot, raftMultiplier: config.raft.multiplier },
+    {
+      raft,
+      store,
+      write: (command) => writer.write(command),
+      directory,
+      calls,
+      clock,
+      log: deps.log.child('autopilot'),
+    },
+  )
+  const roster = new Roster({ nodeId }, { raft, directory, membership, calls, clock, log })
+  const duties = new LeaderDuties({
+    raft,
+    reconciler,
+    sessions,
+    tombstones,
+    roster,
+    autopilot,
+    ca,
+    clock,
+    log,
+  })
+  stateMachine.observe(({ command, result }) => {
+    // Outside of apply: the duties write.
+    if (command.kind === 'restore.end' && result.ok) queueMicrotask(() => duties.restored())
+  })
+  const configuration = () =>
+    raftConfigurationView(raft.status(), nodeId, (id) => directory.find(id)?.name)
+  const addressOf = (id: string): string | undefined =>
+    id === nodeId ? rpcAddress() : directory.addressOf(id)
+  const operator = new OperatorActs({ raft, configuration, autopilot })
+  const api = new LocalServerApi(
+    {
+      datacenter: config.datacenter,
+      nodeId,
+      holdMs: config.rpcHoldTimeoutMs,
+      defaultRead: config.raft.defaultRead,
+    },
+    {
+      store,
+      raft,
+      leader: new LeaderCalls({ nodeId }, { raft, calls, addressOf }),
+      acts: new LeaderActs({
+        raft,
+        store,
+        writer,
+        signLeaf: (csrPem, signal) => ca.sign(csrPem, signal),
+        checkCaConfig: (command) => ca.checkConfig(command),
+        touchSession: (session) => sessions.touch(session),
+        operate: (name, request) => operator.run(name, request),
+      }),
+      images: new StateImages({ stateMachine, raft, configuration }),
+      names: new RequestNames({ nodeId, boot: newUuid() }),
+      clock,
+      rng: rng.fork('api'),
+      newId: newUuid,
+      addressOf,
+    },
+  )
+  const rpc = new RpcHost(
+    { address: config.bindAddress, port: config.ports.server },
+    { handlers: serverApiHandlers(api), log: deps.log.child('rpc') },
+  )
+  const acceptor = new FoundingAcceptor(
+    { nodeId, expect: config.bootstrapExpect },
+    { raft, record: new FoundingRecord(config.dataDir) },
+  )
+  const founding =
+    config.bootstrapExpect <= 1
+      ? undefined
+      : new Founding(
+          { nodeId, expect: config.bootstrapExpect },
+          { raft, acceptor, directory, membership, calls, clock, log, newId: newUuid },
+        )
+  return {
+    raft,
+    api,
+    rpc,
+    duties,
+    directory,
+    acceptor,
+    founding,
+    log,
+    rpcAddress,
+    closePeers: async () => {},
+  }
+}
+
+function createRaft(
+  config: AgentConfig,
+  deps: ServerDeps & {
+    readonly stateMachine: StateMachine
+    readonly rpcAddress: () => string
+  },
+): RaftNode {
+  // Read when Raft starts, after the port is known.
+  const self = {
+    id: config.nodeId,
+    get address(): string {
+      return deps.rpcAddress()
+    },
+  }
+  return new RaftNode(
+    {
+      id: self.id,
+      get address(): string {
+        return deps.rpcAddress()
+      },
+      tickMs: TICK_MS * config.raft.multiplier,
+      ...(config.bootstrapExpect === 1
+        ? { bootstrap: { clusterId: newUuid(), members: [self] } }
+        : {}),
+    },
+    {
+      clock: deps.clock,
+      rng: deps.rng.fork('raft'),
+      log: deps.log.child('raft'),
+      openStorage: config.dataDir === '' ? memoryRaftStorage() : diskRaftStorage(config.dataDir),
+      transport: new MemoryNetwork().join(config.nodeId),
+      stateMachine: deps.stateMachine,
+      onFatal: deps.onFatal,
+    },
+  )
+}
+
+function createCa(
+  config: AgentConfig,
+  {
+    store,
+    writer,
+    clock,
+    rng,
+    log,
+  }: ServerDeps & { readonly store: StateStore; readonly writer: CommandWriter },
+): CertificateAuthority {
+  return new CertificateAuthority(
+    {
+      isEnabled: config.connect.enabled,
+      datacenter: config.datacenter,
+      clusterId: config.connect.clusterId,
+      leafTtlMs: config.connect.leafCertTtlMs,
+      rootTtlMs: config.connect.rootCertTtlMs,
+      config: config.connect.caConfig ?? {},
+    },
+    { store, writer, clock, rng: rng.fork('ca'), log: log.child('ca'), newId: newUuid },
+  )
+}
+
+function createTimers({
+  store,
+  writer,
+  stateMachine,
+  clock,
+  log,
+}: ServerDeps & {
+  readonly store: StateStore
+  readonly writer: CommandWriter
+  readonly stateMachine: StateMachine
+}): { readonly sessions: SessionTimers; readonly tombstones: TombstoneReaper } {
+  const sessions = new SessionTimers({
+    store,
+    clock,
+    log,
+    destroy: (id) => writer.write({ kind: 'session.destroy', id, now: clock.wall() }),
+  })
+  const tombstones = new TombstoneReaper({
+    clock,
+    log,
+    lastIndex: () => store.lastIndex,
+    reap: (index) => writer.write({ kind: 'tombstone.reap', index }),
+  })
+  stateMachine.observe((applied) => {
+    sessions.observe(applied)
+    tombstones.observe(applied)
+  })
+  return { sessions, tombstones }
+}
+
+/** Until servers can call each other. */
+function noPeers(): PeerCalls {
+  const refuse = async (address: string): Promise<never> => {
+    throw new FairleadError('NO_LEADER', `Servers cannot call each other yet ("${address}")`)
+  }
+  return { stats: refuse, bootstrap: refuse, forward: refuse }
+}

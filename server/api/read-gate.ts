@@ -48,18 +48,18 @@ export class ReadGate {
 
   passage(name: ReadName, options: ReadOptions): Passage {
     const { consistency, maxStaleMs, signal } = options
-    let mode = this.#modeOf(name, options)
+    const mayUseLease = this.#mayUseLease(name, options)
+    let mode: ReadMode = 'quorum'
     let isStale = false
     return {
       prepare: async () => {
         isStale = consistency === 'stale' && this.#mayAnswerStale(maxStaleMs)
-        if (!isStale) await this.linearizable(signal, mode)
+        if (isStale) return
+        mode = mayUseLease && this.#deps.raft.holdsLease() ? 'lease' : 'quorum'
+        await this.linearizable(signal, mode)
       },
-      confirm: () => {
-        if (isStale || mode === 'quorum' || this.#deps.raft.holdsLease()) return true
-        mode = 'quorum'
-        return false
-      },
+      // A lease that lapsed is not there at the next look, which then asks the others.
+      confirm: () => isStale || mode === 'quorum' || this.#deps.raft.holdsLease(),
       get isStale() {
         return isStale
       },
@@ -81,10 +81,10 @@ export class ReadGate {
     return this.#catchingUp
   }
 
-  #modeOf(name: ReadName, { consistency }: ReadOptions): ReadMode {
+  #mayUseLease(name: ReadName, { consistency }: ReadOptions): boolean {
     const isDefault = consistency === undefined || consistency === 'default'
-    if (!isDefault || !LEASE_READS.some((prefix) => name.startsWith(prefix))) return 'quorum'
-    return this.#defaultRead
+    if (!isDefault || this.#defaultRead === 'quorum') return false
+    return LEASE_READS.some((prefix) => name.startsWith(prefix))
   }
 
   #mayAnswerStale(maxStaleMs: number | undefined): boolean {

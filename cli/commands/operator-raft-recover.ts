@@ -2,7 +2,7 @@
  * `fairlead operator raft recover`: this server alone goes on when a majority of the servers is lost for good.
  *
  * A local command: it works on the data directory of a stopped server, and asks no agent. Without
- * `-i-understand` it changes nothing and says what it would do. See docs/how-to/recover-a-server.md.
+ * `-i-understand` it changes nothing and says what it would do. See docs/how-to/recover-a-cluster.md.
  */
 
 import { stat } from 'node:fs/promises'

@@ -3,7 +3,7 @@
  *
  * Guarantees that peers.json is consumed only when what it asks for is durable, that it changes nothing when
  * it is refused, and that a crash in the middle is made good by the next start. A failed opening closes what
- * it has opened. Source: Raft specification 13.2; the procedure is in docs/how-to/recover-a-server.md.
+ * it has opened. Source: Raft specification 13.2; the procedure is in docs/how-to/recover-a-cluster.md.
  */
 
 import { FairleadError } from '../../core/errors.ts'

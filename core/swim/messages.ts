@@ -1,0 +1,130 @@
+/**
+ * What members tell each other: short messages in packets, whole states over streams (gossip.md 3.1, 11.2).
+ *
+ * Their bytes are the matter of packet-codec.ts and stream-codec.ts; docs/reference/gossip-protocol.md has the table.
+ */
+
+import type { MemberFacts, NodeAddress, SwimState } from './types.ts'
+
+export type LamportTime = number
+
+export interface PingMessage {
+  readonly kind: 'ping'
+  readonly seq: number
+  /** Whom it is meant for: another that has got the address by now does not answer. */
+  readonly target: string
+}
+
+export interface IndirectPingMessage extends NodeAddress {
+  readonly kind: 'indirect-ping'
+  readonly seq: number
+  readonly target: string
+  readonly wantsNack: boolean
+}
+
+export interface AckMessage {
+  readonly kind: 'ack'
+  readonly seq: number
+  /** For network coordinates; empty until there are some. */
+  readonly payload: Uint8Array
+}
+
+export interface NackMessage {
+  readonly kind: 'nack'
+  readonly seq: number
+}
+
+export interface AliveMessage extends MemberFacts {
+  readonly kind: 'alive'
+  readonly incarnation: number
+}
+
+export interface SuspectMessage {
+  readonly kind: 'suspect'
+  readonly name: string
+  readonly incarnation: number
+  readonly from: string
+}
+
+export interface DeadMessage {
+  readonly kind: 'dead'
+  readonly name: string
+  readonly incarnation: number
+  /** The member itself when it leaves. */
+  readonly from: string
+}
+
+export interface JoinIntent {
+  readonly kind: 'join-intent'
+  readonly time: LamportTime
+  readonly name: string
+}
+
+export interface LeaveIntent {
+  readonly kind: 'leave-intent'
+  readonly time: LamportTime
+  readonly name: string
+  /** Forget the member as soon as it has left. */
+  readonly prune: boolean
+}
+
+export type PacketMessage =
+  | PingMessage
+  | IndirectPingMessage
+  | AckMessage
+  | NackMessage
+  | AliveMessage
+  | SuspectMessage
+  | DeadMessage
+  | JoinIntent
+  | LeaveIntent
+
+/** One row of the table of members, as it goes over a stream. */
+export interface MemberRow extends MemberFacts {
+  readonly incarnation: number
+  readonly state: SwimState
+  readonly statusTime: LamportTime
+  /** It left or was made to: its own word or an operator's. */
+  readonly hasLeft: boolean
+  /** The sender learned it so recently that others may not have heard of it. */
+  readonly isFresh: boolean
+}
+
+/** Who speaks, and the time it lives in. */
+export interface StreamHeader {
+  readonly from: string
+  readonly lamportTime: LamportTime
+}
+
+export interface StateMessage extends StreamHeader {
+  readonly kind: 'state'
+  /** The sender wants to become a member; it wants all there is back. */
+  readonly isJoin: boolean
+  readonly rows: readonly MemberRow[]
+}
+
+/** Two words for each bucket: see StateDigest. */
+export interface DigestMessage extends StreamHeader {
+  readonly kind: 'digest'
+  readonly digest: Uint32Array
+}
+
+/** The answer to a digest: the rows of the buckets that differ, and which they are. */
+export interface DifferencesMessage extends StreamHeader {
+  readonly kind: 'differences'
+  readonly buckets: Uint8Array
+  readonly rows: readonly MemberRow[]
+}
+
+export interface RefusalMessage {
+  readonly kind: 'refusal'
+  readonly reason: string
+}
+
+export type StreamMessage =
+  | PingMessage
+  | AckMessage
+  | StateMessage
+  | DigestMessage
+  | DifferencesMessage
+  | RefusalMessage

@@ -1,0 +1,176 @@
+/**
+ * What the parts of the core share: this turn's time and effects, the table, the queues, the counters.
+ *
+ * Has no rules of its own. Guarantees: a packet it fills never exceeds the budget nor PARTS_MAX parts; what is queued
+ * wakes the gossip tick.
+ */
+
+import type { Rng } from '../rng.ts'
+import { type Instant, instant } from '../time.ts'
+import { BroadcastQueue } from './broadcast-queue.ts'
+import { retransmitLimit } from './formulas.ts'
+import { LamportClock } from './lamport-clock.ts'
+import { LocalHealth } from './local-health.ts'
+import { type MemberRecord, MemberTable } from './member-table.ts'
+import type { PacketMessage } from './messages.ts'
+import {
+  COMPOUND_OVERHEAD,
+  encodeCompound,
+  encodeMessage,
+  PART_OVERHEAD,
+  PARTS_MAX,
+} from './packet-codec.ts'
+import { type SwimTimer, TimerQueue } from './timer-queue.ts'
+import type { GossipTiming } from './timing.ts'
+import {
+  type CallId,
+  type MemberChange,
+  type NodeAddress,
+  PROTOCOL_VERSIONS,
+  type SwimCounters,
+  type SwimEffect,
+  type SwimNotice,
+  type SwimOptions,
+} from './types.ts'
+
+/** Messages that wait in one queue, at least; twice the members where that is more. */
+export const QUEUE_DEPTH_MIN = 4096
+
+export class Pool {
+  readonly timing: GossipTiming
+  readonly rng: Rng
+  readonly timers = new TimerQueue()
+  readonly table: MemberTable
+  readonly self: MemberRecord
+  readonly clock: LamportClock
+  readonly health: LocalHealth
+  /** News of members: alive, suspect, dead. */
+  readonly updates = new BroadcastQueue()
+  /** What members and operators intend: join, leave. */
+  readonly intents = new BroadcastQueue()
+  readonly counters: SwimCounters = {
+    packetsMalformed: 0,
+    partsMalformed: 0,
+    partsUnknown: 0,
+    broadcastsDropped: 0,
+    probesFailed: 0,
+    refutations: 0,
+    conflicts: 0,
+    exchangesRefused: 0,
+    intentsDropped: 0,
+    accusationsIgnored: 0,
+  }
+  readonly #packetBytesMax: number
+  now: Instant
+  /** This member has begun to leave: it no longer defends itself. */
+  isLeaving = false
+  /** Called when a queue that may have been empty has something; set by the part that gossips. */
+  onQueued: () => void = () => {}
+  #effects: SwimEffect[] = []
+  #callId: CallId = 0
+  #seq: number
+
+  constructor(options: SwimOptions, rng: Rng, now: Instant) {
+    this.timing = options.timing
+    this.rng = rng
+    this.now = now
+    this.table = new MemberTable(rng.fork('table'))
+    this.clock = new LamportClock(options.lamportTime)
+    this.health = new LocalHealth(options.timing.awarenessMaxMultiplier)
+    this.#packetBytesMax = options.packetBytesMax
+    // Not from 0: answers to a previous run of this member must not match.
+    this.#seq = rng.fork('seq').u32()
+    const { name, id, address, port, meta } = options
+    const facts = { name, id, address, port, meta, versions: PROTOCOL_VERSIONS }
+    const self = this.table.insert(facts, now)
+    if (self === null) throw new RangeError('an empty table is never full')
+    this.self = self
+  }
+
+  emit(effect: SwimEffect): void {
+    this.#effects.push(effect)
+  }
+
+  notice(notice: SwimNotice): void {
+    this.emit({ kind: 'notice', notice })
+  }
+
+  changed(record: MemberRecord, change: MemberChange): void {
+    this.emit({ kind: 'member', change, name: record.name })
+  }
+
+  takeEffects(): readonly SwimEffect[] {
+    const effects = this.#effects
+    this.#effects = []
+    return effects
+  }
+
+  after(ms: number, run: () => void): SwimTimer {
+    return this.timers.at(instant(this.now + ms), run)
+  }
+
+  nextSeq(): number {
+    this.#seq = (this.#seq + 1) >>> 0
+    return this.#seq
+  }
+
+  nextCallId(): CallId {
+    this.#callId++
+    return this.#callId
+  }
+
+  /** Queues news of a member; replaces what was queued about it. */
+  broadcast(record: MemberRecord, message: PacketMessage, onDone?: () => void): void {
+    this.#queue(this.updates, record.name, message, onDone)
+  }
+
+  broadcastIntent(name: string, message: PacketMessage, onDone?: () => void): void {
+    this.#queue(this.intents, name, message, onDone)
+  }
+
+  /** Sends messages, with as much of the queued news as fits. */
+  send(to: NodeAddress, messages: readonly PacketMessage[]): void {
+    const parts = this.#fill(messages.map(encodeMessage))
+    if (parts.length > 0) this.emit({ kind: 'packet', to, bytes: encodeCompound(parts) })
+  }
+
+  /** Sends a packet's worth of queued news. @returns false when nothing was queued */
+  sendNews(to: NodeAddress): boolean {
+    const parts = this.#fill([])
+    if (parts.length === 0) return false
+    this.emit({ kind: 'packet', to, bytes: encodeCompound(parts) })
+    return true
+  }
+
+  get hasNews(): boolean {
+    return this.updates.length > 0 || this.intents.length > 0
+  }
+
+  #queue(
+    queue: BroadcastQueue,
+    subject: string,
+    message: PacketMessage,
+    onDone: (() => void) | undefined,
+  ): void {
+    const before = queue.dropped
+    queue.add(subject, encodeMessage(message), {
+      depthMax: Math.max(QUEUE_DEPTH_MIN, 2 * this.table.size),
+      ...(onDone === undefined ? {} : { onDone }),
+    })
+    this.counters.broadcastsDropped += queue.dropped - before
+    this.onQueued()
+  }
+
+  #fill(parts: Uint8Array[]): Uint8Array[] {
+    const limit = retransmitLimit(this.timing.retransmitMult, this.table.liveCount)
+    let budget = this.#packetBytesMax - COMPOUND_OVERHEAD
+    for (const part of parts) budget -= PART_OVERHEAD + part.length
+    for (const queue of [this.updates, this.intents]) {
+      for (const bytes of queue.take(budget, PARTS_MAX - parts.length, limit)) {
+        parts.push(bytes)
+        budget -= PART_OVERHEAD + bytes.length
+      }
+    }
+    return parts
+  }
+}

@@ -1,0 +1,181 @@
+/**
+ * What operators see of a member: alive, leaving, left, failed (gossip.md 11.3, 9).
+ *
+ * Follows what member-rules.ts finds, and intents: words of members and operators, ordered by a Lamport clock.
+ * Guarantees: the time of a member's last word never goes back; an intent is passed on at most once, so that
+ * without new input the queues run empty (G11); who left by its own word is never seen as failed (G9).
+ * Bounds: INTENTS_MAX words about members not known yet, each kept for RECENT_INTENT_MS.
+ */
+
+import type { MemberStatus } from '../membership.ts'
+import type { MemberRecord } from './member-table.ts'
+import type { JoinIntent, LamportTime, LeaveIntent } from './messages.ts'
+import type { Pool } from './pool.ts'
+
+const INTENTS_MAX = 1024
+const RECENT_INTENT_MS = 5 * 60_000
+
+interface RecentIntent {
+  readonly kind: 'join' | 'leave'
+  readonly time: LamportTime
+  readonly prune: boolean
+  readonly expiresAt: number
+}
+
+export class StatusRules {
+  readonly #pool: Pool
+  /** In order of arrival: the first expires first. */
+  readonly #recent = new Map<string, RecentIntent>()
+
+  constructor(pool: Pool) {
+    this.#pool = pool
+  }
+
+  /** A member was not there, or dead, and is alive. */
+  onJoin(record: MemberRecord): void {
+    const recent = this.#recent.get(record.name)
+    this.#recent.delete(record.name)
+    record.isPruned = false
+    this.#become(record, 'alive')
+    if (recent !== undefined && recent.expiresAt > this.#pool.now) {
+      record.statusTime = Math.max(record.statusTime, recent.time)
+      if (recent.kind === 'leave') {
+        record.isPruned = recent.prune
+        this.#become(record, 'leaving')
+      }
+    }
+    this.#pool.changed(record, 'join')
+  }
+
+  /** A member is dead. @param byItself it said so */
+  onLeave(record: MemberRecord, byItself: boolean): void {
+    if (byItself || record.status === 'leaving') {
+      this.#left(record)
+    } else if (record.status === 'alive') {
+      this.#become(record, 'failed')
+      this.#pool.changed(record, 'fail')
+    }
+  }
+
+  /** Heard from another: passed on when it is news. */
+  onIntent(intent: JoinIntent | LeaveIntent): void {
+    if (this.#apply(intent)) this.#pool.broadcastIntent(intent.name, intent)
+  }
+
+  /** A word that came with a whole state: others hear it the same way, so it is not passed on. */
+  onMergedIntent(intent: JoinIntent | LeaveIntent): void {
+    if (this.#pool.table.get(intent.name) !== undefined) this.#apply(intent)
+  }
+
+  /** This member says that it is here. */
+  announceJoin(): void {
+    const { clock, self } = this.#pool
+    const time = clock.increment()
+    self.statusTime = Math.max(self.statusTime, time)
+    this.#pool.broadcastIntent(self.name, { kind: 'join-intent', time, name: self.name })
+  }
+
+  /** This member says that it will leave. */
+  announceLeave(onDone: () => void): void {
+    const { clock, self } = this.#pool
+    const time = clock.increment()
+    self.statusTime = time
+    this.#become(self, 'leaving')
+    this.#pool.changed(self, 'leaving')
+    const intent = { kind: 'leave-intent', time, name: self.name, prune: false } as const
+    this.#pool.broadcastIntent(self.name, intent, onDone)
+  }
+
+  /** An operator says that a member has left; one that is alive will object. */
+  forceLeave(name: string, prune: boolean): void {
+    const time = this.#pool.clock.increment()
+    const intent = { kind: 'leave-intent', time, name, prune } as const
+    this.#apply(intent)
+    this.#pool.broadcastIntent(name, intent)
+  }
+
+  /** Takes those from the list who failed or left long ago. */
+  reap(): void {
+    const { table, timing, now } = this.#pool
+    for (const record of [...table.records()]) {
+      const age = now - record.statusSince
+      const isOver =
+        (record.status === 'failed' && age > timing.reconnectTimeoutMs) ||
+        (record.status === 'left' && age > timing.tombstoneTimeoutMs)
+      if (isOver && record !== this.#pool.self) this.#erase(record)
+    }
+  }
+
+  /** @returns whether it is news */
+  #apply(intent: JoinIntent | LeaveIntent): boolean {
+    const { clock, table } = this.#pool
+    clock.witness(intent.time)
+    const record = table.get(intent.name)
+    if (record === undefined) return this.#remember(intent)
+    if (intent.time <= record.statusTime) return false
+    if (intent.kind === 'join-intent') {
+      record.statusTime = intent.time
+      if (record.status === 'leaving' && !(record === this.#pool.self)) {
+        this.#become(record, 'alive')
+        this.#pool.changed(record, 'update')
+      }
+      return true
+    }
+    if (record === this.#pool.self && !this.#pool.isLeaving) {
+      this.announceJoin()
+      return false
+    }
+    record.statusTime = intent.time
+    if (record === this.#pool.self) return true
+    record.isPruned ||= intent.prune
+    if (record.status === 'alive') {
+      this.#become(record, 'leaving')
+      this.#pool.changed(record, 'leaving')
+    } else if (record.status === 'failed') {
+      this.#left(record)
+    } else if (record.status === 'left' && record.isPruned) {
+      this.#erase(record)
+    }
+    return true
+  }
+
+  #remember(intent: JoinIntent | LeaveIntent): boolean {
+    const { name, time } = intent
+    const known = this.#recent.get(name)
+    const { now } = this.#pool
+    if (known !== undefined && known.expiresAt > now && known.time >= time) return false
+    this.#recent.delete(name)
+    const isLeave = intent.kind === 'leave-intent'
+    this.#recent.set(name, {
+      kind: isLeave ? 'leave' : 'join',
+      time,
+      prune: isLeave && intent.prune,
+      expiresAt: now + RECENT_INTENT_MS,
+    })
+    for (const [oldest, { expiresAt }] of this.#recent) {
+      if (expiresAt > now && this.#recent.size <= INTENTS_MAX) break
+      this.#recent.delete(oldest)
+      if (expiresAt > now) this.#pool.counters.intentsDropped++
+    }
+    return true
+  }
+
+  #left(record: MemberRecord): void {
+    this.#become(record, 'left')
+    this.#pool.changed(record, 'leave')
+    if (record.isPruned) this.#erase(record)
+  }
+
+  #erase(record: MemberRecord): void {
+    record.suspicion?.timer.cancel()
+    record.forgetTimer?.cancel()
+    this.#pool.table.remove(record)
+    this.#pool.changed(record, 'reap')
+  }
+
+  #become(record: MemberRecord, status: MemberStatus): void {
+    if (record.status === status) return
+    record.status = status
+    record.statusSince = this.#pool.now
+  }
+}

@@ -1,0 +1,208 @@
+/**
+ * Membership by gossip as a pure object: SWIM with Lifeguard and Serf's statuses (gossip.md 1 to 9, 11).
+ *
+ * No clock, socket, file, promise or chance of its own. Duties of the shell, in this order for each `handle`:
+ *  1. Perform the effects in order; a lost packet is the network's right, so a failed send is no error.
+ *  2. Answer each `exchange` by exactly one `exchanged`, by its deadline; send each `reply` on its stream.
+ *  3. Call `handle({ kind: 'wake' })` at `wakeAt` at the latest; a late call delays what is due, and nothing else.
+ *  4. Hand over bytes whole: a datagram's body, a stream's message within STREAM_SIZE_MAX. They are not retained.
+ * Guarantees: never throws for what comes from outside; G1 to G11 of gossip.md 16 for what is its own part.
+ * Does not do: labels, checksums, encryption (the shell's seal), user events, queries, network coordinates.
+ * Bounds: MEMBERS_MAX members, QUEUE_DEPTH_MIN queued messages, those of its parts.
+ */
+
+import { assert, assertNever } from '../assert.ts'
+import type { Rng } from '../rng.ts'
+import type { Instant } from '../time.ts'
+import { Departure } from './departure.ts'
+import { Gossiper } from './gossiper.ts'
+import { MemberRules } from './member-rules.ts'
+import type { PacketMessage } from './messages.ts'
+import { decodeCompound, isMemberName } from './packet-codec.ts'
+import { Pool } from './pool.ts'
+import { Prober } from './prober.ts'
+import { StateSync } from './state-sync.ts'
+import { StatusRules } from './status-rules.ts'
+import { META_SIZE_MAX } from './tags.ts'
+import type {
+  MemberView,
+  NodeAddress,
+  SwimCounters,
+  SwimEffect,
+  SwimInput,
+  SwimOptions,
+} from './types.ts'
+
+const NO_PAYLOAD = new Uint8Array(0)
+
+export class SwimCore {
+  readonly #pool: Pool
+  readonly #rules: MemberRules
+  readonly #status: StatusRules
+  readonly #prober: Prober
+  readonly #sync: StateSync
+  readonly #departure: Departure
+
+  /** @param options `name` must satisfy isMemberName */
+  constructor(options: SwimOptions, rng: Rng, now: Instant) {
+    assert(isMemberName(options.name), 'the name of a member is fit for the wire')
+    assert(options.meta.length <= META_SIZE_MAX, 'tags are within their bound')
+    this.#pool = new Pool(options, rng, now)
+    this.#status = new StatusRules(this.#pool)
+    this.#rules = new MemberRules(this.#pool, this.#status)
+    this.#sync = new StateSync(this.#pool, this.#rules, this.#status)
+    this.#prober = new Prober(this.#pool, {
+      rules: this.#rules,
+      pingOverStream: (target, deadline, onAnswer) => this.#sync.ping(target, deadline, onAnswer),
+    })
+    this.#departure = new Departure(this.#pool, this.#rules, this.#status)
+    new Gossiper(this.#pool)
+    this.#rules.bootstrap(options.incarnation)
+  }
+
+  /** When something is due; null while there is nothing to wait for. */
+  get wakeAt(): Instant | null {
+    return this.#pool.timers.next
+  }
+
+  handle(now: Instant, input: SwimInput): readonly SwimEffect[] {
+    this.#pool.now = now
+    this.#pool.timers.runDue(now)
+    this.#dispatch(input)
+    // What an input makes due at once belongs to this turn.
+    this.#pool.timers.runDue(now)
+    if (this.#pool.table.size > 1) {
+      this.#prober.begin()
+      this.#sync.begin()
+    }
+    return this.#pool.takeEffects()
+  }
+
+  self(): MemberView {
+    return this.#pool.self.view()
+  }
+
+  member(name: string): MemberView | undefined {
+    return this.#pool.table.get(name)?.view()
+  }
+
+  /** All that operators may see: also those who failed or left, until they are reaped. */
+  members(): MemberView[] {
+    return Array.from(this.#pool.table.records(), (record) => record.view())
+  }
+
+  get lamportTime(): number {
+    return this.#pool.clock.time
+  }
+
+  /** 0 is healthy. */
+  get healthScore(): number {
+    return this.#pool.health.score
+  }
+
+  get counters(): Readonly<SwimCounters> {
+    return this.#pool.counters
+  }
+
+  /** Messages that wait to be passed on. */
+  get queueLength(): number {
+    return this.#pool.updates.length + this.#pool.intents.length
+  }
+
+  #dispatch(input: SwimInput): void {
+    switch (input.kind) {
+      case 'wake':
+        return
+      case 'packet':
+        this.#onPacket(input.from, input.bytes)
+        return
+      case 'request': {
+        const bytes = this.#sync.onRequest(input.bytes, input.from)
+        this.#pool.emit({ kind: 'reply', id: input.id, bytes })
+        return
+      }
+      case 'exchanged':
+        this.#sync.onExchanged(input.id, input.outcome)
+        return
+      case 'join':
+        this.#sync.join(input.to, (outcome) => {
+          this.#pool.emit({ kind: 'joined', id: input.id, outcome })
+        })
+        return
+      case 'leave':
+        this.#departure.begin()
+        return
+      case 'force-leave':
+        this.#status.forceLeave(input.name, input.prune)
+        return
+      case 'set-meta':
+        this.#rules.setMeta(input.meta)
+        return
+      default:
+        assertNever(input)
+    }
+  }
+
+  #onPacket(from: NodeAddress, bytes: Uint8Array): void {
+    const { messages, malformed, unknown } = decodeCompound(bytes)
+    const { counters } = this.#pool
+    counters.partsMalformed += malformed
+    counters.partsUnknown += unknown
+    if (messages.length === 0 && malformed > 0) counters.packetsMalformed++
+    // News first, so that the ack of a ping carries the answer to an accusation beside it.
+    for (const message of messages) this.#onNews(message, from)
+    for (const message of messages) this.#onProbe(message, from)
+  }
+
+  #onNews(message: PacketMessage, from: NodeAddress): void {
+    switch (message.kind) {
+      case 'alive':
+        this.#rules.onAlive(message, from.address)
+        return
+      case 'suspect':
+        this.#rules.onSuspect(message, { isRelayed: false })
+        return
+      case 'dead':
+        this.#rules.onDead(message)
+        return
+      case 'join-intent':
+      case 'leave-intent':
+        this.#status.onIntent(message)
+        return
+      case 'ping':
+      case 'indirect-ping':
+      case 'ack':
+      case 'nack':
+        return
+      default:
+        assertNever(message)
+    }
+  }
+
+  #onProbe(message: PacketMessage, from: NodeAddress): void {
+    switch (message.kind) {
+      case 'ping':
+        // Meant for another that had this address before: no answer, so that it is found dead.
+        if (message.target !== this.#pool.self.name) return
+        this.#pool.send(from, [{ kind: 'ack', seq: message.seq, payload: NO_PAYLOAD }])
+        return
+      case 'indirect-ping':
+        this.#prober.onIndirectPing(message, from)
+        return
+      case 'ack':
+        this.#prober.onAck(message)
+        return
+      case 'nack':
+        this.#prober.onNack(message)
+        return
+      case 'alive':
+      case 'suspect':
+      case 'dead':
+      case 'join-intent':
+      case 'leave-intent':
+        return
+      default:
+        assertNever(message)
+    }
+  }
+}

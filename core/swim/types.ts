@@ -1,0 +1,147 @@
+/**
+ * The nouns of membership by gossip, and what goes into and comes out of the core (gossip.md 1, 2).
+ *
+ * Messages live in messages.ts, numbers in timing.ts.
+ */
+
+import type { StringMap } from '../catalog/types.ts'
+import type { MemberStatus } from '../membership.ts'
+import type { Instant } from '../time.ts'
+import type { GossipTiming } from './timing.ts'
+
+/** An IP address and a port, UDP and TCP alike. */
+export interface NodeAddress {
+  readonly address: string
+  readonly port: number
+}
+
+/** In the order of precedence at one incarnation; the numbers are those of the wire. */
+export const SWIM_STATES = ['alive', 'suspect', 'dead', 'left'] as const
+export type SwimState = (typeof SWIM_STATES)[number]
+
+/** Protocol versions a member understands. */
+export interface ProtocolVersions {
+  readonly min: number
+  readonly max: number
+  readonly current: number
+}
+
+export const PROTOCOL_VERSIONS: ProtocolVersions = Object.freeze({ min: 1, max: 1, current: 1 })
+
+/** What a member says of itself. */
+export interface MemberFacts extends NodeAddress {
+  readonly name: string
+  /** UUID of the host: tells a restart from another host that took the name. */
+  readonly id: string
+  /** Tags, encoded (tags.ts); opaque here. */
+  readonly meta: Uint8Array
+  readonly versions: ProtocolVersions
+}
+
+/** A member as this core sees it: what others of this process may read. */
+export interface MemberView extends NodeAddress {
+  readonly name: string
+  readonly id: string
+  readonly tags: StringMap
+  readonly status: MemberStatus
+  readonly state: SwimState
+  readonly incarnation: number
+  readonly statusTime: number
+}
+
+export interface SwimOptions {
+  readonly name: string
+  readonly id: string
+  readonly address: string
+  readonly port: number
+  readonly meta: Uint8Array
+  readonly timing: GossipTiming
+  /** Bytes of one packet's body: what the shell wraps around it is already taken off. */
+  readonly packetBytesMax: number
+  /** 1 for a new member; above what the last run of this member used, when that is known. */
+  readonly incarnation: number
+  /** Lamport time of the last run; 0 for a new member. */
+  readonly lamportTime: number
+}
+
+/** Names a join, a request of a peer or an exchange; made by who asks. */
+export type CallId = number
+
+export type SwimInput =
+  | { readonly kind: 'wake' }
+  /** The body of one datagram. */
+  | { readonly kind: 'packet'; readonly from: NodeAddress; readonly bytes: Uint8Array }
+  /** A peer asks over a stream; answered by exactly one `reply` effect in the same turn. */
+  | {
+      readonly kind: 'request'
+      readonly id: CallId
+      readonly from: NodeAddress
+      readonly bytes: Uint8Array
+    }
+  /** How an `exchange` effect ended; exactly one for each. */
+  | { readonly kind: 'exchanged'; readonly id: CallId; readonly outcome: ExchangeOutcome }
+  /** Answered by one `joined` effect with the same id. */
+  | { readonly kind: 'join'; readonly id: CallId; readonly to: NodeAddress }
+  /** Answered by one `left` effect, later. */
+  | { readonly kind: 'leave' }
+  | { readonly kind: 'force-leave'; readonly name: string; readonly prune: boolean }
+  | { readonly kind: 'set-meta'; readonly meta: Uint8Array }
+
+export type ExchangeOutcome =
+  | { readonly kind: 'reply'; readonly bytes: Uint8Array }
+  | { readonly kind: 'failed'; readonly reason: string }
+
+export type SwimEffect =
+  | { readonly kind: 'packet'; readonly to: NodeAddress; readonly bytes: Uint8Array }
+  /** Send over a stream and hand the one answer back as `exchanged`, at the latest at `deadline`. */
+  | {
+      readonly kind: 'exchange'
+      readonly id: CallId
+      readonly to: NodeAddress
+      readonly bytes: Uint8Array
+      readonly deadline: Instant
+    }
+  | { readonly kind: 'reply'; readonly id: CallId; readonly bytes: Uint8Array }
+  /** Something that operators and other parts see of a member has changed. */
+  | { readonly kind: 'member'; readonly change: MemberChange; readonly name: string }
+  | { readonly kind: 'joined'; readonly id: CallId; readonly outcome: JoinOutcome }
+  | { readonly kind: 'left' }
+  | { readonly kind: 'notice'; readonly notice: SwimNotice }
+
+export type MemberChange = 'join' | 'update' | 'leaving' | 'leave' | 'fail' | 'reap'
+
+export type JoinOutcome =
+  | { readonly kind: 'joined' }
+  /** The address is this member's own. */
+  | { readonly kind: 'self' }
+  | { readonly kind: 'failed'; readonly reason: string }
+
+/** What an operator should read in the log. */
+export type SwimNotice =
+  /** Another host claims a name that is in use. */
+  | {
+      readonly kind: 'name-conflict'
+      readonly name: string
+      readonly holder: NodeAddress
+      readonly claimant: NodeAddress
+    }
+  /** A member answers over TCP and not over UDP. */
+  | { readonly kind: 'udp-blocked'; readonly name: string }
+  | { readonly kind: 'suspected'; readonly name: string; readonly by: string }
+  /** This member was accused of having failed and said otherwise. */
+  | { readonly kind: 'refuted'; readonly by: string; readonly incarnation: number }
+  | { readonly kind: 'merge-refused'; readonly from: NodeAddress; readonly reason: string }
+
+/** Counted since the core was made. */
+export interface SwimCounters {
+  packetsMalformed: number
+  partsMalformed: number
+  partsUnknown: number
+  broadcastsDropped: number
+  probesFailed: number
+  refutations: number
+  conflicts: number
+  exchangesRefused: number
+  intentsDropped: number
+  accusationsIgnored: number
+}

@@ -1,0 +1,90 @@
+/**
+ * The UDP socket of a gossip member: sealed bodies out, opened bodies in.
+ *
+ * A packet that cannot be sent is lost, as any packet may be: counted, never an error. Addresses are literals, so no
+ * name is looked up on the way out.
+ */
+
+import type { Buffer } from 'node:buffer'
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
+import type { Logger } from '../../core/log.ts'
+import type { NodeAddress } from '../../core/swim/types.ts'
+import type { Seal } from './seal.ts'
+
+/** Asked of the kernel, which may give less: room for a burst while the process is busy (gossip.md 1). */
+const RECEIVE_BUFFER_BYTES = 2 * 1024 * 1024
+
+export interface PacketCounters {
+  received: number
+  sent: number
+  refused: number
+  failed: number
+}
+
+export interface PacketSocketDeps {
+  readonly seal: Seal
+  readonly log: Logger
+  /** `body` is the caller's to keep. */
+  readonly onPacket: (from: NodeAddress, body: Uint8Array) => void
+}
+
+export class PacketSocket {
+  readonly #socket: Socket
+  readonly #deps: PacketSocketDeps
+  readonly counters: PacketCounters = { received: 0, sent: 0, refused: 0, failed: 0 }
+  #isClosed = false
+
+  constructor(family: 4 | 6, deps: PacketSocketDeps) {
+    this.#deps = deps
+    this.#socket = createSocket({
+      type: family === 6 ? 'udp6' : 'udp4',
+      ipv6Only: family === 6,
+      lookup: (address, _options, callback) => callback(null, address, family),
+    })
+    this.#socket.on('message', (packet, from) => this.#onMessage(packet, from))
+  }
+
+  /** @returns the port; @throws the platform's error when the address cannot be bound */
+  async bind(address: string, port: number): Promise<number> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    this.#socket.once('error', reject)
+    this.#socket.bind({ port, address, exclusive: true }, resolve)
+    await promise
+    this.#socket.off('error', reject)
+    this.#socket.on('error', (err) => this.#deps.log.warn('gossip socket failed', { err }))
+    this.#enlargeBuffer()
+    return this.#socket.address().port
+  }
+
+  send(to: NodeAddress, body: Uint8Array): void {
+    if (this.#isClosed) return
+    this.counters.sent++
+    this.#socket.send(this.#deps.seal.sealPacket(body), to.port, to.address, (error) => {
+      if (error !== null) this.counters.failed++
+    })
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#socket.close(resolve)
+    await promise
+  }
+
+  #onMessage(packet: Buffer, { address, port }: RemoteInfo): void {
+    if (this.#isClosed) return
+    this.counters.received++
+    const opened = this.#deps.seal.openPacket(packet)
+    if (opened.kind === 'opened') this.#deps.onPacket({ address, port }, opened.body)
+    else this.counters.refused++
+  }
+
+  #enlargeBuffer(): void {
+    try {
+      this.#socket.setRecvBufferSize(RECEIVE_BUFFER_BYTES)
+    } catch (err) {
+      this.#deps.log.debug('gossip socket keeps its small receive buffer', { err })
+    }
+  }
+}

@@ -34,6 +34,7 @@ import {
 } from './log-records.ts'
 import type { LogVerdict, SnapshotPointer, StoredIdentity, StoredLog } from './log-store.ts'
 import { LogVerifier } from './verify-log.ts'
+import type { Testimony } from './witness-file.ts'
 
 /** Position below the first entry of a log that was never compacted. */
 export const ORIGIN: LogPosition = { index: logIndex(0), term: term(0), chain: CHAIN_START }
@@ -78,7 +79,16 @@ const NOWHERE: LogPlace = {
   repair: [],
 }
 
-export async function loadLog(store: KeyValueStore): Promise<LoadedLog> {
+/** @param testimony what the second witness says of this server, or null */
+export async function loadLog(
+  store: KeyValueStore,
+  testimony: Testimony | null,
+): Promise<LoadedLog> {
+  const found = await judge(store)
+  return testimony === null ? found : crossExamined(found, testimony)
+}
+
+async function judge(store: KeyValueStore): Promise<LoadedLog> {
   const records = await readRecords(store)
   if ('kind' in records) return { verdict: records, place: NOWHERE }
   const { start } = records
@@ -95,6 +105,35 @@ export async function loadLog(store: KeyValueStore): Promise<LoadedLog> {
   return await judgeEntries(store, records, start)
 }
 
+/** Compares what the log proves by itself with what was acknowledged before. */
+function crossExamined(found: LoadedLog, testimony: Testimony): LoadedLog {
+  const { verdict, place } = found
+  const { seq, term: ofTerm, vote, lastIndex } = testimony
+  if (verdict.kind === 'corrupt' || verdict.kind === 'retired') return found
+  if (verdict.kind === 'empty') {
+    if (ofTerm === 0 && lastIndex === 0) return found
+    const reason = `the log is empty, yet entries up to ${lastIndex} and term ${ofTerm} were acknowledged`
+    return { verdict: { kind: 'retired', reason }, place }
+  }
+  const { hardState } = verdict.log
+  const isVoteOlder =
+    hardState.term < ofTerm ||
+    (hardState.term === ofTerm && hardState.vote !== vote && vote !== null)
+  if (isVoteOlder) {
+    const reason = `the log says term ${hardState.term} and vote "${hardState.vote ?? 'none'}", term ${ofTerm} and vote "${vote ?? 'none'}" were acknowledged`
+    return { verdict: { kind: 'retired', reason }, place }
+  }
+  if (place.seq >= seq) return found
+  const known = verdict.kind === 'recovering' ? verdict.damagedTo : logIndex(0)
+  const damagedTo = logIndex(Math.max(known, lastIndex))
+  const reason = `the log ends with write ${place.seq}, write ${seq} was acknowledged`
+  return {
+    verdict: { kind: 'recovering', reason, log: verdict.log, damagedTo },
+    // Later numbers than any that was given away, so that the loss is not taken for healed.
+    place: { ...place, seq, repair: [...place.repair, putDamage(damagedTo)] },
+  }
+}
+
 /** What a server starts with that lost everything but its identity, its term and its vote. */
 export function emptyLog(log: Pick<StoredLog, 'identity' | 'hardState'>): StoredLog {
   const hardState: HardState = { ...log.hardState, commit: logIndex(0) }
@@ -106,12 +145,16 @@ export function forgetting(generation: number, damagedTo: LogIndex): StoreOperat
   return [
     putRecord('logStart', encodeLogStart({ generation, anchor: ORIGIN })),
     { kind: 'delete', key: recordKey('snapshot') },
-    putRecord('damage', encodeIndex('damage', damagedTo)),
+    putDamage(damagedTo),
   ]
 }
 
 export function putRecord(name: RecordName, value: Uint8Array): StoreOperation {
   return { kind: 'put', key: recordKey(name), value }
+}
+
+function putDamage(damagedTo: LogIndex): StoreOperation {
+  return putRecord('damage', encodeIndex('damage', damagedTo))
 }
 
 async function readRecords(store: KeyValueStore): Promise<Records | LogVerdict> {
@@ -226,10 +269,7 @@ async function nothingLeft(
 }
 
 function cuttingOff(keys: readonly Uint8Array[], damagedTo: LogIndex): StoreOperation[] {
-  return [
-    ...keys.map((key): StoreOperation => ({ kind: 'delete', key })),
-    putRecord('damage', encodeIndex('damage', damagedTo)),
-  ]
+  return [...keys.map((key): StoreOperation => ({ kind: 'delete', key })), putDamage(damagedTo)]
 }
 
 /**

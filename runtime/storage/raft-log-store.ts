@@ -14,6 +14,7 @@ import {
   type LogIndex,
   type LogPosition,
   logIndex,
+  type ServerId,
   type SnapshotMeta,
 } from '../../core/raft/types.ts'
 import type { KeyValueStore, StoreOperation } from './key-value-store.ts'
@@ -35,12 +36,22 @@ import type {
   SnapshotPointer,
   StoredIdentity,
 } from './log-store.ts'
+import type { Testimony, WitnessFile } from './witness-file.ts'
 
 const DELETES_PER_BATCH = 1_000
 
+export interface LogWitness {
+  readonly file: WitnessFile
+  /** Whose log this is to be. */
+  readonly owner: ServerId
+}
+
 export class RaftLogStore implements LogStore {
   readonly #store: KeyValueStore
+  readonly #witness: LogWitness | null
   #verdict: LogVerdict | null = null
+  /** The last of which term and vote were witnessed. */
+  #testified: Pick<Testimony, 'term' | 'vote'> | null = null
   #generation = 0
   #seq = 0
   /** Lowest and highest entry that may be on disk. */
@@ -53,12 +64,17 @@ export class RaftLogStore implements LogStore {
   #isClosing = false
   #failure: FairleadError | null = null
 
-  constructor(store: KeyValueStore) {
+  constructor(store: KeyValueStore, witness: LogWitness | null = null) {
     this.#store = store
+    this.#witness = witness
   }
 
   async load(): Promise<LogVerdict> {
-    const { verdict, place } = await loadLog(this.#store)
+    const testimony = (await this.#witness?.file.read()) ?? null
+    // That of another server is about a log that was here before, and is replaced.
+    const own = testimony?.serverId === this.#witness?.owner ? testimony : null
+    this.#testified = own
+    const { verdict, place } = await loadLog(this.#store, own)
     this.#verdict = verdict
     this.#generation = place.generation
     this.#seq = place.seq
@@ -73,7 +89,9 @@ export class RaftLogStore implements LogStore {
 
   async initialize(identity: StoredIdentity, job: Omit<AppendJob, 'token'>): Promise<void> {
     const operations = [putRecord('identity', encodeIdentity(identity)), ...this.#operationsOf(job)]
+    const seq = this.#seq
     await this.#write(operations, { sync: true })
+    await this.#testify(job, seq)
   }
 
   async saveIdentity(identity: StoredIdentity): Promise<void> {
@@ -92,7 +110,9 @@ export class RaftLogStore implements LogStore {
       ...this.#operationsOf(job),
       { kind: 'delete', key: recordKey('damage') } as const,
     ]
+    const seq = this.#seq
     await this.#write(operations, { sync: true })
+    await this.#testify(job, seq)
   }
 
   startOver(reason: string): RecoveringLog {
@@ -120,7 +140,10 @@ export class RaftLogStore implements LogStore {
   async append(jobs: readonly AppendJob[]): Promise<void> {
     const operations: StoreOperation[] = []
     for (const job of jobs) operations.push(...this.#operationsOf(job))
+    const seq = this.#seq
+    const last = jobs.at(-1)
     await this.#write(operations, { sync: true })
+    if (last !== undefined) await this.#testify(last, seq)
     if (jobs.some((job) => job.snapshot !== null)) this.#startSweep()
   }
 
@@ -152,7 +175,22 @@ export class RaftLogStore implements LogStore {
     this.#isClosing = true
     await this.#sweeping
     await this.#writes
+    await this.#witness?.file.close()
     await this.#store.close()
+  }
+
+  /** Only of what is durable. Term and vote have to be witnessed before anybody hears of them. */
+  async #testify(job: Omit<AppendJob, 'token'>, seq: number): Promise<void> {
+    if (this.#witness === null) return
+    const { file, owner } = this.#witness
+    const { term, vote } = job.hardState
+    const testimony = { serverId: owner, seq, term, vote, lastIndex: job.last.index }
+    if (this.#testified?.term === term && this.#testified.vote === vote) {
+      file.note(testimony)
+      return
+    }
+    await file.write(testimony)
+    this.#testified = testimony
   }
 
   #loadedLog(): Extract<LogVerdict, { readonly log: unknown }> | null {
@@ -233,6 +271,7 @@ export class RaftLogStore implements LogStore {
   }
 
   async #execute(operations: readonly StoreOperation[], options: { sync: boolean }): Promise<void> {
+    this.#failure ??= this.#witness?.file.failure ?? null
     if (this.#failure !== null) throw this.#failure
     try {
       await this.#store.batch(operations, options)

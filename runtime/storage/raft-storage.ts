@@ -1,11 +1,14 @@
 /**
- * What a Raft server keeps on disk, opened as one: the log in `raft/log`, snapshots in `raft/snapshots`.
+ * What a Raft server keeps on disk, opened as one: the log in `raft/log`, snapshots in `raft/snapshots`, and
+ * the witness of both in `raft.seq`.
  *
  * `RaftStorageOpener` is what the server is given, so that opening (and the lock on the directory) happens
  * at its start and not at composition. The in-memory form keeps its contents over several openings.
  */
 
 import { join } from 'node:path'
+import type { ServerId } from '../../core/raft/types.ts'
+import type { Clock } from '../../core/time.ts'
 import { openLevelStore } from './level-store.ts'
 import type { LogStore } from './log-store.ts'
 import { MemorySnapshots } from './memory-snapshots.ts'
@@ -13,26 +16,41 @@ import { MemoryStore } from './memory-store.ts'
 import { RaftLogStore } from './raft-log-store.ts'
 import { SnapshotFiles } from './snapshot-files.ts'
 import type { SnapshotStore } from './snapshot-store.ts'
+import { WitnessFile } from './witness-file.ts'
 
 /** The log is small and append-mostly; a larger buffer means fewer table files. */
 const LOG_WRITE_BUFFER_BYTES = 32 * 1_048_576
+
+/** Beside `raft/`, so that it outlives what happens to that directory. */
+const WITNESS_NAME = 'raft.seq'
 
 export interface RaftStorage {
   readonly log: LogStore
   readonly snapshots: SnapshotStore
 }
 
-export type RaftStorageOpener = () => Promise<RaftStorage>
+/** Who opens. */
+export interface StorageContext {
+  /** The server that the log is to belong to. */
+  readonly owner: ServerId
+  readonly clock: Clock
+}
+
+export type RaftStorageOpener = (context: StorageContext) => Promise<RaftStorage>
 
 /** @throws (when called) FairleadError STORAGE_FAILED: another agent uses the directory, or it is unusable */
 export function diskRaftStorage(dataDir: string): RaftStorageOpener {
-  return async () => {
+  return async ({ owner, clock }) => {
+    // Opening takes the lock: whoever fails here has touched nothing.
     const store = await openLevelStore({
       directory: join(dataDir, 'raft', 'log'),
       writeBufferBytes: LOG_WRITE_BUFFER_BYTES,
     })
     return {
-      log: new RaftLogStore(store),
+      log: new RaftLogStore(store, {
+        file: new WitnessFile(join(dataDir, WITNESS_NAME), clock),
+        owner,
+      }),
       snapshots: new SnapshotFiles(join(dataDir, 'raft', 'snapshots')),
     }
   }

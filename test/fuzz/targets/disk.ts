@@ -38,6 +38,7 @@ import {
   encodeManifest,
   encodeMeta,
 } from '../../../runtime/storage/snapshot-manifest.ts'
+import { decodeSlot, encodeSlot } from '../../../runtime/storage/witness-file.ts'
 import { type FuzzTarget, never } from '../target.ts'
 
 const ENTRY_KEY = entryKey(3, 7)
@@ -154,6 +155,22 @@ export const DISK_TARGETS: readonly FuzzTarget[] = [
     (rng) => encodeIndex('commitHint', logIndex(rng.range(0, 1e9))),
     (bytes) => decodeIndex('commitHint', bytes),
   ),
+  {
+    name: 'witness slot',
+    valid: (rng) =>
+      encodeSlot(
+        {
+          serverId: serverId('a'),
+          seq: rng.range(0, 1e9),
+          term: term(rng.range(0, 99)),
+          vote: rng.range(0, 2) === 0 ? null : serverId('b'),
+          lastIndex: logIndex(9),
+        },
+        rng.range(0, 1e6),
+      ),
+    decode: (bytes) => (decodeSlot(bytes) === null ? null : undefined),
+    isDeclared: never,
+  },
   {
     name: 'snapshot meta',
     valid: () => encodeMeta(META),

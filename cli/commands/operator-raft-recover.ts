@@ -8,6 +8,7 @@
 import { stat } from 'node:fs/promises'
 import { FairleadError } from '../../core/errors.ts'
 import { silentLogger } from '../../core/log.ts'
+import { systemClock } from '../../runtime/clock/system-clock.ts'
 import { loadNodeId } from '../../runtime/host/node-id.ts'
 import { diskRaftStorage } from '../../runtime/storage/raft-storage.ts'
 import { recoveryFiles } from '../../runtime/storage/recovery-files.ts'
@@ -41,6 +42,7 @@ export const operatorRaftRecoverCommand: CommandSpec = {
       {
         openStorage: diskRaftStorage(dataDir),
         files: recoveryFiles(dataDir),
+        clock: systemClock,
         log: silentLogger,
       },
     )

@@ -64,7 +64,10 @@ export interface RecoveringLog {
 export interface LogStore {
   /** Reads and proves everything, and sweeps what an interrupted compaction left. Call once, first. */
   load(): Promise<LogVerdict>
-  /** Writes identity, first entries and hard state of a new server in one batch. */
+  /**
+   * Identity and a job in one batch: the first entries of a new server, or what disaster recovery makes
+   * valid from here on (13.2). Known damage is forgotten by the same batch.
+   */
   initialize(identity: StoredIdentity, job: Omit<AppendJob, 'token'>): Promise<void>
   /**
    * A server without entries joins a cluster, or moves on to a later epoch of its own.
@@ -72,11 +75,6 @@ export interface LogStore {
    * @throws FairleadError STORAGE_FAILED
    */
   saveIdentity(identity: StoredIdentity): Promise<void>
-  /**
-   * Disaster recovery (13.2), for an offline tool and after `load`: identity and a log that begins with
-   * `job.snapshot`, whose image is durable, replace everything in one batch; known damage is forgotten.
-   */
-  rewrite(identity: StoredIdentity, job: Omit<AppendJob, 'token'>): Promise<void>
   /**
    * After a `consistent` or `recovering` load, when no good snapshot reaches down to the first entry:
    * forgets the log and keeps term and vote. An image of the leader (`AppendJob.snapshot`) or entries from

@@ -39,6 +39,7 @@ import type {
 import type { Testimony, WitnessFile } from './witness-file.ts'
 
 const DELETES_PER_BATCH = 1_000
+const DAMAGE_FORGOTTEN: StoreOperation = { kind: 'delete', key: recordKey('damage') }
 
 export interface LogWitness {
   readonly file: WitnessFile
@@ -88,7 +89,11 @@ export class RaftLogStore implements LogStore {
   }
 
   async initialize(identity: StoredIdentity, job: Omit<AppendJob, 'token'>): Promise<void> {
-    const operations = [putRecord('identity', encodeIdentity(identity)), ...this.#operationsOf(job)]
+    const operations = [
+      putRecord('identity', encodeIdentity(identity)),
+      ...this.#operationsOf(job),
+      DAMAGE_FORGOTTEN,
+    ]
     const seq = this.#seq
     await this.#write(operations, { sync: true })
     await this.#testify(job, seq)
@@ -99,20 +104,6 @@ export class RaftLogStore implements LogStore {
     // From here on a missing hard state means a lost one.
     if (this.#seq === 0) operations.push(...this.#operationsOf(NOTHING_YET))
     await this.#write(operations, { sync: true })
-  }
-
-  async rewrite(identity: StoredIdentity, job: Omit<AppendJob, 'token'>): Promise<void> {
-    assert(job.snapshot !== null, 'a rewritten log begins with a snapshot')
-    assert(this.#loadedLog() !== null, 'only a log that was loaded can be rewritten')
-    this.#repair = []
-    const operations = [
-      putRecord('identity', encodeIdentity(identity)),
-      ...this.#operationsOf(job),
-      { kind: 'delete', key: recordKey('damage') } as const,
-    ]
-    const seq = this.#seq
-    await this.#write(operations, { sync: true })
-    await this.#testify(job, seq)
   }
 
   startOver(reason: string): RecoveringLog {
@@ -133,7 +124,7 @@ export class RaftLogStore implements LogStore {
   }
 
   async recovered(): Promise<void> {
-    await this.#write([{ kind: 'delete', key: recordKey('damage') }], { sync: true })
+    await this.#write([DAMAGE_FORGOTTEN], { sync: true })
     this.#startSweep()
   }
 

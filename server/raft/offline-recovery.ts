@@ -10,6 +10,7 @@
 import { FairleadError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
 import { serverId } from '../../core/raft/types.ts'
+import type { Clock } from '../../core/time.ts'
 import type { RaftStorageOpener } from '../../runtime/storage/raft-storage.ts'
 import type { RecoveryFiles } from '../../runtime/storage/recovery-files.ts'
 import {
@@ -40,6 +41,7 @@ export interface OfflineRecovery {
 export interface OfflineRecoveryDeps {
   readonly openStorage: RaftStorageOpener
   readonly files: RecoveryFiles
+  readonly clock: Clock
   readonly log: Logger
 }
 
@@ -50,7 +52,8 @@ export async function recoverCluster(
 ): Promise<OfflineRecovery> {
   const { dataDir, confirmation } = options
   await assertNoPeersFile(deps.files)
-  const storage = await deps.openStorage()
+  const owner = serverId(options.serverId)
+  const storage = await deps.openStorage({ owner, clock: deps.clock })
   try {
     const surviving = await survivingLog(options.serverId, { storage, log: deps.log }, dataDir)
     const address = ownAddress(surviving, options)

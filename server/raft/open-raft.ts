@@ -61,7 +61,7 @@ export async function openRaft(
   deps: OpenDeps,
   signal: AbortSignal,
 ): Promise<OpenedRaft> {
-  const storage = await deps.openStorage()
+  const storage = await deps.openStorage({ owner: serverId(options.id), clock: deps.clock })
   try {
     const { files } = options
     const text = files === undefined ? null : await files.read()
@@ -202,7 +202,8 @@ async function startEmpty(
     epoch: surviving.log.identity.epoch + 1,
   }
   const keptIn = await files.setAside(identity.epoch)
-  const storage = await deps.openStorage()
+  const owner = surviving.log.identity.serverId
+  const storage = await deps.openStorage({ owner, clock: deps.clock })
   try {
     await storage.log.load()
     await storage.log.saveIdentity(identity)

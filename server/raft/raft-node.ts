@@ -255,6 +255,7 @@ export class RaftNode implements RaftNodeApi {
       this.#join(storage, recovered.cluster)
       this.#engine = this.#launch(storage, recovered)
     } catch (err) {
+      await storage.snapshots.close()
       await storage.log.close()
       throw err
     }
@@ -415,6 +416,7 @@ export class RaftNode implements RaftNodeApi {
     if (engine === null) return
     await engine.settled()
     await this.#identity?.settled()
+    await this.#storage?.snapshots.close()
     await this.#storage?.log.close()
   }
 

@@ -321,7 +321,7 @@ for (const backend of BACKENDS) {
       })
     })
 
-    it('is rewritten for another epoch from a snapshot on', async () => {
+    it('begins another epoch with a snapshot', async () => {
       await withStore(async (reopen) => {
         const store = await reopen()
         await store.load()
@@ -329,7 +329,7 @@ for (const backend of BACKENDS) {
         const again = await reopen()
         await loaded(again)
         const snapshot = snapshotAt(30, 1)
-        await again.rewrite(
+        await again.initialize(
           { ...IDENTITY, epoch: 1 },
           job([], { previous: snapshot, snapshot, term: 1_001, commit: 30 }),
         )

@@ -10,6 +10,7 @@ import { FairleadError } from '../../../../core/errors.ts'
 import { silentLogger } from '../../../../core/log.ts'
 import { serverId } from '../../../../core/raft/types.ts'
 import type { PeerStats } from '../../../../core/rpc/peer-calls.ts'
+import { systemClock } from '../../../../runtime/clock/system-clock.ts'
 import { diskRaftStorage } from '../../../../runtime/storage/raft-storage.ts'
 import { recoveryFiles } from '../../../../runtime/storage/recovery-files.ts'
 import { recoverCluster } from '../../../../server/raft/offline-recovery.ts'
@@ -201,6 +202,7 @@ describe('recovering a stopped server', () => {
   const depsOf = (cluster: TestCluster, id: string) => ({
     openStorage: diskRaftStorage(cluster.dataDir(id)),
     files: recoveryFiles(cluster.dataDir(id)),
+    clock: systemClock,
     log: silentLogger,
   })
 

@@ -51,6 +51,7 @@ export function enterJoint(
   autoLeave: boolean,
 ): ChangeResult {
   if (isJoint(from)) return refused('the configuration is joint already')
+  if (from.incoming.length === 0) return refused('a joint phase begins with voters')
   const draft = new Draft({ ...from, outgoing: from.incoming })
   for (const step of steps) draft.apply(step)
   return checked(draft.finish(autoLeave))

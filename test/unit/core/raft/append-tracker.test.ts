@@ -47,4 +47,26 @@ describe('the tracker of durable entries', () => {
     assert.equal(tracker.issue(at(6)).truncateFrom, null)
     assert.equal(tracker.lastIssued, 2)
   })
+
+  it('takes nothing written before an image for proof of the log after it', () => {
+    const tracker = new AppendTracker(at(2))
+    const before = tracker.issue(at(9))
+    tracker.replaceTo(at(5))
+    assert.equal(tracker.durable, 0)
+    const image = tracker.issue(at(7))
+    assert.equal(image.truncateFrom, null, 'the image replaces all there is')
+    tracker.complete(before.token)
+    assert.equal(tracker.durable, 0)
+    tracker.complete(image.token)
+    assert.equal(tracker.durable, 7)
+    tracker.truncateFrom(at(7))
+    assert.equal(tracker.issue(at(7)).truncateFrom, 7)
+  })
+
+  it('tells whether a write in flight holds an entry', () => {
+    const tracker = new AppendTracker(at(2))
+    tracker.issue(at(4))
+    assert.ok(tracker.holdsInFlight(at(4)))
+    assert.ok(!tracker.holdsInFlight(at(5)))
+  })
 })

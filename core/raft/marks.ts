@@ -133,6 +133,7 @@ export const RAFT_MARKS = [
   'amnesia.noticed',
   'boot.changed',
   'boot.earlier-ignored',
+  'boot.asked',
 ] as const
 
 export type RaftMark = (typeof RAFT_MARKS)[number]

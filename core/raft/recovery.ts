@@ -22,12 +22,14 @@
  * after everything that the former run said; if its log ends below what was acknowledged and it does not
  * say that it recovers, the peer has lost data without knowing. It is neither sent to nor counted for the
  * rest of this reign and has to rejoin under a new id. Answers of another run to earlier appends may be old
- * ones of a former run on their way for long, and are dropped: a later append will be answered.
+ * ones of a former run on their way for long, and are dropped: a later append will be answered. An answer to
+ * an image names no append and may be all that a restarted peer can say: then it is asked by an empty append.
  * Does not detect a loss across a change of leader; storage has its own witness for that (14.5).
  */
 
 import type { AppendAckMessage, AppendRejectMessage } from './messages.ts'
 import type { Progress } from './progress.ts'
+import { askForAnswer } from './sending.ts'
 import type { LeaderRole, RaftState } from './state.ts'
 import type { LogIndex } from './types.ts'
 
@@ -58,7 +60,10 @@ export function acceptAnswer(
 ): boolean {
   const { progress, message } = answer
   const isNewBoot = progress.boot !== message.boot
-  if (isNewBoot && !acceptBoot(state, progress, message)) return false
+  if (isNewBoot && !acceptBoot(state, progress, message)) {
+    if (message.seq === 0) askForAnswer(state, role, message.from)
+    return false
+  }
   progress.boot = message.boot
   progress.bootSeq = role.appendSeq
   if (progress.isAmnesiac) return false

@@ -59,6 +59,25 @@ export function sendAppend(
   return true
 }
 
+/** An empty append at the end of the log, whatever the progress: its answer tells who the peer is now. */
+export function askForAnswer(state: RaftState, role: LeaderRole, id: ServerId): void {
+  const last = state.log.last
+  state.mark('boot.asked')
+  role.appendSeq++
+  state.outbox.messages.push({
+    kind: 'append',
+    from: state.id,
+    to: id,
+    term: state.term,
+    prevIndex: last.index,
+    prevTerm: last.term,
+    prevChain: last.chain,
+    entries: [],
+    leaderCommit: state.commit,
+    seq: role.appendSeq,
+  })
+}
+
 /** New entries or a new commit index go to everyone who can take them. */
 export function broadcastAppend(state: RaftState, role: LeaderRole): void {
   for (const [id, progress] of role.progress) sendNews(state, role, { id, progress })

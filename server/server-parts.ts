@@ -15,6 +15,7 @@ import type { Clock } from '../core/time.ts'
 import { newUuid } from '../runtime/random/system-random.ts'
 import { RpcHost } from '../runtime/rpc/rpc-host.ts'
 import { diskRaftStorage, memoryRaftStorage } from '../runtime/storage/raft-storage.ts'
+import { recoveryFiles } from '../runtime/storage/recovery-files.ts'
 import { CommandWriter } from './api/command-writer.ts'
 import { LeaderActs } from './api/leader-acts.ts'
 import { LeaderCalls } from './api/leader-calls.ts'
@@ -78,7 +79,7 @@ export function createServerParts(config: AgentConfig, deps: ServerDeps): Server
     const host = advertiseAddress === '' ? bindAddress : advertiseAddress
     return hostAndPort(host, rpc.port === 0 ? ports.server : rpc.port)
   }
-  const raft = createRaft(config, { ...deps, stateMachine, rpcAddress })
+  const raft = createRaft(config, { ...deps, stateMachine, rpcAddress, directory, calls })
   const writer = new CommandWriter({ raft, clock })
   const ca = createCa(config, { ...deps, store, writer })
   const { sessions, tombstones } = createTimers({ ...deps, log, store, writer, stateMachine })
@@ -185,6 +186,8 @@ function createRaft(
   deps: ServerDeps & {
     readonly stateMachine: StateMachine
     readonly rpcAddress: () => string
+    readonly directory: ServerDirectory
+    readonly calls: Pick<PeerCalls, 'stats'>
   },
 ): RaftNode {
   // Read when Raft starts, after the port is known.
@@ -201,6 +204,12 @@ function createRaft(
         return deps.rpcAddress()
       },
       tickMs: TICK_MS * config.raft.multiplier,
+      snapshots: {
+        thresholdEntries: config.raft.snapshotThreshold,
+        intervalMs: config.raft.snapshotIntervalMs,
+        trailingEntries: config.raft.trailingLogs,
+      },
+      ...(config.dataDir === '' ? {} : { recoveryFiles: recoveryFiles(config.dataDir) }),
       ...(config.bootstrapExpect === 1
         ? { bootstrap: { clusterId: newUuid(), members: [self] } }
         : {}),
@@ -212,6 +221,11 @@ function createRaft(
       openStorage: config.dataDir === '' ? memoryRaftStorage() : diskRaftStorage(config.dataDir),
       transport: new MemoryNetwork().join(config.nodeId),
       stateMachine: deps.stateMachine,
+      addresses: {
+        of: (id) => deps.directory.addressOf(id),
+        onChange: (listener) => deps.membership.onChange(() => listener()),
+      },
+      stats: (address, signal) => deps.calls.stats(address, signal),
       onFatal: deps.onFatal,
     },
   )

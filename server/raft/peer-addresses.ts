@@ -10,10 +10,16 @@ import type { ServerId } from '../../core/raft/types.ts'
 import { type Clock, instant, type Timer } from '../../core/time.ts'
 import type { RaftTransport } from './transport.ts'
 
+export interface KnownAddresses {
+  of(id: string): string | undefined
+  /** @returns stops; idempotent */
+  onChange(listener: () => void): () => void
+}
+
 export interface PeerAddressesDeps {
   readonly clock: Clock
   readonly transport: Pick<RaftTransport, 'setPeers'>
-  readonly addressOf: ((id: string) => string | undefined) | undefined
+  readonly addresses: KnownAddresses | undefined
 }
 
 export class PeerAddresses {
@@ -21,6 +27,7 @@ export class PeerAddresses {
   readonly #farewellMs: number
   readonly #deps: PeerAddressesDeps
   #members: readonly MemberAddress[] = []
+  #stopListening: (() => void) | undefined
   #departing = new Map<ServerId, { readonly address: string; readonly timer: Timer }>()
 
   /** @param farewellMs how long a member that was taken out stays reachable */
@@ -39,31 +46,37 @@ export class PeerAddresses {
     for (const { id, address } of this.#members) if (!ids.has(id)) this.#depart(id, address)
     for (const id of ids) this.#forget(id)
     this.#members = members
-    this.tell()
+    this.#tell()
   }
 
-  /** Says it again, after news of `addressOf`. */
-  tell(): void {
-    const { transport, addressOf } = this.#deps
-    const departing = [...this.#departing].map(([id, { address }]) => ({ id, address }))
-    transport.setPeers(
-      [...this.#members, ...departing].map(({ id, address }) => ({
-        id,
-        address: addressOf?.(id) ?? address,
-      })),
-    )
+  /** Follows what is known of addresses until `close`. */
+  open(): void {
+    this.#stopListening = this.#deps.addresses?.onChange(() => this.#tell())
   }
 
   /** No timer is left after it. */
   close(): void {
+    this.#stopListening?.()
+    this.#stopListening = undefined
     for (const id of [...this.#departing.keys()]) this.#forget(id)
+  }
+
+  #tell(): void {
+    const { transport, addresses } = this.#deps
+    const departing = [...this.#departing].map(([id, { address }]) => ({ id, address }))
+    transport.setPeers(
+      [...this.#members, ...departing].map(({ id, address }) => ({
+        id,
+        address: addresses?.of(id) ?? address,
+      })),
+    )
   }
 
   #depart(id: ServerId, address: string): void {
     const { clock } = this.#deps
     const timer = clock.timer(instant(clock.now() + this.#farewellMs), () => {
       this.#departing.delete(id)
-      this.tell()
+      this.#tell()
     })
     this.#departing.set(id, { address, timer })
   }

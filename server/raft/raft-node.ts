@@ -37,7 +37,7 @@ import { firstState } from './first-state.ts'
 import { Leadership } from './leadership.ts'
 import { MemberChanges } from './member-changes.ts'
 import { type OpenedRaft, openRaft } from './open-raft.ts'
-import { PeerAddresses } from './peer-addresses.ts'
+import { type KnownAddresses, PeerAddresses } from './peer-addresses.ts'
 import { Proposals } from './proposals.ts'
 import { RaftEngine } from './raft-engine.ts'
 import { Reads } from './reads.ts'
@@ -81,8 +81,8 @@ export interface RaftNodeDeps {
   readonly openStorage: RaftStorageOpener
   readonly transport: RaftTransport
   readonly stateMachine: RaftStateMachine
-  /** Where gossip has seen a server lately; wins over the address in the configuration (10.8). */
-  readonly addressOf?: (id: string) => string | undefined
+  /** Where gossip has seen servers lately; wins over the addresses in the configuration (10.8). */
+  readonly addresses?: KnownAddresses
   /** Asks a server for its position; needed when peers.json lists several survivors. */
   readonly stats?: (address: string, signal: AbortSignal) => Promise<PeerStats>
   /** The server can serve no more and must exit; called at most once. */
@@ -122,7 +122,7 @@ export class RaftNode implements RaftNodeApi {
     this.#tickMs = options.tickMs ?? 50
     this.#peers = new PeerAddresses(
       { self: this.#id, farewellMs: 2 * ELECTION_TICKS * this.#tickMs },
-      { clock: deps.clock, transport: deps.transport, addressOf: deps.addressOf },
+      { clock: deps.clock, transport: deps.transport, addresses: deps.addresses },
     )
     this.#reads = new Reads(`${options.id}/${this.#boot}`, READ_ATTEMPT_TICKS)
   }
@@ -201,11 +201,6 @@ export class RaftNode implements RaftNodeApi {
   /** An image of what is applied now, kept in the snapshot store. @throws FairleadError STORAGE_FAILED */
   takeSnapshot(): Promise<SnapshotMeta> {
     return this.#engineOrThrow().takeSnapshot()
-  }
-
-  /** Gossip has news of addresses: `addressOf` is asked again. */
-  addressesChanged(): void {
-    if (this.#engine !== null && this.#failure === null) this.#peers.tell()
   }
 
   status(): RaftStatus {
@@ -296,6 +291,7 @@ export class RaftNode implements RaftNodeApi {
       onFatal: (thrown) => this.#fail(thrown),
     })
     this.#identity = identity
+    this.#peers.open()
     this.#leaveTransport = [
       transport.onMessage((message, from) => identity.receive(message, from)),
       transport.onUnreachable((peer) => this.#engine?.input({ kind: 'unreachable', peer })),

@@ -230,7 +230,7 @@ describe('removing a server', () => {
 })
 
 describe('addresses', () => {
-  it('come from gossip where it knows better, and change with the configuration', async () => {
+  it('change with the configuration', async () => {
     await using cluster = await TestCluster.ofThree()
     const seen: string[][] = []
     const { made } = await cluster.leader()

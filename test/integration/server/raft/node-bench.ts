@@ -59,14 +59,14 @@ export interface TestNode {
 export function makeNode(
   openStorage: RaftStorageOpener,
   options: Partial<RaftNodeOptions> &
-    Pick<RaftNodeDeps, 'stats' | 'addressOf'> & {
+    Pick<RaftNodeDeps, 'stats' | 'addresses'> & {
       readonly clock?: Clock
       readonly network?: MemoryNetwork
       readonly seed?: number
       readonly log?: Logger
     } = {},
 ): TestNode {
-  const { clock, network, seed, log, stats, addressOf, ...node } = options
+  const { clock, network, seed, log, stats, addresses, ...node } = options
   const id = node.id ?? 'a'
   const machine = new Recorder()
   const fatal: FairleadError[] = []
@@ -84,7 +84,7 @@ export function makeNode(
         transport: (network ?? new MemoryNetwork()).join(id),
         stateMachine: machine,
         ...(stats === undefined ? {} : { stats }),
-        ...(addressOf === undefined ? {} : { addressOf }),
+        ...(addresses === undefined ? {} : { addresses }),
         onFatal: (error) => fatal.push(error),
       },
     ),

@@ -27,7 +27,7 @@ export interface FoundingAcceptorOptions {
 
 export interface FoundingAcceptorDeps {
   readonly raft: Pick<RaftNodeApi, 'status' | 'bootstrap'>
-  readonly record: FoundingRecord
+  readonly record: Pick<FoundingRecord, 'load' | 'save' | 'remove' | 'path'>
 }
 
 export class FoundingAcceptor {

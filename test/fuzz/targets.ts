@@ -3,8 +3,14 @@
  */
 
 import type { FuzzTarget } from './target.ts'
+import { CLUSTER_TARGETS } from './targets/cluster.ts'
 import { DISK_TARGETS } from './targets/disk.ts'
 import { TEXT_TARGETS } from './targets/text.ts'
 import { WIRE_TARGETS } from './targets/wire.ts'
 
-export const TARGETS: readonly FuzzTarget[] = [...DISK_TARGETS, ...WIRE_TARGETS, ...TEXT_TARGETS]
+export const TARGETS: readonly FuzzTarget[] = [
+  ...DISK_TARGETS,
+  ...WIRE_TARGETS,
+  ...CLUSTER_TARGETS,
+  ...TEXT_TARGETS,
+]

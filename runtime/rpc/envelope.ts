@@ -4,13 +4,14 @@
  * Values are what core/catalog/json-codec.ts can say: JSON, bytes and big integers. Guarantees: bytes
  * that are no envelope of a known version give BAD_REQUEST or NOT_SUPPORTED and no value. Does not know
  * what the values mean.
- * Bounds: REQUEST_BYTES_MAX, REPLY_BYTES_MAX (held by grpc-js before anything is decoded).
+ * Bounds: REQUEST_BYTES_MAX, REPLY_BYTES_MAX (held before anything is decoded).
  */
 
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
+import { create, type DescMethod, fromBinary, toBinary } from '@bufbuild/protobuf'
+import { assert } from '../../core/assert.ts'
 import { decodeJson, encodeJson } from '../../core/catalog/json-codec.ts'
 import { FairleadError } from '../../core/errors.ts'
-import { EnvelopeSchema, Servers } from '../../proto/gen/fairlead_pb.ts'
+import { EnvelopeSchema, Peers, Servers } from '../../proto/gen/fairlead_pb.ts'
 
 export const ENVELOPE_VERSION = 1
 /** A Raft entry of 1 MiB with its bytes in base64 fits. */
@@ -18,8 +19,10 @@ export const REQUEST_BYTES_MAX = 2 * 1024 * 1024
 /** The largest read or snapshot frame that crosses the wire. */
 export const REPLY_BYTES_MAX = 64 * 1024 * 1024
 
-export type UnaryMethod = 'read' | 'write' | 'signLeaf' | 'renewSession' | 'status'
+export type UnaryMethod = 'read' | 'write' | 'signLeaf' | 'renewSession' | 'status' | 'operate'
 export type StreamMethod = 'subscribe'
+/** Of one server to another. */
+export type PeerMethod = 'stats' | 'bootstrap' | 'forward'
 
 export interface MethodDefinition {
   readonly path: string
@@ -32,12 +35,19 @@ export interface MethodDefinition {
 }
 
 export const SERVERS_SERVICE: Readonly<Record<UnaryMethod | StreamMethod, MethodDefinition>> = {
-  read: define('read'),
-  write: define('write'),
-  signLeaf: define('signLeaf'),
-  renewSession: define('renewSession'),
-  status: define('status'),
-  subscribe: define('subscribe'),
+  read: define(Servers, 'read'),
+  write: define(Servers, 'write'),
+  signLeaf: define(Servers, 'signLeaf'),
+  renewSession: define(Servers, 'renewSession'),
+  status: define(Servers, 'status'),
+  operate: define(Servers, 'operate'),
+  subscribe: define(Servers, 'subscribe'),
+}
+
+export const PEERS_SERVICE: Readonly<Record<PeerMethod, MethodDefinition>> = {
+  stats: define(Peers, 'stats'),
+  bootstrap: define(Peers, 'bootstrap'),
+  forward: define(Peers, 'forward'),
 }
 
 /**
@@ -77,17 +87,28 @@ export function open(bytes: Uint8Array): unknown {
   return decodeJson(envelope.json)
 }
 
-function define(name: UnaryMethod | StreamMethod): MethodDefinition {
-  const method = Servers.method[name]
+function define<S extends typeof Servers | typeof Peers>(
+  service: S,
+  name: keyof S['method'] & string,
+): MethodDefinition {
+  const method = (service.method as Readonly<Record<string, DescMethod>>)[name]
+  assert(method !== undefined, 'the service has the method')
   return {
-    path: `/${Servers.typeName}/${method.name}`,
+    path: `/${service.typeName}/${method.name}`,
     requestStream: false,
     responseStream: method.methodKind === 'server_streaming',
     requestSerialize: sealBoxed,
-    requestDeserialize: openBoxed,
+    requestDeserialize: openRequest,
     responseSerialize: sealBoxed,
     responseDeserialize: openBoxed,
   }
+}
+
+/** gRPC's own limit is above ours, for it has to let Raft's frames through as well. */
+function openRequest(bytes: Buffer): Boxed {
+  if (bytes.length <= REQUEST_BYTES_MAX) return openBoxed(bytes)
+  const message = `The message is too large: ${bytes.length} bytes, at most ${REQUEST_BYTES_MAX}`
+  return { kind: 'undecodable', error: new FairleadError('TOO_LARGE', message) }
 }
 
 function sealBoxed(message: Boxed): Buffer {

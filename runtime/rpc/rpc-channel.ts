@@ -2,18 +2,22 @@
  * One connection to one server: calls out, values or failures back.
  *
  * Guarantees: an aborted signal cancels the call on both sides and rejects with its reason; a call ends
- * by its deadline; a stream is read no faster than its consumer asks. Does not retry and does not choose
- * (rpc-server-api.ts does). `whenReady` tells "never connected" from "lost on the way", which decides
- * whether a write may be repeated.
- * Bounds: message sizes of envelope.ts; keepalive finds a dead server within 40 s.
+ * by its deadline; a stream is read no faster than its consumer asks, an upload read no faster than it
+ * leaves. Does not retry and does not choose (rpc-server-api.ts does). `whenReady` tells "never connected"
+ * from "lost on the way", which decides whether a write may be repeated.
+ * Bounds: message sizes of envelope.ts; a server that is gone without a word is found within `keepalive`.
  */
 
+import { once } from 'node:events'
 import type { Client, ClientReadableStream, ServiceError } from '@grpc/grpc-js'
 import { FairleadError } from '../../core/errors.ts'
 import type { Clock } from '../../core/time.ts'
+import { waitUntilReady } from './channel-state.ts'
 import {
   type Boxed,
   box,
+  PEERS_SERVICE,
+  type PeerMethod,
   REPLY_BYTES_MAX,
   REQUEST_BYTES_MAX,
   SERVERS_SERVICE,
@@ -21,15 +25,23 @@ import {
   type UnaryMethod,
 } from './envelope.ts'
 import { type GrpcLibrary, loadGrpc } from './grpc-library.ts'
+import { chunkParts, IMAGES_SERVICE, type ImagePart } from './image-part.ts'
 import { type RpcFailure, readFailure } from './rpc-errors.ts'
 
-const KEEPALIVE_MS = 30_000
-const KEEPALIVE_TIMEOUT_MS = 10_000
+export interface Keepalive {
+  readonly everyMs: number
+  readonly timeoutMs: number
+}
+
+const KEEPALIVE: Keepalive = { everyMs: 30_000, timeoutMs: 10_000 }
+
+const UNARY = { ...SERVERS_SERVICE, ...PEERS_SERVICE }
 
 const NO_REPLY: RpcFailure = {
   kind: 'lost',
   error: new FairleadError('NO_SERVERS', 'rpc error making call: EOF'),
 }
+const GIVEN_UP = new FairleadError('NO_SERVERS', 'rpc error making call: the server was given up')
 
 /** Thrown by calls that failed on the other side or on the way. */
 export class RpcCallError extends Error {
@@ -42,73 +54,184 @@ export class RpcCallError extends Error {
   }
 }
 
+export interface CallOptions {
+  readonly timeoutMs: number
+  readonly signal?: AbortSignal | undefined
+}
+
 export class RpcChannel {
   readonly address: string
   readonly #grpc: GrpcLibrary
   readonly #client: Client
   readonly #clock: Clock
+  readonly #retiring = new AbortController()
+  #calls = 0
+  #onClosed: (() => void) | undefined
 
-  private constructor(address: string, grpc: GrpcLibrary, clock: Clock) {
+  private constructor(
+    address: string,
+    deps: { readonly grpc: GrpcLibrary; readonly clock: Clock; readonly keepalive: Keepalive },
+  ) {
+    const { grpc, clock, keepalive } = deps
     this.address = address
     this.#grpc = grpc
     this.#clock = clock
     this.#client = new grpc.Client(address, grpc.credentials.createInsecure(), {
       'grpc.max_receive_message_length': REPLY_BYTES_MAX,
       'grpc.max_send_message_length': REQUEST_BYTES_MAX,
-      'grpc.keepalive_time_ms': KEEPALIVE_MS,
-      'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
+      'grpc.keepalive_time_ms': keepalive.everyMs,
+      'grpc.keepalive_timeout_ms': keepalive.timeoutMs,
       'grpc.keepalive_permit_without_calls': 1,
       // One layer retries, and it is not this one.
       'grpc.enable_retries': 0,
       'grpc.enable_channelz': 0,
+      'grpc.enable_http_proxy': 0,
+      'grpc.service_config_disable_resolution': 1,
     })
   }
 
   /** Does not connect yet. @param address `host:port` */
-  static async open(address: string, clock: Clock): Promise<RpcChannel> {
-    return new RpcChannel(address, await loadGrpc(), clock)
+  static async open(
+    address: string,
+    clock: Clock,
+    keepalive: Keepalive = KEEPALIVE,
+  ): Promise<RpcChannel> {
+    return new RpcChannel(address, { grpc: await loadGrpc(), clock, keepalive })
   }
 
   /** Resolves when connected. @throws FairleadError NO_SERVERS when refused, or when that takes longer */
-  async whenReady(timeoutMs: number): Promise<void> {
-    const { READY, TRANSIENT_FAILURE, SHUTDOWN } = this.#grpc.connectivityState
-    const channel = this.#client.getChannel()
+  whenReady(timeoutMs: number, signal?: AbortSignal): Promise<void> {
     const deadline = this.#deadline(timeoutMs)
-    for (;;) {
-      const state = channel.getConnectivityState(true)
-      if (state === READY) return
-      if (state === TRANSIENT_FAILURE || state === SHUTDOWN) throw this.#unreachable()
-      await new Promise<void>((resolve, reject) => {
-        channel.watchConnectivityState(state, deadline, (error) =>
-          error === undefined ? resolve() : reject(this.#unreachable(error)),
-        )
-      })
-    }
+    return waitUntilReady(this.#grpc, this.#client, { address: this.address, deadline, signal })
   }
 
   /** @throws RpcCallError, or the abort reason */
-  call(
-    method: UnaryMethod,
-    request: unknown,
-    options: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
-  ): Promise<unknown> {
-    const { path, requestSerialize, responseDeserialize } = SERVERS_SERVICE[method]
-    const { signal } = options
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason)
-      const onAbort = (): void => {
-        call.cancel()
-        reject(signal?.reason)
-      }
-      const call = this.#client.makeUnaryRequest(
+  call(method: UnaryMethod | PeerMethod, request: unknown, options: CallOptions): Promise<unknown> {
+    const { path, requestSerialize, responseDeserialize } = UNARY[method]
+    return this.#reply(options, (metadata, grpcOptions, answer) =>
+      this.#client.makeUnaryRequest(
         path,
         requestSerialize,
         responseDeserialize,
         box(request),
+        metadata,
+        grpcOptions,
+        answer,
+      ),
+    )
+  }
+
+  /** @throws (while iterating) RpcCallError, or the abort reason */
+  async *stream(
+    method: StreamMethod,
+    request: unknown,
+    signal: AbortSignal,
+  ): AsyncGenerator<unknown> {
+    const { path, requestSerialize, responseDeserialize } = SERVERS_SERVICE[method]
+    const open = (): ClientReadableStream<Boxed> =>
+      this.#client.makeServerStreamRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        box(request),
+      )
+    for await (const message of this.#messages(
+      open,
+      AbortSignal.any([signal, this.#retiring.signal]),
+    )) {
+      if (message.kind === 'undecodable') {
+        throw new RpcCallError({ kind: 'lost', error: message.error })
+      }
+      yield message.value
+    }
+  }
+
+  /** A head, then chunks. @throws (while iterating) RpcCallError, or the abort reason */
+  async *download(request: unknown, signal: AbortSignal): AsyncGenerator<ImagePart> {
+    const { path, requestSerialize, responseDeserialize } = IMAGES_SERVICE.saveImage
+    const open = (): ClientReadableStream<ImagePart> =>
+      this.#client.makeServerStreamRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        box(request),
+      )
+    this.#calls += 1
+    try {
+      for await (const part of this.#messages(open, signal)) {
+        if (part.kind === 'undecodable') throw new RpcCallError({ kind: 'lost', error: part.error })
+        yield part
+      }
+    } finally {
+      this.#ended()
+    }
+  }
+
+  /** @throws RpcCallError, what reading the chunks throws, or the abort reason */
+  async upload(chunks: AsyncIterable<Uint8Array>, options: CallOptions): Promise<unknown> {
+    const { path, requestSerialize, responseDeserialize } = IMAGES_SERVICE.restoreImage
+    const over = new AbortController()
+    let unreadable: { readonly thrown: unknown } | undefined
+    const reply = this.#reply(options, (metadata, grpcOptions, answer) => {
+      const call = this.#client.makeClientStreamRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        metadata,
+        grpcOptions,
+        answer,
+      )
+      call.on('error', () => {})
+      sendAll(call, chunks, over.signal).catch((thrown: unknown) => {
+        unreadable = { thrown }
+        call.cancel()
+      })
+      return call
+    })
+    try {
+      return await reply
+    } catch (thrown) {
+      // Why the caller's chunks could not be read says more than that the call was cancelled.
+      throw unreadable === undefined ? thrown : unreadable.thrown
+    } finally {
+      over.abort()
+    }
+  }
+
+  /** Lets calls that run end, ends subscriptions as lost, then closes. Idempotent. */
+  retire(onClosed: () => void): void {
+    this.#onClosed = onClosed
+    this.#retiring.abort(new RpcCallError({ kind: 'lost', error: GIVEN_UP }))
+    if (this.#calls === 0) this.close()
+  }
+
+  /** Idempotent. Calls that run fail as lost. */
+  close(): void {
+    this.#client.close()
+    this.#onClosed?.()
+  }
+
+  #reply(
+    { timeoutMs, signal }: CallOptions,
+    start: (
+      metadata: InstanceType<GrpcLibrary['Metadata']>,
+      options: { readonly deadline: number },
+      answer: (error: ServiceError | null, reply?: Boxed) => void,
+    ) => { cancel(): void },
+  ): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason)
+      this.#calls += 1
+      const onAbort = (): void => {
+        call.cancel()
+        reject(signal?.reason)
+      }
+      const call = start(
         new this.#grpc.Metadata(),
-        { deadline: this.#deadline(options.timeoutMs) },
+        { deadline: this.#deadline(timeoutMs) },
         (error, reply) => {
           signal?.removeEventListener('abort', onAbort)
+          this.#ended()
           if (error !== null) return reject(new RpcCallError(readFailure(error)))
           if (reply === undefined) return reject(new RpcCallError(NO_REPLY))
           return reply.kind === 'value'
@@ -120,30 +243,13 @@ export class RpcChannel {
     })
   }
 
-  /** @throws (while iterating) RpcCallError, or the abort reason */
-  async *stream(
-    method: StreamMethod,
-    request: unknown,
-    signal: AbortSignal,
-  ): AsyncGenerator<unknown> {
+  async *#messages<T>(open: () => ClientReadableStream<T>, signal: AbortSignal): AsyncGenerator<T> {
     signal.throwIfAborted()
-    const { path, requestSerialize, responseDeserialize } = SERVERS_SERVICE[method]
-    const call: ClientReadableStream<Boxed> = this.#client.makeServerStreamRequest(
-      path,
-      requestSerialize,
-      responseDeserialize,
-      box(request),
-      new this.#grpc.Metadata(),
-    )
+    const call = open()
     const onAbort = (): void => call.cancel()
     signal.addEventListener('abort', onAbort, { once: true })
     try {
-      for await (const message of call as AsyncIterable<Boxed>) {
-        if (message.kind === 'undecodable') {
-          throw new RpcCallError({ kind: 'lost', error: message.error })
-        }
-        yield message.value
-      }
+      for await (const message of call as AsyncIterable<T>) yield message
     } catch (thrown) {
       signal.throwIfAborted()
       throw isServiceError(thrown) ? new RpcCallError(readFailure(thrown)) : thrown
@@ -155,19 +261,34 @@ export class RpcChannel {
     }
   }
 
-  /** Idempotent. Calls that run fail as lost. */
-  close(): void {
-    this.#client.close()
-  }
-
-  #unreachable(cause?: unknown): FairleadError {
-    const message = `rpc error making call: cannot connect to "${this.address}"`
-    return new FairleadError('NO_SERVERS', message, { cause })
+  #ended(): void {
+    this.#calls -= 1
+    if (this.#calls === 0 && this.#retiring.signal.aborted) this.close()
   }
 
   #deadline(timeoutMs: number): number {
     return this.#clock.wall() + timeoutMs
   }
+}
+
+/** Ends early, without a word, when the call is over. @throws what reading the chunks throws */
+async function sendAll(
+  call: {
+    write(part: ImagePart): boolean
+    end(): void
+    on(event: 'drain', listener: () => void): unknown
+  },
+  chunks: AsyncIterable<Uint8Array>,
+  over: AbortSignal,
+): Promise<void> {
+  for await (const part of chunkParts(chunks)) {
+    if (over.aborted) return
+    if (call.write(part)) continue
+    const drained = once(call as never, 'drain', { signal: over }).catch(() => {})
+    await drained
+    if (over.aborted) return
+  }
+  call.end()
 }
 
 function isServiceError(thrown: unknown): thrown is ServiceError {

@@ -1,47 +1,46 @@
 /**
- * The listening side of RPC: gRPC calls in, handlers of our own words out.
+ * The listening side of RPC: one port for the calls of agents, of other servers, and for Raft.
  *
- * Guarantees: a handler's signal aborts when the caller cancels, its deadline passes or the host stops;
- * whatever a handler throws becomes a status with its code; a slow reader of a stream holds its handler
- * back (`write() === false` is honoured), so memory does not grow. After `stop` nothing of ours listens.
- * Bounds: CALLS_MAX at once (RATE_LIMITED beyond), message sizes of envelope.ts, keepalive below.
+ * What becomes of a call is rpc-calls.ts. While it drains it listens on, so that callers are told, and Raft's
+ * streams go on; after `stop` nothing of ours listens.
+ * Bounds: CALLS_MAX at once, message sizes of envelope.ts and raft-frame.ts, keepalive below.
  */
 
-import { once } from 'node:events'
-import type {
-  Server,
-  ServerDuplexStream,
-  ServerUnaryCall,
-  ServerWritableStream,
-  sendUnaryData,
-  UntypedServiceImplementation,
-} from '@grpc/grpc-js'
+import type { Server, ServerDuplexStream, UntypedServiceImplementation } from '@grpc/grpc-js'
 import { FairleadError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
 import { serverStream } from './byte-stream.ts'
 import {
-  type Boxed,
   box,
+  PEERS_SERVICE,
+  type PeerMethod,
   REPLY_BYTES_MAX,
   REQUEST_BYTES_MAX,
   SERVERS_SERVICE,
   type UnaryMethod,
-  unbox,
 } from './envelope.ts'
 import { type GrpcLibrary, loadGrpc } from './grpc-library.ts'
+import { IMAGES_SERVICE, type ImagePart } from './image-part.ts'
 import { FRAME_BYTES_MAX } from './raft-frame.ts'
 import { RAFT_SERVICE, type RaftLane, type RaftStreams } from './raft-service.ts'
-import { toStatus } from './rpc-errors.ts'
+import { CALLS_MAX, RpcCalls } from './rpc-calls.ts'
 
-export const CALLS_MAX = 65_536
 const KEEPALIVE_MS = 30_000
 const KEEPALIVE_TIMEOUT_MS = 10_000
 
-export type RpcHandlers = {
-  readonly [M in UnaryMethod]: (request: unknown, signal: AbortSignal) => Promise<unknown>
-} & {
+type UnaryHandler = (request: unknown, signal: AbortSignal) => Promise<unknown>
+
+export type RpcHandlers = { readonly [M in UnaryMethod]: UnaryHandler } & {
   readonly subscribe: (request: unknown, signal: AbortSignal) => AsyncIterable<unknown>
+  /** A head, then chunks. */
+  readonly saveImage: (request: unknown, signal: AbortSignal) => AsyncIterable<ImagePart>
+  readonly restoreImage: (
+    chunks: AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
+  ) => Promise<unknown>
 }
+
+export type PeerHandlers = { readonly [M in PeerMethod]: UnaryHandler }
 
 export interface RpcHostOptions {
   readonly address: string
@@ -51,6 +50,8 @@ export interface RpcHostOptions {
 
 export interface RpcHostDeps {
   readonly handlers: RpcHandlers
+  /** For other servers; without it they are told that the call is unknown. */
+  readonly peers?: PeerHandlers
   /** Takes the streams that other servers dial; without it there is no Raft service. */
   readonly raft?: RaftStreams
   readonly log: Logger
@@ -59,11 +60,9 @@ export interface RpcHostDeps {
 export class RpcHost {
   readonly #options: RpcHostOptions
   readonly #deps: RpcHostDeps
-  readonly #stopping = new AbortController()
-  #grpc: GrpcLibrary | undefined
+  #calls: RpcCalls | undefined
   #server: Server | undefined
   #port = 0
-  #calls = 0
 
   constructor(options: RpcHostOptions, deps: RpcHostDeps) {
     this.#options = options
@@ -77,8 +76,10 @@ export class RpcHost {
 
   /** @throws FairleadError INVALID_CONFIG when the address cannot be bound */
   async start(): Promise<void> {
-    this.#grpc = await loadGrpc()
-    const server = new this.#grpc.Server({
+    const { handlers, peers, raft, log } = this.#deps
+    const grpc = await loadGrpc()
+    const calls = new RpcCalls(grpc, log)
+    const server = new grpc.Server({
       'grpc.max_receive_message_length': Math.max(REQUEST_BYTES_MAX, FRAME_BYTES_MAX),
       'grpc.max_send_message_length': REPLY_BYTES_MAX,
       'grpc.keepalive_time_ms': KEEPALIVE_MS,
@@ -87,26 +88,22 @@ export class RpcHost {
       // Channelz stays on: without it grpc-js 1.14 keeps no list of connections and `forceShutdown`
       // leaves them open.
     })
-    server.addService(SERVERS_SERVICE, this.#implementation())
-    const { raft } = this.#deps
-    if (raft !== undefined) server.addService(RAFT_SERVICE, this.#raftImplementation(raft))
-    this.#port = await this.#bind(server, this.#grpc)
+    server.addService({ ...SERVERS_SERVICE, ...IMAGES_SERVICE }, serversOf(handlers, calls))
+    if (peers !== undefined) server.addService(PEERS_SERVICE, peersOf(peers, calls))
+    if (raft !== undefined) server.addService(RAFT_SERVICE, raftOf(raft, calls))
+    this.#port = await this.#bind(server, grpc)
     this.#server = server
+    this.#calls = calls
   }
 
-  /** Takes no new calls and waits for those that run, until the signal aborts. */
+  /** Takes no new calls and waits for those that run, until the signal aborts. Raft is not touched. */
   async drain(signal: AbortSignal): Promise<void> {
-    const server = this.#server
-    if (server === undefined || signal.aborted) return
-    await new Promise<void>((resolve) => {
-      signal.addEventListener('abort', () => resolve(), { once: true })
-      server.tryShutdown(() => resolve())
-    })
+    await this.#calls?.drain(signal)
   }
 
   /** Cuts. Idempotent. */
   async stop(): Promise<void> {
-    this.#stopping.abort(new FairleadError('SHUTTING_DOWN', 'The server is shutting down'))
+    this.#calls?.cut()
     const server = this.#server
     this.#server = undefined
     if (server === undefined) return
@@ -132,100 +129,36 @@ export class RpcHost {
       )
     })
   }
+}
 
-  #implementation(): UntypedServiceImplementation {
-    const unary = (method: UnaryMethod) => {
-      return (call: ServerUnaryCall<Boxed, Boxed>, callback: sendUnaryData<Boxed>): void =>
-        void this.#answer(method, call, callback)
-    }
-    return {
-      read: unary('read'),
-      write: unary('write'),
-      signLeaf: unary('signLeaf'),
-      renewSession: unary('renewSession'),
-      status: unary('status'),
-      subscribe: (call: ServerWritableStream<Boxed, Boxed>): void => void this.#feed(call),
-    }
+function serversOf(handlers: RpcHandlers, calls: RpcCalls): UntypedServiceImplementation {
+  return {
+    read: calls.unary(handlers.read),
+    write: calls.unary(handlers.write),
+    signLeaf: calls.unary(handlers.signLeaf),
+    renewSession: calls.unary(handlers.renewSession),
+    status: calls.unary(handlers.status),
+    operate: calls.unary(handlers.operate),
+    subscribe: calls.download(handlers.subscribe, box),
+    saveImage: calls.download(handlers.saveImage, (part) => part),
+    restoreImage: calls.upload(handlers.restoreImage),
   }
+}
 
-  #raftImplementation(accept: RaftStreams): UntypedServiceImplementation {
-    const lane = (name: RaftLane) => (call: ServerDuplexStream<Buffer, Buffer>) =>
-      accept(
-        name,
-        serverStream(call, (error) => this.#status(error)),
-      )
-    return { append: lane('append'), signal: lane('signal'), image: lane('image') }
+function peersOf(handlers: PeerHandlers, calls: RpcCalls): UntypedServiceImplementation {
+  return {
+    stats: calls.unary(handlers.stats),
+    bootstrap: calls.unary(handlers.bootstrap),
+    forward: calls.unary(handlers.forward),
   }
+}
 
-  async #answer(
-    method: UnaryMethod,
-    call: ServerUnaryCall<Boxed, Boxed>,
-    callback: sendUnaryData<Boxed>,
-  ): Promise<void> {
-    const scope = this.#openCall(call)
-    try {
-      const request = this.#requestOf(call.request)
-      callback(null, box(await this.#deps.handlers[method](request, scope.signal)))
-    } catch (thrown) {
-      if (!call.cancelled) callback(this.#status(thrown))
-    } finally {
-      scope.close()
-    }
-  }
-
-  async #feed(call: ServerWritableStream<Boxed, Boxed>): Promise<void> {
-    const scope = this.#openCall(call)
-    try {
-      const request = this.#requestOf(call.request)
-      for await (const message of this.#deps.handlers.subscribe(request, scope.signal)) {
-        if (scope.signal.aborted) break
-        if (!call.write(box(message))) await once(call, 'drain', { signal: scope.signal })
-      }
-      scope.signal.throwIfAborted()
-      call.end()
-    } catch (thrown) {
-      if (!call.cancelled) call.emit('error', this.#status(thrown))
-    } finally {
-      scope.close()
-    }
-  }
-
-  #openCall(call: { on(event: 'cancelled', listener: () => void): unknown }): {
-    readonly signal: AbortSignal
-    close(): void
-  } {
-    const cancelled = new AbortController()
-    this.#calls += 1
-    const onStop = (): void => cancelled.abort(this.#stopping.signal.reason)
-    this.#stopping.signal.addEventListener('abort', onStop, { once: true })
-    call.on('cancelled', () =>
-      cancelled.abort(new FairleadError('NO_SERVERS', 'The caller went away')),
+/** Raft's streams are no calls: they are neither counted nor waited for. */
+function raftOf(accept: RaftStreams, calls: RpcCalls): UntypedServiceImplementation {
+  const lane = (name: RaftLane) => (call: ServerDuplexStream<Buffer, Buffer>) =>
+    accept(
+      name,
+      serverStream(call, (error) => calls.status(error)),
     )
-    return {
-      signal: cancelled.signal,
-      close: () => {
-        this.#calls -= 1
-        this.#stopping.signal.removeEventListener('abort', onStop)
-      },
-    }
-  }
-
-  #requestOf(request: Boxed): unknown {
-    if (this.#calls > CALLS_MAX) {
-      throw new FairleadError(
-        'RATE_LIMITED',
-        'rate limit exceeded, try again later or against a different server',
-      )
-    }
-    return unbox(request)
-  }
-
-  #status(thrown: unknown) {
-    if (!(thrown instanceof FairleadError)) {
-      this.#deps.log.error('rpc handler failed', { err: thrown })
-    }
-    const grpc = this.#grpc
-    if (grpc === undefined) throw thrown
-    return toStatus(thrown, () => new grpc.Metadata())
-  }
+  return { append: lane('append'), signal: lane('signal'), image: lane('image') }
 }

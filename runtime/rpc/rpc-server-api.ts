@@ -1,10 +1,12 @@
 /**
  * The servers' API as an agent in client mode sees it: over gRPC, to one of a list of servers.
  *
- * Guarantees: a read or a refused write is tried on other servers within `holdMs`; a write that was sent
- * and whose answer was lost is never repeated but reported as OUTCOME_UNKNOWN. Sticks to one server while
- * it answers. A subscription that fails ends with its error; the view that holds it subscribes again.
- * Bounds: one channel at a time; attempts are spaced with full jitter.
+ * Guarantees: what failed without effect is tried on other servers within `holdMs`. Every write has a name
+ * (raft.md 16.2), so that one whose answer was lost is sent again and still executed once; when no answer
+ * came in time it is reported as OUTCOME_UNKNOWN, also when the last attempt was refused. Sticks to one
+ * server while that answers, has a leader and is known. A subscription that fails ends with its error; the
+ * view that holds it subscribes again.
+ * Bounds: one channel at a time, and those that end their last calls; attempts are spaced with full jitter.
  */
 
 import { encodeCommand } from '../../core/catalog/codec.ts'
@@ -14,7 +16,9 @@ import type { SessionRecord } from '../../core/catalog/types.ts'
 import { type ErrorCode, FairleadError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Rng } from '../../core/rng.ts'
+import type { OperatorCalls, OperatorName, StateImage } from '../../core/rpc/operator.ts'
 import type { ReadName, Reads } from '../../core/rpc/reads.ts'
+import { RequestNames } from '../../core/rpc/request-names.ts'
 import type {
   ReadOptions,
   ReadResult,
@@ -26,16 +30,20 @@ import type {
   WriteResult,
 } from '../../core/rpc/server-api.ts'
 import type { Clock } from '../../core/time.ts'
-import { HashRing } from '../hash-ring/hash-ring.ts'
+import { newUuid } from '../random/system-random.ts'
 import type { UnaryMethod } from './envelope.ts'
+import { chunkOf, type ImagePart } from './image-part.ts'
 import { RpcCallError, RpcChannel } from './rpc-channel.ts'
 import type {
+  OperateMessage,
   ReadMessage,
   RenewSessionMessage,
+  SaveImageMessage,
   SignLeafMessage,
   SubscribeMessage,
   WriteMessage,
 } from './server-api-messages.ts'
+import { ServerChoice } from './server-choice.ts'
 
 /** Time for the answer of a call that does not block, above the servers' own hold. */
 const ANSWER_MARGIN_MS = 15_000
@@ -49,6 +57,16 @@ const WAIT_MAX_MS = 600_000
 
 /** Refusals after which nothing has changed and another server, or a moment, may help. */
 const TRY_AGAIN: ReadonlySet<ErrorCode> = new Set(['NO_LEADER', 'BUSY', 'SHUTTING_DOWN'])
+/** Refusals after which another server is more likely to help than this one. */
+const TRY_ELSEWHERE: ReadonlySet<ErrorCode> = new Set(['NO_LEADER', 'SHUTTING_DOWN'])
+/** Restoring goes through the log in pieces; this much time for it, whatever the size. */
+const RESTORE_TIMEOUT_MS = 3_600_000
+
+const HARMLESS: ReadonlySet<OperatorName> = new Set([
+  'raft.configuration',
+  'autopilot.config',
+  'autopilot.state',
+])
 
 export interface RpcServerApiOptions {
   /** `host:port` of the servers known now; asked again at every choice. */
@@ -64,24 +82,44 @@ export interface RpcServerApiDeps {
   readonly log: Logger
 }
 
-interface CallOptions {
+interface Safety {
   /** Repeating it cannot do harm, even if it was executed. */
   readonly isIdempotent: boolean
+  /** It changes something: an answer that was lost must not be told as "not done". */
+  readonly isWrite?: boolean
+}
+
+interface CallOptions extends Safety {
   readonly timeoutMs: number
   readonly signal: AbortSignal | undefined
+}
+
+interface Connection {
+  readonly address: string
+  readonly opening: Promise<RpcChannel>
+}
+
+interface Failed {
+  readonly kind: 'failed' | 'again'
+  readonly error: FairleadError
+  readonly mayBeDone: boolean
 }
 
 export class RpcServerApi implements ServerApi {
   readonly #options: RpcServerApiOptions
   readonly #deps: RpcServerApiDeps
   readonly #closing = new AbortController()
-  #channel: Promise<RpcChannel> | undefined
-  /** The server that failed last; chosen again only when there is no other. */
-  #avoid = ''
+  readonly #choice: ServerChoice
+  readonly #names: RequestNames
+  #current: Connection | undefined
+  /** Given up, ending their last calls. */
+  readonly #retired = new Set<RpcChannel>()
 
   constructor(options: RpcServerApiOptions, deps: RpcServerApiDeps) {
     this.#options = options
     this.#deps = deps
+    this.#choice = new ServerChoice(options.nodeId, deps.clock)
+    this.#names = new RequestNames({ nodeId: options.nodeId, boot: newUuid() })
   }
 
   async read<N extends ReadName>(
@@ -102,15 +140,62 @@ export class RpcServerApi implements ServerApi {
   async write(command: Command, options: WriteOptions = {}): Promise<WriteResult> {
     const { datacenter } = options
     const message: WriteMessage = {
-      command: encodeCommand(command),
+      command: encodeCommand(command, options.requestId ?? this.#names.next()),
       ...(datacenter === undefined ? {} : { datacenter }),
     }
     const reply = await this.#call('write', message, {
-      isIdempotent: false,
+      isIdempotent: true,
+      isWrite: true,
       timeoutMs: this.#answerTimeoutMs(),
       signal: options.signal,
     })
     return reply as WriteResult
+  }
+
+  async operate<N extends OperatorName>(
+    name: N,
+    request: OperatorCalls[N]['request'],
+    signal?: AbortSignal,
+  ): Promise<OperatorCalls[N]['reply']> {
+    const message: OperateMessage = { name, request }
+    const isHarmless = HARMLESS.has(name)
+    const reply = await this.#call('operate', message, {
+      isIdempotent: isHarmless,
+      isWrite: !isHarmless,
+      timeoutMs: this.#answerTimeoutMs(),
+      signal,
+    })
+    return reply as OperatorCalls[N]['reply']
+  }
+
+  async saveImage(options: {
+    readonly stale: boolean
+    readonly signal?: AbortSignal
+  }): Promise<StateImage> {
+    const message: SaveImageMessage = { stale: options.stale }
+    const signal = this.#signalOf(options.signal)
+    return this.#repeat({ isIdempotent: true }, signal, async (channel) => {
+      const parts = channel.download(message, signal)
+      const head = await parts.next()
+      if (head.done === true || head.value.kind !== 'head') {
+        await parts.return(undefined)
+        throw new FairleadError('BAD_REQUEST', 'The server sent an image without a head')
+      }
+      const facts = head.value.value as Omit<StateImage, 'chunks'>
+      return { ...facts, chunks: bytesOf(parts, () => signal.throwIfAborted()) }
+    })
+  }
+
+  /** Sent once: the chunks cannot be read a second time. */
+  async restoreImage(chunks: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<void> {
+    const either = this.#signalOf(signal)
+    const channel = await this.#connected(either)
+    try {
+      await channel.upload(chunks, { timeoutMs: RESTORE_TIMEOUT_MS, signal: either })
+    } catch (thrown) {
+      if (!(thrown instanceof RpcCallError)) throw thrown
+      throw this.#judge(channel, thrown, { isIdempotent: false, isWrite: true }).error
+    }
   }
 
   subscribe(topic: TopicKey, fromIndex?: number): Subscription {
@@ -146,9 +231,10 @@ export class RpcServerApi implements ServerApi {
   /** Ends the connection, every call and every subscription. Idempotent. */
   async close(): Promise<void> {
     this.#closing.abort(new FairleadError('SHUTTING_DOWN', 'The agent is stopping'))
-    const channel = this.#channel
-    this.#channel = undefined
-    if (channel !== undefined) (await channel.catch(() => undefined))?.close()
+    const current = this.#current
+    this.#current = undefined
+    for (const retired of this.#retired) retired.close()
+    if (current !== undefined) (await current.opening.catch(() => undefined))?.close()
   }
 
   async *#frames(message: SubscribeMessage, ended: AbortSignal): AsyncGenerator<FeedFrame> {
@@ -169,114 +255,136 @@ export class RpcServerApi implements ServerApi {
     }
   }
 
-  async #call(method: UnaryMethod, message: unknown, options: CallOptions): Promise<unknown> {
+  #call(method: UnaryMethod, message: unknown, options: CallOptions): Promise<unknown> {
+    const { timeoutMs } = options
+    const signal = this.#signalOf(options.signal)
+    return this.#repeat(options, signal, (channel) =>
+      channel.call(method, message, { timeoutMs, signal }),
+    )
+  }
+
+  /** Tries until there is an answer, a refusal that stands, or no time left. */
+  async #repeat<T>(
+    options: Safety,
+    signal: AbortSignal,
+    attempt: (channel: RpcChannel) => Promise<T>,
+  ): Promise<T> {
     const { clock, rng } = this.#deps
     const until = clock.now() + this.#options.holdMs
-    const signal = AbortSignal.any([
-      this.#closing.signal,
-      ...(options.signal === undefined ? [] : [options.signal]),
-    ])
+    let mayBeDone = false
     for (let tries = 0; ; tries++) {
-      const outcome = await this.#attempt(method, message, { ...options, signal })
-      if (outcome.kind === 'done') return outcome.reply
+      const outcome = await this.#attempt(options, signal, attempt)
+      if (outcome.kind === 'done') return outcome.value
+      mayBeDone ||= outcome.mayBeDone
       const left = until - clock.now()
-      if (outcome.kind === 'failed' || left <= 0) throw outcome.error
+      if (outcome.kind === 'failed' || left <= 0) {
+        const isDefinite = outcome.kind === 'failed' && !outcome.mayBeDone
+        throw mayBeDone && !isDefinite ? unknownOutcome(outcome.error) : outcome.error
+      }
       const ceiling = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(tries, 10))
       await clock.sleep(Math.min(left, 1 + rng.float() * ceiling), signal).catch(() => {})
       signal.throwIfAborted()
     }
   }
 
-  async #attempt(
-    method: UnaryMethod,
-    message: unknown,
-    options: CallOptions & { readonly signal: AbortSignal },
-  ): Promise<
-    | { readonly kind: 'done'; readonly reply: unknown }
-    | { readonly kind: 'failed' | 'again'; readonly error: FairleadError }
-  > {
-    options.signal.throwIfAborted()
+  async #attempt<T>(
+    options: Safety,
+    signal: AbortSignal,
+    attempt: (channel: RpcChannel) => Promise<T>,
+  ): Promise<{ readonly kind: 'done'; readonly value: T } | Failed> {
+    signal.throwIfAborted()
     let channel: RpcChannel
     try {
-      channel = await this.#connected(options.signal)
+      channel = await this.#connected(signal)
     } catch (thrown) {
       if (thrown instanceof FairleadError && thrown.code === 'NO_SERVERS') {
-        return { kind: 'again', error: thrown }
+        return { kind: 'again', error: thrown, mayBeDone: false }
       }
       throw thrown
     }
     try {
-      return { kind: 'done', reply: await channel.call(method, message, options) }
+      return { kind: 'done', value: await attempt(channel) }
     } catch (thrown) {
       if (!(thrown instanceof RpcCallError)) throw thrown
-      return this.#judge(channel, thrown, options.isIdempotent)
+      return this.#judge(channel, thrown, options)
     }
   }
 
-  #judge(
-    channel: RpcChannel,
-    { failure }: RpcCallError,
-    isIdempotent: boolean,
-  ): { readonly kind: 'failed' | 'again'; readonly error: FairleadError } {
-    if (failure.kind === 'refused') {
-      if (failure.error.code === 'SHUTTING_DOWN') this.#leave(channel)
-      return { kind: TRY_AGAIN.has(failure.error.code) ? 'again' : 'failed', error: failure.error }
+  #judge(channel: RpcChannel, { failure }: RpcCallError, options: Safety): Failed {
+    const { error } = failure
+    const isWrite = options.isWrite === true
+    if (failure.kind === 'refused' && error.code !== 'OUTCOME_UNKNOWN') {
+      if (TRY_ELSEWHERE.has(error.code)) this.#leave(channel)
+      return { kind: TRY_AGAIN.has(error.code) ? 'again' : 'failed', error, mayBeDone: false }
     }
-    this.#leave(channel)
-    if (isIdempotent) return { kind: 'again', error: failure.error }
-    const error = new FairleadError(
-      'OUTCOME_UNKNOWN',
-      'The connection was lost before the answer came; the write may or may not have been applied',
-      { cause: failure.error },
-    )
-    return { kind: 'failed', error }
+    if (failure.kind === 'lost') this.#leave(channel)
+    if (options.isIdempotent) return { kind: 'again', error, mayBeDone: isWrite }
+    return { kind: 'failed', error: isWrite ? unknownOutcome(error) : error, mayBeDone: isWrite }
   }
 
   /** @throws FairleadError NO_SERVERS, or the abort reason */
   async #connected(signal: AbortSignal): Promise<RpcChannel> {
     signal.throwIfAborted()
-    this.#channel ??= this.#open()
-    const opening = this.#channel
+    this.#leaveUnknown()
+    this.#current ??= this.#connect()
+    const current = this.#current
     try {
-      return await rejectOnAbort(opening, signal)
+      return await rejectOnAbort(current.opening, signal)
     } catch (thrown) {
-      if (this.#channel === opening && !signal.aborted) this.#channel = undefined
+      if (this.#current === current && !signal.aborted) this.#current = undefined
       throw thrown
     }
   }
 
-  async #open(): Promise<RpcChannel> {
-    const address = this.#choose()
+  #connect(): Connection {
+    const address = this.#choice.choose(this.#options.servers())
+    if (address === undefined) throw new FairleadError('NO_SERVERS', 'No known Consul servers')
+    return { address, opening: this.#open(address) }
+  }
+
+  async #open(address: string): Promise<RpcChannel> {
     const channel = await RpcChannel.open(address, this.#deps.clock)
     try {
-      await channel.whenReady(CONNECT_TIMEOUT_MS)
+      await channel.whenReady(CONNECT_TIMEOUT_MS, this.#closing.signal)
     } catch (thrown) {
       channel.close()
-      this.#avoid = address
+      this.#choice.failed(address)
       throw thrown
     }
     this.#deps.log.debug('connected to a server', { peer: address })
     return channel
   }
 
-  #choose(): string {
-    const known = this.#options.servers()
-    const others = known.filter((address) => address !== this.#avoid)
-    const chosen = new HashRing(others.length > 0 ? others : known).owner(this.#options.nodeId)
-    if (chosen === undefined) throw new FairleadError('NO_SERVERS', 'No known Consul servers')
-    return chosen
+  /** Gives up on a server; the next call chooses another. Calls that still run there may end. */
+  #leave(channel: RpcChannel): void {
+    this.#choice.failed(channel.address)
+    if (this.#current?.address !== channel.address) return
+    this.#current = undefined
+    this.#retire(channel)
   }
 
-  /** Gives up on a server that did not answer; the next call chooses another. */
-  #leave(channel: RpcChannel): void {
-    this.#avoid = channel.address
-    const current = this.#channel
-    void current?.then((open) => {
-      if (open !== channel) return
-      if (this.#channel === current) this.#channel = undefined
-      channel.close()
-    })
+  /** A server that is none of the known any more has left the cluster. */
+  #leaveUnknown(): void {
+    const current = this.#current
+    const known = this.#options.servers()
+    if (current === undefined || known.length === 0 || known.includes(current.address)) return
+    this.#current = undefined
+    void current.opening.then(
+      (channel) => this.#retire(channel),
+      () => undefined,
+    )
+  }
+
+  #retire(channel: RpcChannel): void {
+    this.#retired.add(channel)
+    channel.retire(() => this.#retired.delete(channel))
     this.#deps.log.debug('left a server', { peer: channel.address })
+  }
+
+  #signalOf(signal: AbortSignal | undefined): AbortSignal {
+    return signal === undefined
+      ? this.#closing.signal
+      : AbortSignal.any([signal, this.#closing.signal])
   }
 
   #answerTimeoutMs(): number {
@@ -285,6 +393,28 @@ export class RpcServerApi implements ServerApi {
 }
 
 const CLOSED = new FairleadError('SHUTTING_DOWN', 'The subscription is closed')
+
+function unknownOutcome(cause: FairleadError): FairleadError {
+  if (cause.code === 'OUTCOME_UNKNOWN') return cause
+  return new FairleadError(
+    'OUTCOME_UNKNOWN',
+    'The connection was lost before the answer came; the write may or may not have been applied',
+    { cause },
+  )
+}
+
+/** @throws (while iterating) FairleadError of the server, or NO_SERVERS when the connection was lost */
+async function* bytesOf(
+  parts: AsyncGenerator<ImagePart>,
+  check: () => void,
+): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const part of parts) yield chunkOf(part)
+  } catch (thrown) {
+    check()
+    throw thrown instanceof RpcCallError ? thrown.failure.error : thrown
+  }
+}
 
 function blockingMs({ minIndex, waitMs }: ReadOptions): number {
   if (minIndex === undefined || minIndex <= 0) return 0

@@ -5,6 +5,8 @@
  */
 
 import type { Topic } from '../../core/catalog/feed.ts'
+import type { OperatorName } from '../../core/rpc/operator.ts'
+import type { ForwardedMethod } from '../../core/rpc/peer-calls.ts'
 import type { ReadName, Reads } from '../../core/rpc/reads.ts'
 import type { ReadOptions } from '../../core/rpc/server-api.ts'
 
@@ -15,7 +17,7 @@ export interface ReadMessage<N extends ReadName = ReadName> {
 }
 
 export interface WriteMessage {
-  /** As core/catalog/codec.ts encodes it. */
+  /** As core/catalog/codec.ts encodes it, with the name of the request when it has one. */
   readonly command: Uint8Array
   readonly datacenter?: string
 }
@@ -32,4 +34,19 @@ export interface SubscribeMessage {
   readonly topic: Topic
   readonly key: string
   readonly fromIndex?: number
+}
+
+export interface OperateMessage {
+  readonly name: OperatorName
+  readonly request: object
+}
+
+export interface SaveImageMessage {
+  readonly stale: boolean
+}
+
+/** A call that one server sends on to another, which never sends it on again. */
+export interface ForwardMessage {
+  readonly method: ForwardedMethod
+  readonly message: unknown
 }

@@ -6,26 +6,31 @@
  * who may call.
  */
 
-import { decodeCommand, encodeCommand } from '../../core/catalog/codec.ts'
-import { bytes, count, object, oneOf, type Shape, text } from '../../core/catalog/shape.ts'
+import { decodeCommand, decodeLogged, encodeCommand } from '../../core/catalog/codec.ts'
+import { boolean, bytes, count, object, oneOf, text } from '../../core/catalog/shape.ts'
 import { FairleadError } from '../../core/errors.ts'
 import type { ReadName } from '../../core/rpc/reads.ts'
 import type { ServerApi } from '../../core/rpc/server-api.ts'
 import { wallTime } from '../../core/time.ts'
+import { chunkParts, type ImagePart } from '../../runtime/rpc/image-part.ts'
 import type { RpcHandlers } from '../../runtime/rpc/rpc-host.ts'
 import type {
   ReadMessage,
   RenewSessionMessage,
+  SaveImageMessage,
   SignLeafMessage,
   SubscribeMessage,
   WriteMessage,
 } from '../../runtime/rpc/server-api-messages.ts'
+import { check, checked } from './checked-message.ts'
+import { checkedOperation } from './operator-shapes.ts'
 import { readOptionsShape, readShape } from './read-shapes.ts'
 
 const readMessage = object({ name: text, request: object({}), options: readOptionsShape })
 const writeMessage = object({ command: bytes }, { datacenter: text })
 const signLeafMessage = object({ csrPem: text })
 const renewSessionMessage = object({ id: text })
+const saveImageMessage = object({ stale: boolean })
 const subscribeMessage = object(
   {
     topic: oneOf('health', 'connect', 'intentions', 'roots', 'config', 'virtual-ips'),
@@ -43,8 +48,10 @@ export function serverApiHandlers(api: ServerApi): RpcHandlers {
     write: async (request, signal) => {
       const message = checked<WriteMessage>(writeMessage, request)
       const { datacenter } = message
-      return api.write(decodeCommand(message.command), {
+      const { command, requestId } = decodeLogged(message.command)
+      return api.write(command, {
         ...(datacenter === undefined ? {} : { datacenter }),
+        ...(requestId === undefined ? {} : { requestId }),
         signal,
       })
     },
@@ -53,7 +60,16 @@ export function serverApiHandlers(api: ServerApi): RpcHandlers {
     renewSession: async (request, signal) =>
       api.renewSession(checked<RenewSessionMessage>(renewSessionMessage, request).id, signal),
     status: (_, signal) => api.status(signal),
+    operate: async (request, signal) => {
+      const { name, request: wish } = checkedOperation(request)
+      return api.operate(name, wish, signal)
+    },
     subscribe: (request, signal) => feed(api, request, signal),
+    saveImage: (request, signal) => image(api, request, signal),
+    restoreImage: async (chunks, signal) => {
+      await api.restoreImage(chunks, signal)
+      return null
+    },
   }
 }
 
@@ -75,6 +91,17 @@ async function* feed(
   }
 }
 
+async function* image(
+  api: ServerApi,
+  request: unknown,
+  signal: AbortSignal,
+): AsyncGenerator<ImagePart> {
+  const { stale } = checked<SaveImageMessage>(saveImageMessage, request)
+  const { chunks, ...head } = await api.saveImage({ stale, signal })
+  yield { kind: 'head', value: head }
+  yield* chunkParts(chunks)
+}
+
 function checkedRead(value: unknown): ReadMessage {
   const message = checked<ReadMessage>(readMessage, value)
   const shape = readShape(message.name)
@@ -90,15 +117,4 @@ function checkedRead(value: unknown): ReadMessage {
 function checkTxnOps(request: ReadMessage['request']): void {
   const { ops } = request as ReadMessage<'txn.read'>['request']
   decodeCommand(encodeCommand({ kind: 'txn', ops, now: wallTime(0) }))
-}
-
-function checked<T>(shape: Shape, value: unknown): T {
-  check(shape, value, 'message')
-  return value as T
-}
-
-function check(shape: Shape, value: unknown, what: string): void {
-  const problem = shape(value)
-  if (problem === undefined) return
-  throw new FairleadError('BAD_REQUEST', `Malformed request, ${what}${problem}`)
 }

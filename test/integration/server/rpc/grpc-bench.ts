@@ -9,6 +9,7 @@ import { systemClock } from '../../../../runtime/clock/system-clock.ts'
 import { RpcHost } from '../../../../runtime/rpc/rpc-host.ts'
 import { GrpcRaftTransport } from '../../../../server/rpc/grpc-raft-transport.ts'
 import type { TransportBench } from '../../../contract/raft-transport-suite.ts'
+import { rpcHandlers } from '../../../unit/runtime/rpc/rpc-handlers.ts'
 import { TcpWire } from './tcp-wire.ts'
 
 const IDS = ['a', 'b', 'c'] as const
@@ -33,7 +34,7 @@ export async function openGrpcBench(
     const host = new RpcHost(
       { address: '127.0.0.1', port: 0 },
       {
-        handlers: noHandlers(),
+        handlers: rpcHandlers(),
         raft: (lane, stream) => transport.accept(lane, stream),
         log: silentLogger,
       },
@@ -72,19 +73,5 @@ export async function openGrpcBench(
       for (const each of touching(id)) each.mend()
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
-  }
-}
-
-function noHandlers() {
-  const none = async (): Promise<never> => {
-    throw new Error('this server answers no calls')
-  }
-  return {
-    read: none,
-    write: none,
-    signLeaf: none,
-    renewSession: none,
-    status: none,
-    subscribe: async function* () {},
   }
 }

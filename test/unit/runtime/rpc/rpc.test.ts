@@ -12,24 +12,10 @@ import { systemClock } from '../../../../runtime/clock/system-clock.ts'
 import { open, REQUEST_BYTES_MAX, seal } from '../../../../runtime/rpc/envelope.ts'
 import { RpcCallError, RpcChannel } from '../../../../runtime/rpc/rpc-channel.ts'
 import { type RpcHandlers, RpcHost } from '../../../../runtime/rpc/rpc-host.ts'
+import { rpcHandlers } from './rpc-handlers.ts'
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 const TIMEOUT = { timeoutMs: 5000 }
-
-function handlers(some: Partial<RpcHandlers>): RpcHandlers {
-  const none = async (): Promise<unknown> => {
-    throw new FairleadError('NOT_SUPPORTED', 'Not part of this test')
-  }
-  return {
-    read: none,
-    write: none,
-    signLeaf: none,
-    renewSession: none,
-    status: none,
-    subscribe: async function* () {},
-    ...some,
-  }
-}
 
 async function withChannel(
   some: Partial<RpcHandlers>,
@@ -37,7 +23,7 @@ async function withChannel(
 ): Promise<void> {
   const host = new RpcHost(
     { address: '127.0.0.1', port: 0 },
-    { handlers: handlers(some), log: silentLogger },
+    { handlers: rpcHandlers(some), log: silentLogger },
   )
   await host.start()
   const channel = await RpcChannel.open(`127.0.0.1:${host.port}`, systemClock)
@@ -231,7 +217,7 @@ test('stopping the host aborts what runs and frees the port', async () => {
     await call
     const again = new RpcHost(
       { address: '127.0.0.1', port },
-      { handlers: handlers({}), log: silentLogger },
+      { handlers: rpcHandlers({}), log: silentLogger },
     )
     await again.start()
     await again.stop()
@@ -242,7 +228,7 @@ test('a port that is taken is refused by name', async () => {
   await withChannel({}, async (_, host) => {
     const second = new RpcHost(
       { address: '127.0.0.1', port: host.port },
-      { handlers: handlers({}), log: silentLogger },
+      { handlers: rpcHandlers({}), log: silentLogger },
     )
     await assert.rejects(second.start(), {
       code: 'INVALID_CONFIG',

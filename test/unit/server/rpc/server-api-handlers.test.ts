@@ -22,27 +22,32 @@ before(async () => {
 })
 after(() => running[Symbol.asyncDispose]())
 
-const MALFORMED: readonly (readonly [Exclude<keyof RpcHandlers, 'subscribe'>, unknown, RegExp])[] =
+const MALFORMED: readonly (readonly [
+  Exclude<keyof RpcHandlers, 'subscribe' | 'saveImage' | 'restoreImage'>,
+  unknown,
+  RegExp,
+])[] = [
+  ['read', null, /message/],
+  ['read', { name: 'kv.get', request: {}, options: {} }, /kv\.get\.key: expected a text/],
+  ['read', { name: 'kv.get', request: { key: 7 }, options: {} }, /kv\.get\.key: expected a text/],
   [
-    ['read', null, /message/],
-    ['read', { name: 'kv.get', request: {}, options: {} }, /kv\.get\.key: expected a text/],
-    ['read', { name: 'kv.get', request: { key: 7 }, options: {} }, /kv\.get\.key: expected a text/],
-    [
-      'read',
-      { name: 'kv.get', request: { key: 'a' }, options: { minIndex: -1 } },
-      /options\.minIndex/,
-    ],
-    [
-      'read',
-      { name: 'kv.get', request: { key: 'a' }, options: { consistency: 'perhaps' } },
-      /options\.consistency/,
-    ],
-    ['read', { name: 'txn.read', request: { ops: [{ type: 'kv' }] }, options: {} }, /txn/],
-    ['write', { command: 'text' }, /command: expected bytes/],
-    ['write', { command: new Uint8Array([1, 2, 3]) }, /Cannot decode/],
-    ['signLeaf', {}, /csrPem: expected a text/],
-    ['renewSession', { id: 1 }, /id: expected a text/],
-  ]
+    'read',
+    { name: 'kv.get', request: { key: 'a' }, options: { minIndex: -1 } },
+    /options\.minIndex/,
+  ],
+  [
+    'read',
+    { name: 'kv.get', request: { key: 'a' }, options: { consistency: 'perhaps' } },
+    /options\.consistency/,
+  ],
+  ['read', { name: 'txn.read', request: { ops: [{ type: 'kv' }] }, options: {} }, /txn/],
+  ['write', { command: 'text' }, /command: expected bytes/],
+  ['write', { command: new Uint8Array([1, 2, 3]) }, /Cannot decode/],
+  ['operate', { name: 'raft.configuration', request: {} }, /stale: expected/],
+  ['operate', { name: 'raft.remove-peer', request: { id: 3 } }, /expected a text/],
+  ['signLeaf', {}, /csrPem: expected a text/],
+  ['renewSession', { id: 1 }, /id: expected a text/],
+]
 
 for (const [method, request, message] of MALFORMED) {
   test(`${method} refuses ${JSON.stringify(request)}`, async () => {

@@ -1,0 +1,93 @@
+/**
+ * Connections to other servers by address, kept while they are used.
+ *
+ * Guarantees: two uses of one address at the same time share a connection; one that nobody has used for
+ * IDLE_MS is closed. A channel mends itself, so that a lost connection is made again by its next use.
+ * Bound: CHANNELS_MAX; beyond it those that are idle are closed first.
+ */
+
+import { FairleadError } from '../../core/errors.ts'
+import { type Clock, instant, type Timer } from '../../core/time.ts'
+import { type Keepalive, RpcChannel } from './rpc-channel.ts'
+
+const IDLE_MS = 60_000
+const CHANNELS_MAX = 256
+/** Shorter than agents' connections have: a leader that is gone holds up writes. */
+const KEEPALIVE: Keepalive = { everyMs: 5_000, timeoutMs: 5_000 }
+
+interface Pooled {
+  readonly channel: Promise<RpcChannel>
+  uses: number
+  idle: Timer | null
+}
+
+export class ChannelPool {
+  readonly #clock: Clock
+  readonly #channels = new Map<string, Pooled>()
+  #isClosed = false
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  get size(): number {
+    return this.#channels.size
+  }
+
+  /** @throws FairleadError SHUTTING_DOWN, or what `work` throws */
+  async use<T>(address: string, work: (channel: RpcChannel) => Promise<T>): Promise<T> {
+    if (this.#isClosed) throw new FairleadError('SHUTTING_DOWN', 'The server is shutting down')
+    const pooled = this.#take(address)
+    try {
+      return await work(await pooled.channel)
+    } finally {
+      this.#giveBack(address, pooled)
+    }
+  }
+
+  /** Calls that run fail as lost. Idempotent. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    const all = [...this.#channels]
+    for (const [address, pooled] of all) this.#drop(address, pooled)
+    await Promise.allSettled(all.map(([, { channel }]) => channel))
+  }
+
+  #take(address: string): Pooled {
+    let pooled = this.#channels.get(address)
+    if (pooled === undefined) {
+      this.#makeRoom()
+      const channel = RpcChannel.open(address, this.#clock, KEEPALIVE)
+      pooled = { channel, uses: 0, idle: null }
+      this.#channels.set(address, pooled)
+    }
+    pooled.uses += 1
+    pooled.idle?.cancel()
+    pooled.idle = null
+    return pooled
+  }
+
+  #giveBack(address: string, pooled: Pooled): void {
+    pooled.uses -= 1
+    if (pooled.uses > 0 || this.#isClosed) return
+    const at = instant(this.#clock.now() + IDLE_MS)
+    pooled.idle = this.#clock.timer(at, () => this.#drop(address, pooled))
+  }
+
+  #makeRoom(): void {
+    if (this.#channels.size < CHANNELS_MAX) return
+    for (const [address, pooled] of this.#channels) {
+      if (pooled.uses === 0) this.#drop(address, pooled)
+    }
+  }
+
+  #drop(address: string, pooled: Pooled): void {
+    pooled.idle?.cancel()
+    pooled.idle = null
+    if (this.#channels.get(address) === pooled) this.#channels.delete(address)
+    void pooled.channel.then(
+      (channel) => channel.close(),
+      () => undefined,
+    )
+  }
+}

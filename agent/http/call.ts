@@ -70,6 +70,11 @@ export class HttpCall {
     return this.#ended !== undefined
   }
 
+  /** The body as it comes, for routes with `streamsBody`; read it once. */
+  get bodyStream(): AsyncIterable<Uint8Array> {
+    return this.#request
+  }
+
   bodyText(): string {
     return this.body.toString('utf8')
   }

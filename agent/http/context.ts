@@ -6,13 +6,14 @@
 
 import type { AgentConfig } from '../../core/config/model.ts'
 import type { Logger } from '../../core/log.ts'
-import type { Membership } from '../../core/membership.ts'
+import type { MemberPool, Membership } from '../../core/membership.ts'
 import type { ServerApi } from '../../core/rpc/server-api.ts'
 import type { Clock } from '../../core/time.ts'
 import type { LocalStateApi } from '../local/types.ts'
 import type { LeafSource } from '../mesh/types.ts'
 import type { AgentCache } from './agent-cache.ts'
 import type { BodyCache } from './body-cache.ts'
+import type { SnapshotTransfers } from './snapshot-transfers.ts'
 
 /** What agent/self and agent/version say about the program. */
 export interface BuildFacts {
@@ -41,7 +42,9 @@ export interface AgentContext {
   readonly servers: ServerApi
   readonly local: LocalStateApi
   readonly membership: Membership
+  readonly pool: MemberPool | undefined
   readonly leaves: LeafSource
+  readonly snapshots: SnapshotTransfers
   readonly hooks: HttpApiHooks
   readonly bodies: BodyCache
   readonly cache: AgentCache

@@ -22,7 +22,7 @@ export interface Reply {
   /** Name, value, name, value, … */
   readonly headers: readonly string[]
   /** Compact JSON when `type` is JSON_TYPE and this is a string; indentation is applied on sending. */
-  readonly body: string | Buffer | RenderedBody
+  readonly body: string | Buffer | RenderedBody | StreamedBody
 }
 
 const NO_HEADERS: readonly string[] = []
@@ -47,6 +47,15 @@ export function textReply(
 /** No body and no type. */
 export function emptyReply(status = 200, headers: readonly string[] = NO_HEADERS): Reply {
   return { status, type: '', headers, body: '' }
+}
+
+/** A body that is too large for memory: sent chunked, as it is, at the pace of the client. */
+export class StreamedBody {
+  readonly chunks: AsyncIterable<Uint8Array>
+
+  constructor(chunks: AsyncIterable<Uint8Array>) {
+    this.chunks = chunks
+  }
 }
 
 /** The finished bytes of a body that may be sent many times; compressed once, at the first need. */

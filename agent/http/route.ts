@@ -32,6 +32,8 @@ export interface Route {
   readonly query?: readonly string[]
   /** Answers 501 in this version. */
   readonly unsupported?: boolean
+  /** The handler reads the body itself, from `bodyStream`, and bounds it. */
+  readonly streamsBody?: true
   readonly bodyLimit?: (agent: AgentContext) => BodyLimit
 }
 

@@ -5,6 +5,7 @@
 import type { Route } from './route.ts'
 import { AGENT_CHECK_ROUTES } from './routes/agent-checks.ts'
 import { AGENT_HEALTH_ROUTES } from './routes/agent-health.ts'
+import { AGENT_POOL_ROUTES } from './routes/agent-pool.ts'
 import { AGENT_SELF_ROUTES } from './routes/agent-self.ts'
 import { AGENT_SERVICE_ROUTES } from './routes/agent-services.ts'
 import { CATALOG_ROUTES } from './routes/catalog.ts'
@@ -14,7 +15,9 @@ import { CONNECT_ROUTES } from './routes/connect.ts'
 import { HEALTH_ROUTES } from './routes/health.ts'
 import { INTENTION_ROUTES } from './routes/intentions.ts'
 import { KV_ROUTES } from './routes/kv.ts'
+import { OPERATOR_ROUTES } from './routes/operator.ts'
 import { SESSION_ROUTES } from './routes/sessions.ts'
+import { SNAPSHOT_ROUTES } from './routes/snapshot.ts'
 import { STATUS_ROUTES } from './routes/status.ts'
 import { TXN_ROUTES } from './routes/txn.ts'
 import { UNSUPPORTED_ROUTES } from './unsupported-routes.ts'
@@ -25,6 +28,7 @@ export const ROUTES: readonly Route[] = [
   ...AGENT_SERVICE_ROUTES,
   ...AGENT_CHECK_ROUTES,
   ...AGENT_HEALTH_ROUTES,
+  ...AGENT_POOL_ROUTES,
   ...CATALOG_ROUTES,
   ...CATALOG_WRITE_ROUTES,
   ...HEALTH_ROUTES,
@@ -34,5 +38,7 @@ export const ROUTES: readonly Route[] = [
   ...INTENTION_ROUTES,
   ...SESSION_ROUTES,
   ...TXN_ROUTES,
+  ...OPERATOR_ROUTES,
+  ...SNAPSHOT_ROUTES,
   ...UNSUPPORTED_ROUTES,
 ]

@@ -6,6 +6,8 @@
  */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import type { AgentConfig } from '../../core/config/model.ts'
 import { FairleadError, toFairleadError } from '../../core/errors.ts'
 import type { Layout } from './call.ts'
@@ -17,6 +19,7 @@ import {
   JSON_TYPE,
   RenderedBody,
   type Reply,
+  StreamedBody,
   textReply,
 } from './reply.ts'
 
@@ -37,7 +40,8 @@ export interface SendOptions {
 export function send(reply: Reply, options: SendOptions): void | Promise<void> {
   const { request, response } = options
   if (response.headersSent || response.destroyed) return undefined
-  const bytes = bytesOf(reply, options.layout)
+  if (reply.body instanceof StreamedBody) return sendStream(reply, reply.body, options)
+  const bytes = bytesOf(reply, reply.body, options.layout)
   const isCompressed =
     bytes.length >= GZIP_SIZE_MIN && acceptsGzip(request.headers['accept-encoding'])
   if (!isCompressed) {
@@ -60,8 +64,24 @@ function write(reply: Reply, bytes: Buffer, options: SendOptions, isCompressed: 
   else response.end(bytes)
 }
 
-function bytesOf(reply: Reply, layout: Layout): Buffer {
-  const { body } = reply
+/** A failure under way can only cut the connection: the head is out. */
+async function sendStream(
+  reply: Reply,
+  body: StreamedBody,
+  { response, standing }: SendOptions,
+): Promise<void> {
+  const headers = [...standing, ...reply.headers]
+  if (reply.type !== '') headers.push('Content-Type', reply.type)
+  response.writeHead(reply.status, headers)
+  try {
+    await pipeline(Readable.from(body.chunks, { objectMode: false }), response)
+  } catch (thrown) {
+    // A client that hangs up is no failure of ours.
+    if ((thrown as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw thrown
+  }
+}
+
+function bytesOf(reply: Reply, body: Exclude<Reply['body'], StreamedBody>, layout: Layout): Buffer {
   if (typeof body !== 'string') return body instanceof RenderedBody ? body.bytes : body
   return Buffer.from(reply.type === JSON_TYPE ? renderJson(body, layout) : body)
 }

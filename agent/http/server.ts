@@ -13,6 +13,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { FairleadError } from '../../core/errors.ts'
 import type { Service } from '../../core/lifecycle.ts'
+import type { MemberPool } from '../../core/membership.ts'
 import type { Instant } from '../../core/time.ts'
 import { AgentCache } from './agent-cache.ts'
 import { BodyCache } from './body-cache.ts'
@@ -26,6 +27,7 @@ import type { Reply } from './reply.ts'
 import { type Handler, type Route, RouteTable } from './route.ts'
 import { ROUTES } from './routes.ts'
 import { errorReply, isUnexpected, send, standingHeaders } from './send.ts'
+import { SnapshotTransfers } from './snapshot-transfers.ts'
 
 export interface HttpApiOptions {
   readonly config: AgentContext['config']
@@ -33,7 +35,10 @@ export interface HttpApiOptions {
 }
 
 export type HttpApiDeps = HttpApiHooks &
-  Pick<AgentContext, 'clock' | 'log' | 'servers' | 'local' | 'membership' | 'leaves'>
+  Pick<AgentContext, 'clock' | 'log' | 'servers' | 'local' | 'membership' | 'leaves'> & {
+    /** The pool behind `membership`; without one joining and forcing out answer 501. */
+    readonly pool?: MemberPool
+  }
 
 export interface HttpApi extends Service {
   /** `host:port` of each listener, with the real port. Empty before `start`, or when the API is off. */
@@ -72,7 +77,7 @@ class HttpApiServer implements HttpApi {
   #isStopped = false
 
   constructor(options: HttpApiOptions, deps: HttpApiDeps) {
-    const { clock, log, servers, local, membership, leaves, onLeave, onReload } = deps
+    const { clock, log, servers, local, membership, leaves, pool, onLeave, onReload } = deps
     this.#agent = {
       config: options.config,
       build: options.build,
@@ -81,7 +86,9 @@ class HttpApiServer implements HttpApi {
       servers,
       local,
       membership,
+      pool,
       leaves,
+      snapshots: new SnapshotTransfers(),
       hooks: {
         ...(onLeave === undefined ? {} : { onLeave }),
         ...(onReload === undefined ? {} : { onReload }),
@@ -199,7 +206,7 @@ class HttpApiServer implements HttpApi {
 
   async #receive(request: IncomingMessage): Promise<void> {
     const served = this.#pending.get(request)
-    if (served === undefined) return
+    if (served === undefined || served.route.streamsBody === true) return
     const limit = served.route.bodyLimit?.(this.#agent) ?? DEFAULT_BODY_LIMIT
     served.call.body = await readBody(request, limit)
   }

@@ -39,8 +39,10 @@ export function chainOf(
     b = mixB(b, word)
   }
   let at = 0
+  // A view reads four bytes at once wherever they lie, and in this order on every machine.
+  const view = new DataView(data.buffer, data.byteOffset, length)
   for (const end = length - 3; at < end; at += 4) {
-    const word = wordAt(data, at)
+    const word = view.getInt32(at, true)
     a = mixA(a, word)
     b = mixB(b, word)
   }
@@ -66,15 +68,6 @@ export function chainedEntry(
   },
 ): Entry {
   return { ...fields, chain: chainOf(previous, fields) }
-}
-
-function wordAt(data: Uint8Array, at: number): number {
-  return (
-    (data[at] as number) |
-    ((data[at + 1] as number) << 8) |
-    ((data[at + 2] as number) << 16) |
-    ((data[at + 3] as number) << 24)
-  )
 }
 
 function mixA(hash: number, word: number): number {

@@ -7,7 +7,7 @@
  * Bounds: at most 255 members.
  */
 
-import { assert } from '../assert.ts'
+import { AssertionError, assert } from '../assert.ts'
 import { type ServerId, serverId } from './types.ts'
 
 /** Members beyond this make a configuration invalid. */
@@ -124,7 +124,19 @@ export function encodeConfiguration(c: Configuration): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(document))
 }
 
-/** @throws AssertionError when the bytes are no valid configuration: a config entry is never foreign input */
+/** True for bytes that `decodeConfiguration` accepts: entries of a peer are looked at before they are taken. */
+export function isConfigurationData(data: Uint8Array): boolean {
+  try {
+    decodeConfiguration(data)
+    return true
+  } catch (thrown) {
+    // Anything but text that is no JSON, or JSON that is no configuration, is a bug of ours.
+    if (thrown instanceof AssertionError || thrown instanceof SyntaxError) return false
+    throw thrown
+  }
+}
+
+/** @throws AssertionError when the bytes are no valid configuration; SyntaxError when they are no JSON */
 export function decodeConfiguration(data: Uint8Array): Configuration {
   const document: unknown = JSON.parse(new TextDecoder().decode(data))
   assert(isRecord(document), 'a config entry holds an object')

@@ -9,6 +9,7 @@
 import { assert } from '../assert.ts'
 import { chainOf } from './chain.ts'
 import { advanceFollowerCommit } from './commit.ts'
+import { isConfigurationData } from './configuration.ts'
 import type { AppendMessage, HeartbeatMessage } from './messages.ts'
 import { noteLeaderCommit } from './recovery.ts'
 import { halt } from './roles.ts'
@@ -68,7 +69,7 @@ export function handleHeartbeat(state: RaftState, message: HeartbeatMessage): vo
   })
 }
 
-/** Entries follow each other and their chain is what the fields say; anything else is line noise. */
+/** Entries follow each other and are what their fields and chain say; anything else is line noise. */
 function isWellFormed(message: AppendMessage): boolean {
   let index: number = message.prevIndex
   let term = message.prevTerm
@@ -77,6 +78,7 @@ function isWellFormed(message: AppendMessage): boolean {
     index++
     if (entry.index !== index || entry.term < term || entry.term > message.term) return false
     if (chainOf(chain, entry) !== entry.chain) return false
+    if (entry.type === 'config' && !isConfigurationData(entry.data)) return false
     chain = entry.chain
     term = entry.term
   }

@@ -22,7 +22,7 @@
  */
 
 import { advanceFollowerCommit } from './commit.ts'
-import { memberIds } from './configuration.ts'
+import { configurationFault, memberIds } from './configuration.ts'
 import type { SnapshotOfferMessage } from './messages.ts'
 import { halt } from './roles.ts'
 import { leaderOf, type RaftState, replyStatus } from './state.ts'
@@ -30,6 +30,7 @@ import type { LogIndex, ServerId, SnapshotMeta } from './types.ts'
 
 export function handleSnapshotOffer(state: RaftState, message: SnapshotOfferMessage): void {
   const { snapshot, from } = message
+  if (configurationFault(snapshot.configuration) !== null) return
   if (passesBy(state, snapshot)) {
     acknowledge(state, from, state.commit)
     return

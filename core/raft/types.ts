@@ -154,7 +154,7 @@ export type RaftInput =
   | { readonly kind: 'read-index'; readonly context: string; readonly mode?: ReadMode }
   /** Ticks were dropped after a stall: a lease can no longer be trusted (1.6, 8.3). */
   | { readonly kind: 'stalled' }
-  /** Stand for election at once, skipping PreVote; what TimeoutNow does, and a hook for tests. */
+  /** Stand for election at once, skipping PreVote: a hook for tests, which breaks a lease that relies on our vote. */
   | { readonly kind: 'campaign' }
   | { readonly kind: 'appended'; readonly token: AppendToken }
   | { readonly kind: 'applied'; readonly index: LogIndex }

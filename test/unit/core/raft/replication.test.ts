@@ -150,6 +150,17 @@ describe('a follower', () => {
     assert.equal(bench.core.failure, null)
   })
 
+  it('drops a config entry that holds no configuration, however well it is chained', () => {
+    const log = makeLog([1])
+    const bench = follower([1])
+    for (const text of ['no JSON', '{}', '{"incoming":[""]}']) {
+      const fields = { index: logIndex(2), term: term(1), type: 'config' } as const
+      const entry = chainedEntry(at(log, 0).chain, { ...fields, data: Buffer.from(text) })
+      bench.receive(append(at(log, 0), [entry], { term: 1 }))
+    }
+    assert.deepEqual([bench.take(), bench.core.last.index, bench.core.failure], [[], 1, null])
+  })
+
   it('halts when a heartbeat says that entries it lacks are committed', () => {
     const bench = follower([1])
     const commit = logIndex(5)

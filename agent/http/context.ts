@@ -28,8 +28,11 @@ export interface BuildFacts {
 
 /** Acts of the whole process, which only the composition root can do; absent ones answer 501. */
 export interface HttpApiHooks {
-  /** Leaves the cluster. Resolves when done; the process ends after, it must not wait for this API to stop. */
-  readonly onLeave?: () => Promise<void>
+  /**
+   * Leaves the cluster. Resolves when done; the process ends after, it must not wait for this API to stop.
+   * Rejects with REJECTED when the cluster would lose its quorum and that is not forced.
+   */
+  readonly onLeave?: (options: { readonly force: boolean }) => Promise<void>
   /** Reads the configuration again, as SIGHUP does. Rejects with what was wrong. */
   readonly onReload?: () => Promise<void>
 }

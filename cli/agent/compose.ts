@@ -13,6 +13,7 @@ import type { Service } from '../../core/lifecycle.ts'
 import { type Clock, type Instant, instant } from '../../core/time.ts'
 import { loadOrCreateNodeId } from '../../runtime/host/node-id.ts'
 import type { BoundPorts } from './banner.ts'
+import { leaveGracefully } from './leaving.ts'
 import type { LoadedConfig } from './load-config.ts'
 import { type AgentVersions, createParts, type Parts, type PartsDeps, portOf } from './parts.ts'
 import { writePidFile } from './pid-file.ts'
@@ -26,6 +27,8 @@ export interface AgentDeps extends Omit<PartsDeps, 'devFolder'> {
 export interface Agent extends AsyncDisposable {
   readonly config: AgentConfig
   readonly ports: BoundPorts
+  /** Says goodbye to the cluster. @throws FairleadError REJECTED, with nothing done, when it would lose its quorum */
+  leave(options: { readonly force: boolean }, signal: AbortSignal): Promise<void>
   drain(deadline: Instant): Promise<void>
   /** Takes over service and check definitions. @throws FairleadError for one that is refused */
   reload(loaded: LoadedConfig): Promise<void>
@@ -36,7 +39,9 @@ const PART_DRAIN_MS = 2_000
 
 /** The running order, and the only copy of it. */
 const START_ORDER = [
-  'server',
+  'role',
+  'gossip',
+  'retryJoin',
   'views',
   'local',
   'sync',
@@ -58,7 +63,8 @@ export async function composeAgent(
   const devFolder = config.dataDir === '' ? undo.use(await temporaryFolder()).path : ''
   const parts = createParts({ ...loaded, config }, versions, { ...deps, devFolder })
   const inOrder = START_ORDER.map((name): Service => {
-    return name === 'mesh' ? parts.mesh.controller : parts[name]
+    if (name === 'mesh') return parts.mesh.controller
+    return name === 'role' ? parts.role.life : parts[name]
   })
   // All of them, started or not: a part may hold something of another from its construction on.
   for (const part of inOrder) undo.defer(() => endPart(part, deps.clock))
@@ -66,7 +72,7 @@ export async function composeAgent(
     await part.start(deps.signal)
     deps.signal.throwIfAborted()
   }
-  return new RunningAgent(config, parts, loaded, undo.move())
+  return new RunningAgent({ config, clock: deps.clock }, parts, loaded, undo.move())
 }
 
 async function endPart(part: Service, clock: Clock): Promise<void> {
@@ -82,32 +88,38 @@ async function withIdentity(config: AgentConfig): Promise<AgentConfig> {
 
 class RunningAgent implements Agent {
   readonly config: AgentConfig
+  readonly #clock: Clock
   readonly #parts: Parts
   readonly #stack: AsyncDisposableStack
   readonly #reload: DefinitionReload
 
   constructor(
-    config: AgentConfig,
+    { config, clock }: { readonly config: AgentConfig; readonly clock: Clock },
     parts: Parts,
     loaded: LoadedConfig,
     stack: AsyncDisposableStack,
   ) {
     this.config = config
+    this.#clock = clock
     this.#parts = parts
     this.#stack = stack
     this.#reload = new DefinitionReload(parts.local, loaded.definitions)
   }
 
   get ports(): BoundPorts {
-    const { http, dns, server } = this.#parts
+    const { http, dns, pool, role } = this.#parts
     return {
       http: http.addresses[0] === undefined ? -1 : portOf(http.addresses[0]),
       dns: dns.addresses[0]?.port ?? -1,
       grpc: -1,
-      server: portOf(server.rpcAddress),
-      // There is no gossip yet.
-      serfLan: -1,
+      server: role.server === undefined ? -1 : portOf(role.server.rpcAddress),
+      serfLan: pool.self().port,
     }
+  }
+
+  async leave(options: { readonly force: boolean }, signal: AbortSignal): Promise<void> {
+    const { role, pool } = this.#parts
+    await leaveGracefully({ config: this.config, role, pool, clock: this.#clock }, options, signal)
   }
 
   /** What takes work from outside; the others drain one by one as they stop. */

@@ -17,7 +17,6 @@ import { type HostFacts, resolveConfig } from '../../core/config/resolve.ts'
 import { toFairleadError } from '../../core/errors.ts'
 import { type FileFormat, readConfigFiles } from '../../runtime/files/config-files.ts'
 import type { Arguments } from '../command.ts'
-import { unsupportedRoles, unusedJoinAddresses } from './unsupported-roles.ts'
 
 export interface ConfigSources {
   readonly dev: boolean
@@ -59,13 +58,11 @@ export async function loadConfig(sources: ConfigSources, host: HostFacts): Promi
     ...parts.flatMap((part) => part.problems),
     ...resolved.problems,
     ...definitions.problems,
-    ...unsupportedRoles(resolved.config),
   ]
   const warnings = [
     ...files.warnings,
     ...parts.flatMap((part) => part.warnings),
     ...resolved.warnings,
-    ...unusedJoinAddresses(resolved.config),
   ]
   if (problems.length > 0) return { ok: false, problems, warnings }
   return { ok: true, loaded: { config: resolved.config, definitions: definitions.value, warnings } }

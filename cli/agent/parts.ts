@@ -12,20 +12,25 @@ import { createDnsServer, type DnsServer } from '../../agent/dns/dns-server.ts'
 import { createHttpApi, type HttpApi } from '../../agent/http/server.ts'
 import { DefinitionFiles } from '../../agent/local/definition-files.ts'
 import { LocalState } from '../../agent/local/local-state.ts'
-import { StaticMembership } from '../../agent/members/static-membership.ts'
+import { createGossipPool } from '../../agent/members/gossip-pool.ts'
+import { memberTags } from '../../agent/members/member-tags.ts'
+import { RetryJoin } from '../../agent/members/retry-join.ts'
 import { createMesh, type Mesh } from '../../agent/mesh/mesh.ts'
 import { AntiEntropy } from '../../agent/sync/anti-entropy.ts'
 import { SubscribedViews } from '../../agent/view/catalog-views.ts'
+import type { StringMap } from '../../core/catalog/types.ts'
 import type { AgentConfig } from '../../core/config/model.ts'
 import type { FairleadError } from '../../core/errors.ts'
+import type { Service } from '../../core/lifecycle.ts'
 import type { Logger } from '../../core/log.ts'
-import type { Membership } from '../../core/membership.ts'
+import type { MemberPool, Membership } from '../../core/membership.ts'
 import type { Rng } from '../../core/rng.ts'
+import { LAN_TIMING } from '../../core/swim/timing.ts'
 import type { Clock } from '../../core/time.ts'
 import { createKeyAndCsr } from '../../runtime/pki/csr.ts'
 import { systemRng } from '../../runtime/random/system-random.ts'
-import { createServer, type Server } from '../../server/server.ts'
 import type { LoadedConfig } from './load-config.ts'
+import { createRole, type Role } from './role.ts'
 
 /** For a development agent that was killed: nobody adopts its proxy. */
 const ORPHAN_TIMEOUT = '30s'
@@ -37,7 +42,11 @@ export interface AgentVersions {
 }
 
 export interface Parts {
-  readonly server: Server
+  readonly role: Role
+  readonly pool: MemberPool
+  /** The life of `pool`. */
+  readonly gossip: Service
+  readonly retryJoin: RetryJoin
   readonly views: SubscribedViews
   readonly local: LocalState
   readonly sync: AntiEntropy
@@ -54,7 +63,7 @@ export interface PartsDeps {
   /** Where a dev agent keeps its control socket. */
   readonly devFolder: string
   readonly onFatal: (error: FairleadError) => void
-  readonly onLeave: () => Promise<void>
+  readonly onLeave: (options: { readonly force: boolean }) => Promise<void>
   readonly onReload: () => Promise<void>
 }
 
@@ -62,15 +71,46 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
   const { config } = loaded
   const { clock, log } = deps
   const rng: Rng = systemRng()
-  const membership = aloneHere(config, versions, () => portOf(server.rpcAddress))
-  const server: Server = createServer(config, {
-    clock,
-    log,
-    membership,
-    rng: rng.fork('server'),
-    onFatal: deps.onFatal,
-  })
-  const servers = server.api
+  const tagsAt = (rpcPort: number): StringMap => tagsOf(config, versions, rpcPort)
+  const pool = createGossipPool(
+    {
+      nodeName: config.nodeName,
+      nodeId: config.nodeId,
+      label: config.datacenter,
+      bindAddress: config.bindAddress,
+      advertiseAddress: config.advertiseAddress,
+      port: config.ports.serfLan,
+      tags: tagsAt(config.ports.server),
+      snapshotPath:
+        config.dataDir === '' ? undefined : join(config.dataDir, 'serf', 'local.snapshot'),
+      rejoinAfterLeave: config.rejoinAfterLeave,
+      timing: { ...LAN_TIMING, reconnectTimeoutMs: config.reconnectTimeoutMs },
+    },
+    { clock, log: log.child('gossip'), rng: rng.fork('gossip') },
+  )
+  const role = createRole(config, { ...deps, membership: pool, rng })
+  const gossip: Service = {
+    start: async (signal) => {
+      // The real port of the servers' RPC is known only now.
+      if (role.server !== undefined) {
+        const rpcPort = portOf(role.server.rpcAddress)
+        pool.setTags(tagsAt(rpcPort))
+      }
+      await pool.start(signal)
+    },
+    drain: (deadline) => pool.drain(deadline),
+    stop: () => pool.stop(),
+  }
+  const retryJoin = new RetryJoin(
+    {
+      addresses: config.retryJoin,
+      intervalMs: config.retryIntervalMs,
+      attemptsMax: config.retryMax,
+    },
+    { pool, clock, log: log.child('gossip'), onGivenUp: deps.onFatal },
+  )
+  const { servers } = role
+  const membership: Membership = pool
   const views = new SubscribedViews({
     servers,
     clock,
@@ -134,39 +174,14 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
     },
     { views, servers, config, clock, rng: rng.fork('dns'), log: log.child('dns') },
   )
-  return { server, views, local, sync, checks, reaper, mesh, http, dns }
+  return { role, pool, gossip, retryJoin, views, local, sync, checks, reaper, mesh, http, dns }
 }
 
-/** Until gossip is there. Asked for anew each time, because the RPC port is known only once it is bound. */
-function aloneHere(
-  config: AgentConfig,
-  versions: AgentVersions,
-  rpcPort: () => number,
-): Membership {
-  const current = (): StaticMembership =>
-    new StaticMembership({
-      nodeName: config.nodeName,
-      nodeId: config.nodeId,
-      datacenter: config.datacenter,
-      address: config.advertiseAddress,
-      port: config.ports.serfLan,
-      build: `${versions.consul}:fairlead`,
-      ...(config.server
-        ? {
-            server: {
-              rpcPort: rpcPort(),
-              grpcPort: 0,
-              bootstrapExpect: config.bootstrapExpect,
-              raftVersion: 3,
-            },
-          }
-        : {}),
-    })
-  return {
-    self: () => current().self(),
-    members: () => current().members(),
-    onChange: () => () => {},
-  }
+function tagsOf(config: AgentConfig, versions: AgentVersions, rpcPort: number): StringMap {
+  const { nodeId, datacenter, bootstrapExpect } = config
+  const build = `${versions.consul}:fairlead`
+  const server = config.server ? { server: { rpcPort, bootstrapExpect } } : {}
+  return memberTags({ nodeId, datacenter, build, ...server })
 }
 
 function createLocalState(

@@ -2,7 +2,9 @@
  * The life of one agent process: start every part in order, say so, serve, stop in reverse order.
  *
  * Exit codes: 0 after a clean stop by SIGTERM, SIGINT or leave; 1 when it could not start, a part failed for
- * good, the stop took over STOP_MAX_MS, or a second signal cut it. A failed start undoes what had begun.
+ * good, leaving or the stop took over STOP_MAX_MS, or a second signal cut it; 70 when the disk failed a
+ * running server (raft.md 15.1). A failed start undoes what had begun. Which signal also leaves the cluster is
+ * configured; a farewell that would cost the cluster its quorum is left out then, and said so.
  */
 
 import { formatProblem } from '../../core/config/problem.ts'
@@ -25,6 +27,7 @@ import { listenForSignals } from './signals.ts'
 /** How long exchanges in progress may go on after the agent was told to stop. */
 const DRAIN_MS = 5_000
 const STOP_MAX_MS = 15_000
+const STORAGE_EXIT_CODE = 70
 const LOG_FLUSH_MS = 1_000
 const HOLD_LOG_MAX_MS = 2_000
 
@@ -69,6 +72,7 @@ class AgentRun {
   readonly #starting = new AbortController()
   #agent: Agent | undefined
   #reloading: Promise<void> | undefined
+  #leaving: Promise<void> | undefined
 
   constructor(loaded: LoadedConfig, deps: RunDeps) {
     this.#loaded = loaded
@@ -78,7 +82,7 @@ class AgentRun {
 
   async toEnd(): Promise<number> {
     using _signals = listenForSignals({
-      onStop: (by) => this.#stop({ kind: 'asked', by }),
+      onStop: (by) => void this.#stopBySignal(by),
       onCut: (by) => this.#cut(by),
       onReload: () => void this.#reloadAndLog(),
     })
@@ -105,7 +109,10 @@ class AgentRun {
           log: this.#deps.log,
           signal: this.#starting.signal,
           onFatal: (error) => this.#stop({ kind: 'failed', error }),
-          onLeave: async () => this.#stop({ kind: 'asked', by: 'leave' }),
+          onLeave: async (options) => {
+            await this.#leave(options)
+            this.#stop({ kind: 'asked', by: 'leave' })
+          },
           onReload: () => this.#reload(),
         },
       )
@@ -170,6 +177,44 @@ class AgentRun {
     if (this.#agent === undefined) this.#starting.abort()
   }
 
+  async #stopBySignal(by: string): Promise<void> {
+    const { leave } = this.#loaded.config
+    const isLeaving = by === 'SIGINT' ? leave.onInterrupt : leave.onTerminate
+    if (this.#agent !== undefined && isLeaving) {
+      try {
+        await this.#leave({ force: false })
+      } catch (thrown) {
+        const err = toFairleadError(thrown)
+        if (err.code !== 'REJECTED') return this.#stop({ kind: 'failed', error: err })
+        this.#log.warn('stopping without leaving the cluster', { err })
+      }
+    }
+    this.#stop({ kind: 'asked', by })
+  }
+
+  /** One farewell at a time; who asks meanwhile gets its outcome. */
+  #leave(options: { readonly force: boolean }): Promise<void> {
+    this.#leaving ??= this.#leaveOnce(options).finally(() => {
+      this.#leaving = undefined
+    })
+    return this.#leaving
+  }
+
+  async #leaveOnce(options: { readonly force: boolean }): Promise<void> {
+    const agent = this.#agent
+    if (agent === undefined) throw new FairleadError('BUSY', 'The agent is still starting')
+    const late = new AbortController()
+    const timer = systemClock.timer(instant(systemClock.now() + STOP_MAX_MS), () =>
+      late.abort(new FairleadError('BUSY', `Leaving took over ${STOP_MAX_MS} ms`)),
+    )
+    try {
+      await agent.leave(options, late.signal)
+      this.#log.info('left the cluster')
+    } finally {
+      timer.cancel()
+    }
+  }
+
   #cut(by: string): void {
     this.#deps.context.stderr(`Second signal (${by}): ending at once\n`)
     process.exit(1)
@@ -192,7 +237,8 @@ class AgentRun {
       late.cancel()
     }
     this.#log.info('stopped')
-    return reason.kind === 'asked' ? 0 : 1
+    if (reason.kind === 'asked') return 0
+    return reason.error.code.startsWith('STORAGE_') ? STORAGE_EXIT_CODE : 1
   }
 
   async #reloadAndLog(): Promise<void> {

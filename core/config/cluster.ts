@@ -18,6 +18,7 @@ type ClusterConfig = Pick<
   | 'retryJoin'
   | 'retryIntervalMs'
   | 'retryMax'
+  | 'rejoinAfterLeave'
   | 'reconnectTimeoutMs'
   | 'leave'
   | 'raft'
@@ -34,6 +35,7 @@ export function resolveCluster(
     retryJoin: resolveRetryJoin(reader),
     retryIntervalMs: reader.number('retry_interval', 30_000, 1),
     retryMax: reader.number('retry_max', 0),
+    rejoinAfterLeave: reader.bool('rejoin_after_leave', false),
     reconnectTimeoutMs: resolveReconnectTimeout(reader),
     leave: {
       onTerminate: reader.bool('leave_on_terminate', !server),

@@ -142,7 +142,11 @@ const IDENTITY: KeyTable = {
   retry_join_wan: unsupported('strings'),
   retry_interval_wan: unsupported('duration'),
   retry_max_wan: unsupported('integer'),
-  rejoin_after_leave: unsupported('bool'),
+  rejoin_after_leave: key(
+    'bool',
+    'false',
+    'Rejoin the pool that was known from before also after leaving it',
+  ),
   primary_gateways: unsupported('strings'),
   primary_gateways_interval: unsupported('duration'),
   reconnect_timeout: key(

@@ -47,6 +47,8 @@ export interface AgentConfig {
   readonly retryIntervalMs: number
   readonly retryMax: number
 
+  /** Rejoin the pool that was known from before also after a farewell. */
+  readonly rejoinAfterLeave: boolean
   /** After which a failed node is forgotten. */
   readonly reconnectTimeoutMs: number
   readonly leave: {

@@ -47,8 +47,9 @@ export const AGENT_SELF_ROUTES: readonly Route[] = [
   },
   {
     path: '/v1/agent/leave',
-    doc: 'Leaves the cluster and ends the agent',
-    methods: { PUT: ({ agent }) => act('leave', agent.hooks.onLeave) },
+    doc: 'Leaves the cluster and ends the agent; force: also when the cluster loses its quorum by it',
+    query: ['force'],
+    methods: { PUT: leave },
   },
   {
     path: '/v1/agent/reload',
@@ -106,6 +107,12 @@ export function enableOf(call: HttpCall): boolean {
   const enabled = goBoolean(given)
   if (enabled !== undefined) return enabled
   throw new FairleadError('BAD_REQUEST', `Invalid value for enable: ${JSON.stringify(given)}`)
+}
+
+async function leave({ agent, query }: HttpCall): Promise<Reply> {
+  const { onLeave } = agent.hooks
+  const force = query.has('force') && goBoolean(query.get('force') || 'true') === true
+  return act('leave', onLeave === undefined ? undefined : () => onLeave({ force }))
 }
 
 async function act(name: string, hook: (() => Promise<void>) | undefined): Promise<Reply> {

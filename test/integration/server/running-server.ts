@@ -83,6 +83,7 @@ export function serverConfig(change: Partial<AgentConfig> = {}): AgentConfig {
     retryJoin: [],
     retryIntervalMs: 30_000,
     retryMax: 0,
+    rejoinAfterLeave: false,
     reconnectTimeoutMs: 72 * 3_600_000,
     leave: { onTerminate: false, onInterrupt: false, drainMs: 5000 },
     raft: {

@@ -10,11 +10,11 @@ import { describe, it } from 'node:test'
 import { CheckRunners } from '../../../../agent/checks/check-runners.ts'
 import { serviceRegistrationFromBody } from '../../../../agent/local/definitions.ts'
 import { LocalState } from '../../../../agent/local/local-state.ts'
-import { StaticMembership } from '../../../../agent/members/static-membership.ts'
 import { AntiEntropy } from '../../../../agent/sync/anti-entropy.ts'
 import { StateStore } from '../../../../core/catalog/state-store.ts'
 import type { CheckStatus } from '../../../../core/catalog/types.ts'
 import { silentLogger } from '../../../../core/log.ts'
+import type { Member, Membership } from '../../../../core/membership.ts'
 import { seededRng } from '../../../../core/rng.ts'
 import type { ServerApi } from '../../../../core/rpc/server-api.ts'
 import { instant } from '../../../../core/time.ts'
@@ -51,14 +51,18 @@ describe('the health of a service', () => {
       { clock: systemClock, log: silentLogger },
     )
     const deps = { clock: systemClock, rng: seededRng(3), log: silentLogger, local, servers }
-    const membership = new StaticMembership({
-      nodeName: NODE,
-      nodeId: NODE_ID,
-      datacenter: 'dc1',
+    const self: Member = {
+      name: NODE,
       address: '127.0.0.1',
       port: 8301,
-      build: '1.21.4:0',
-    })
+      tags: { role: 'node', dc: 'dc1', id: NODE_ID },
+      status: 'alive',
+    }
+    const membership: Membership = {
+      self: () => self,
+      members: () => [self],
+      onChange: () => () => {},
+    }
     const sync = new AntiEntropy(
       { nodeAddress: '127.0.0.1', nodeTaggedAddresses: {}, checkUpdateIntervalMs: 300_000 },
       { ...deps, membership },

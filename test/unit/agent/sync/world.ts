@@ -8,7 +8,6 @@ import {
   serviceRegistrationFromBody,
 } from '../../../../agent/local/definitions.ts'
 import { LocalState } from '../../../../agent/local/local-state.ts'
-import { StaticMembership } from '../../../../agent/members/static-membership.ts'
 import { AntiEntropy } from '../../../../agent/sync/anti-entropy.ts'
 import type { Command } from '../../../../core/catalog/commands.ts'
 import { StateStore } from '../../../../core/catalog/state-store.ts'
@@ -80,14 +79,15 @@ class FakeMembership implements Membership {
   readonly #listeners = new Set<(members: readonly Member[]) => void>()
 
   constructor() {
-    this.current = new StaticMembership({
-      nodeName: NODE,
-      nodeId: NODE_ID,
-      datacenter: 'dc1',
-      address: '10.0.0.5',
-      port: 8301,
-      build: '1.21.4:0',
-    }).members()
+    this.current = [
+      {
+        name: NODE,
+        address: '10.0.0.5',
+        port: 8301,
+        tags: { role: 'node', dc: 'dc1', id: NODE_ID },
+        status: 'alive',
+      },
+    ]
   }
 
   self(): Member {

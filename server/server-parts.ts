@@ -5,15 +5,17 @@
 import { StateStore } from '../core/catalog/state-store.ts'
 import { hostAndPort } from '../core/cluster/server-members.ts'
 import type { AgentConfig } from '../core/config/model.ts'
-import { FairleadError } from '../core/errors.ts'
+import type { FairleadError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
 import type { Membership } from '../core/membership.ts'
+import { serverId } from '../core/raft/types.ts'
 import type { Rng } from '../core/rng.ts'
 import type { PeerCalls } from '../core/rpc/peer-calls.ts'
 import { RequestNames } from '../core/rpc/request-names.ts'
 import type { Clock } from '../core/time.ts'
 import { newUuid } from '../runtime/random/system-random.ts'
 import { RpcHost } from '../runtime/rpc/rpc-host.ts'
+import { RpcPeerCalls } from '../runtime/rpc/rpc-peer-calls.ts'
 import { diskRaftStorage, memoryRaftStorage } from '../runtime/storage/raft-storage.ts'
 import { recoveryFiles } from '../runtime/storage/recovery-files.ts'
 import { CommandWriter } from './api/command-writer.ts'
@@ -28,14 +30,16 @@ import { Autopilot } from './cluster/autopilot.ts'
 import { Founding } from './cluster/founding.ts'
 import { FoundingAcceptor } from './cluster/founding-acceptor.ts'
 import { FoundingRecord } from './cluster/founding-record.ts'
+import { peerStats } from './cluster/peer-stats.ts'
 import { Roster } from './cluster/roster.ts'
 import { ServerDirectory } from './cluster/server-directory.ts'
 import { LeaderDuties } from './leader/leader-duties.ts'
 import { MemberReconciler } from './leader/member-reconciler.ts'
 import { SessionTimers } from './leader/session-timers.ts'
 import { TombstoneReaper } from './leader/tombstone-reaper.ts'
-import { MemoryNetwork } from './raft/memory-transport.ts'
 import { RaftNode } from './raft/raft-node.ts'
+import { GrpcRaftTransport } from './rpc/grpc-raft-transport.ts'
+import { peerHandlers } from './rpc/peer-handlers.ts'
 import { serverApiHandlers } from './rpc/server-api-handlers.ts'
 import { StateMachine } from './state-machine.ts'
 
@@ -47,6 +51,8 @@ export interface ServerDeps {
   readonly rng: Rng
   readonly log: Logger
   readonly membership: Membership
+  /** Of this program, as other servers hear it. */
+  readonly version: string
   /** The server can serve no more and the process must exit; called at most once. */
   readonly onFatal: (error: FairleadError) => void
 }
@@ -72,14 +78,25 @@ export function createServerParts(config: AgentConfig, deps: ServerDeps): Server
   const store = new StateStore({ datacenter: config.datacenter })
   const stateMachine = new StateMachine(store)
   const directory = new ServerDirectory({ datacenter: config.datacenter }, { membership })
-  const calls = noPeers()
+  const calls = new RpcPeerCalls({ clock })
+  const transport = new GrpcRaftTransport(
+    { id: serverId(nodeId) },
+    { clock, rng: rng.fork('transport'), log: deps.log.child('raft') },
+  )
 
   const rpcAddress = (): string => {
     const { advertiseAddress, bindAddress, ports } = config
     const host = advertiseAddress === '' ? bindAddress : advertiseAddress
     return hostAndPort(host, rpc.port === 0 ? ports.server : rpc.port)
   }
-  const raft = createRaft(config, { ...deps, stateMachine, rpcAddress, directory, calls })
+  const raft = createRaft(config, {
+    ...deps,
+    stateMachine,
+    rpcAddress,
+    directory,
+    calls,
+    transport,
+  })
   const writer = new CommandWriter({ raft, clock })
   const ca = createCa(config, { ...deps, store, writer })
   const { sessions, tombstones } = createTimers({ ...deps, log, store, writer, stateMachine })
@@ -154,7 +171,21 @@ export function createServerParts(config: AgentConfig, deps: ServerDeps): Server
   )
   const rpc = new RpcHost(
     { address: config.bindAddress, port: config.ports.server },
-    { handlers: serverApiHandlers(api), log: deps.log.child('rpc') },
+    {
+      handlers: serverApiHandlers(api),
+      peers: peerHandlers({
+        stats: () =>
+          peerStats(raft.status(), {
+            nodeId,
+            bootstrapExpect: config.bootstrapExpect,
+            version: deps.version,
+          }),
+        bootstrap: (request) => acceptor.handle(request),
+        forwarded: (method, message, signal) => api.forwarded(method, message, signal),
+      }),
+      raft: (lane, stream) => transport.accept(lane, stream),
+      log: deps.log.child('rpc'),
+    },
   )
   const acceptor = new FoundingAcceptor(
     { nodeId, expect: config.bootstrapExpect },
@@ -177,7 +208,9 @@ export function createServerParts(config: AgentConfig, deps: ServerDeps): Server
     founding,
     log,
     rpcAddress,
-    closePeers: async () => {},
+    closePeers: async () => {
+      await Promise.all([transport.close(), calls.close()])
+    },
   }
 }
 
@@ -188,6 +221,7 @@ function createRaft(
     readonly rpcAddress: () => string
     readonly directory: ServerDirectory
     readonly calls: Pick<PeerCalls, 'stats'>
+    readonly transport: GrpcRaftTransport
   },
 ): RaftNode {
   // Read when Raft starts, after the port is known.
@@ -219,7 +253,7 @@ function createRaft(
       rng: deps.rng.fork('raft'),
       log: deps.log.child('raft'),
       openStorage: config.dataDir === '' ? memoryRaftStorage() : diskRaftStorage(config.dataDir),
-      transport: new MemoryNetwork().join(config.nodeId),
+      transport: deps.transport,
       stateMachine: deps.stateMachine,
       addresses: {
         of: (id) => deps.directory.addressOf(id),
@@ -282,12 +316,4 @@ function createTimers({
     tombstones.observe(applied)
   })
   return { sessions, tombstones }
-}
-
-/** Until servers can call each other. */
-function noPeers(): PeerCalls {
-  const refuse = async (address: string): Promise<never> => {
-    throw new FairleadError('NO_LEADER', `Servers cannot call each other yet ("${address}")`)
-  }
-  return { stats: refuse, bootstrap: refuse, forward: refuse }
 }

@@ -88,7 +88,12 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
     },
     { clock, log: log.child('gossip'), rng: rng.fork('gossip') },
   )
-  const role = createRole(config, { ...deps, membership: pool, rng })
+  const role = createRole(config, {
+    ...deps,
+    membership: pool,
+    version: versions.consul,
+    rng,
+  })
   const gossip: Service = {
     start: async (signal) => {
       // The real port of the servers' RPC is known only now.

@@ -30,6 +30,7 @@ export interface RoleDeps {
   readonly rng: Rng
   readonly log: Logger
   readonly membership: Membership
+  readonly version: string
   readonly onFatal: (error: FairleadError) => void
 }
 
@@ -40,6 +41,7 @@ export function createRole(config: AgentConfig, deps: RoleDeps): Role {
       clock,
       log,
       membership,
+      version: deps.version,
       rng: rng.fork('server'),
       onFatal: deps.onFatal,
     })

@@ -155,6 +155,7 @@ export async function startServer(
     rng: seededRng(1),
     log: silentLogger,
     membership,
+    version: '1.21.4',
     onFatal: (error) => fatal.push(error),
     ...deps,
   })

@@ -182,6 +182,7 @@ test('an aborted start is undone', async () => {
     rng: seededRng(1),
     log: silentLogger,
     membership: new HandMembership([member('n1')]),
+    version: '1.21.4',
     onFatal: () => assert.fail('not fatal'),
   })
   await assert.rejects(server.start(AbortSignal.abort(new Error('changed my mind'))), /my mind/)

@@ -80,7 +80,7 @@ export async function startAgent(
   // A server without a data directory is a dev server; whether answers are indented is the API's matter.
   const server = createServer(
     { ...config, devMode: true },
-    { ...shared, membership, onFatal: (error) => errors.push(error) },
+    { ...shared, membership, version: '1.21.4', onFatal: (error) => errors.push(error) },
   )
   const signal = new AbortController().signal
   await server.start(signal)

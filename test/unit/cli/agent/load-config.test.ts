@@ -141,24 +141,3 @@ it('reports a script check at once while scripts are off', async () => {
   assert.match(result.problems[0]?.message ?? '', /check "s": Scripts are disabled on this agent/)
   await loaded({ fragments: [fragment, 'enable_local_script_checks = true'] })
 })
-
-describe('roles of later versions', () => {
-  const cases: readonly (readonly [readonly string[], RegExp])[] = [
-    [['-server=false', '-bootstrap-expect=0'], /server = false is not supported yet/],
-    [['-bootstrap-expect=3'], /bootstrap_expect = 3 is not supported yet/],
-    [['-bootstrap-expect=0'], /bootstrap_expect = 0 is not supported yet/],
-  ]
-  for (const [flags, message] of cases) {
-    it(`are refused: ${flags.join(' ')}`, async () => {
-      const result = await load({ flags })
-      assert.ok(!result.ok)
-      assert.match(result.problems.map((problem) => problem.message).join('\n'), message)
-    })
-  }
-
-  it('leave a sole server running that has addresses to join, with a warning', async () => {
-    const result = await load({ flags: ['-retry-join=10.0.0.9'] })
-    assert.ok(result.ok)
-    assert.match(result.loaded.warnings.join('\n'), /retry_join = \["10\.0\.0\.9"\] is not used/)
-  })
-})

@@ -259,7 +259,7 @@ export function serverApiContract(name: string, make: () => Promise<SubjectUnder
 
     test('an entry over the limit of Raft is refused and nothing is written', async () => {
       const key = fresh('big')
-      const entry = { key, value: new Uint8Array(900_000), flags: 0n, session: '' }
+      const entry = { key, value: new Uint8Array(1_100_000), flags: 0n, session: '' }
       const command: Command = { kind: 'kv', op: { verb: 'set', entry }, now: wallTime(0) }
       await assert.rejects(api.write(command), { code: 'TOO_LARGE' })
       assert.equal((await api.read('kv.get', { key })).value, null)

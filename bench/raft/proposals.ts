@@ -1,20 +1,27 @@
 /**
- * What a write costs the Raft host: three nodes in one process, no sockets, storage in memory.
+ * What a write costs the Raft host: three nodes in one process, by default without sockets and disks.
  *
- *   node bench/raft/proposals.ts [--bytes 512] [--seconds 4] [--single]
+ *   node bench/raft/proposals.ts [--bytes 512] [--seconds 4] [--single] [--grpc] [--disk]
  *
  * For 1, 32 and 128 writers in a loop, prints writes/s and the CPU of all three nodes together for each
  * write (leader and two followers; a real leader pays its own part and the wire, and no more).
  */
 
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { silentLogger } from '../../core/log.ts'
+import { serverId } from '../../core/raft/types.ts'
 import { seededRng } from '../../core/rng.ts'
 import { systemClock } from '../../runtime/clock/system-clock.ts'
-import { memoryRaftStorage } from '../../runtime/storage/raft-storage.ts'
+import { RpcHost } from '../../runtime/rpc/rpc-host.ts'
+import { diskRaftStorage, memoryRaftStorage } from '../../runtime/storage/raft-storage.ts'
 import { MemoryNetwork } from '../../server/raft/memory-transport.ts'
 import { RaftNode } from '../../server/raft/raft-node.ts'
+import type { RaftTransport } from '../../server/raft/transport.ts'
 import type { RaftStateMachine } from '../../server/raft/types.ts'
+import { GrpcRaftTransport } from '../../server/rpc/grpc-raft-transport.ts'
 
 const WRITERS = [1, 32, 128]
 
@@ -23,6 +30,8 @@ const { values } = parseArgs({
     bytes: { type: 'string', default: '512' },
     seconds: { type: 'string', default: '4' },
     single: { type: 'boolean', default: false },
+    grpc: { type: 'boolean', default: false },
+    disk: { type: 'boolean', default: false },
   },
 })
 
@@ -33,7 +42,17 @@ const nothing: RaftStateMachine = {
 }
 
 const ids = values.single ? ['a'] : ['a', 'b', 'c']
+await using stack = new AsyncDisposableStack()
+const root = await mkdtemp(join(tmpdir(), 'fairlead-bench-'))
+stack.defer(() => rm(root, { recursive: true, force: true }))
 const network = new MemoryNetwork()
+const hosts = new Map<string, RpcHost>()
+const addresses = {
+  of: (id: string) => `127.0.0.1:${hosts.get(id)?.port}`,
+  onChange: () => () => {},
+}
+const transports = new Map<string, RaftTransport>()
+for (const [i, id] of ids.entries()) transports.set(id, await openTransport(id, i))
 const members = ids.map((id) => ({ id, address: `${id}:1` }))
 const nodes = ids.map(
   (id, i) =>
@@ -43,8 +62,9 @@ const nodes = ids.map(
         clock: systemClock,
         rng: seededRng(i),
         log: silentLogger,
-        openStorage: memoryRaftStorage(),
-        transport: network.join(id),
+        openStorage: values.disk ? diskRaftStorage(join(root, id)) : memoryRaftStorage(),
+        transport: transports.get(id) ?? network.join(id),
+        addresses,
         stateMachine: nothing,
         onFatal: (error) => {
           throw error
@@ -67,6 +87,31 @@ for (const writers of WRITERS) {
   )
 }
 for (const node of nodes) await node.stop()
+
+async function openTransport(id: string, seed: number): Promise<RaftTransport> {
+  if (!values.grpc) return network.join(id)
+  const transport = new GrpcRaftTransport(
+    { id: serverId(id) },
+    { clock: systemClock, rng: seededRng(seed), log: silentLogger },
+  )
+  const none = async (): Promise<never> => {
+    throw new Error('this server answers no calls')
+  }
+  const handlers = { read: none, write: none, signLeaf: none, renewSession: none, status: none }
+  const host = new RpcHost(
+    { address: '127.0.0.1', port: 0 },
+    {
+      handlers: { ...handlers, subscribe: async function* () {} },
+      raft: (lane, stream) => transport.accept(lane, stream),
+      log: silentLogger,
+    },
+  )
+  await host.start()
+  hosts.set(id, host)
+  stack.defer(() => host.stop())
+  stack.defer(() => transport.close())
+  return transport
+}
 
 async function run(
   writers: number,

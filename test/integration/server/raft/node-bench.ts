@@ -14,6 +14,7 @@ import {
   type RaftNodeDeps,
   type RaftNodeOptions,
 } from '../../../../server/raft/raft-node.ts'
+import type { RaftTransport } from '../../../../server/raft/transport.ts'
 import type { RaftStateMachine } from '../../../../server/raft/types.ts'
 
 /** Remembers every command; its image is the list, one chunk each. */
@@ -62,11 +63,12 @@ export function makeNode(
     Pick<RaftNodeDeps, 'stats' | 'addresses'> & {
       readonly clock?: Clock
       readonly network?: MemoryNetwork
+      readonly transport?: RaftTransport
       readonly seed?: number
       readonly log?: Logger
     } = {},
 ): TestNode {
-  const { clock, network, seed, log, stats, addresses, ...node } = options
+  const { clock, network, transport, seed, log, stats, addresses, ...node } = options
   const id = node.id ?? 'a'
   const machine = new Recorder()
   const fatal: FairleadError[] = []
@@ -81,7 +83,7 @@ export function makeNode(
         rng: seededRng(seed ?? 1),
         log: log ?? silentLogger,
         openStorage,
-        transport: (network ?? new MemoryNetwork()).join(id),
+        transport: transport ?? (network ?? new MemoryNetwork()).join(id),
         stateMachine: machine,
         ...(stats === undefined ? {} : { stats }),
         ...(addresses === undefined ? {} : { addresses }),

@@ -45,6 +45,14 @@ export class ChannelPool {
     }
   }
 
+  /** A channel that cannot connect waits before it tries again; the next use shall not wait with it. */
+  discard(channel: RpcChannel): void {
+    const pooled = this.#channels.get(channel.address)
+    void pooled?.channel.then((current) => {
+      if (current === channel) this.#drop(channel.address, pooled)
+    })
+  }
+
   /** Calls that run fail as lost. Idempotent. */
   async close(): Promise<void> {
     this.#isClosed = true
@@ -69,7 +77,7 @@ export class ChannelPool {
 
   #giveBack(address: string, pooled: Pooled): void {
     pooled.uses -= 1
-    if (pooled.uses > 0 || this.#isClosed) return
+    if (pooled.uses > 0 || this.#channels.get(address) !== pooled) return
     const at = instant(this.#clock.now() + IDLE_MS)
     pooled.idle = this.#clock.timer(at, () => this.#drop(address, pooled))
   }

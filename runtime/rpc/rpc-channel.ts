@@ -35,6 +35,9 @@ export interface Keepalive {
 
 const KEEPALIVE: Keepalive = { everyMs: 30_000, timeoutMs: 10_000 }
 
+const RECONNECT_FIRST_MS = 100
+const RECONNECT_MAX_MS = 1_000
+
 const UNARY = { ...SERVERS_SERVICE, ...PEERS_SERVICE }
 
 const NO_REPLY: RpcFailure = {
@@ -82,6 +85,8 @@ export class RpcChannel {
       'grpc.keepalive_time_ms': keepalive.everyMs,
       'grpc.keepalive_timeout_ms': keepalive.timeoutMs,
       'grpc.keepalive_permit_without_calls': 1,
+      'grpc.initial_reconnect_backoff_ms': RECONNECT_FIRST_MS,
+      'grpc.max_reconnect_backoff_ms': RECONNECT_MAX_MS,
       // One layer retries, and it is not this one.
       'grpc.enable_retries': 0,
       'grpc.enable_channelz': 0,

@@ -97,6 +97,7 @@ export class RpcPeerCalls implements PeerCalls {
       await channel.whenReady(CONNECT_TIMEOUT_MS, signal)
     } catch (cause) {
       signal?.throwIfAborted()
+      this.#channels.discard(channel)
       throw new FairleadError(code, `Cannot connect to the server at "${channel.address}"`, {
         cause,
       })

@@ -2,7 +2,7 @@
  * Servers a, b and c with nothing but their Raft transports over gRPC, and a wire from each to each.
  */
 
-import { silentLogger } from '../../../../core/log.ts'
+import { type Logger, silentLogger } from '../../../../core/log.ts'
 import { type ServerId, serverId } from '../../../../core/raft/types.ts'
 import { seededRng } from '../../../../core/rng.ts'
 import { systemClock } from '../../../../runtime/clock/system-clock.ts'
@@ -22,14 +22,14 @@ export interface GrpcBench extends TransportBench {
 }
 
 export async function openGrpcBench(
-  options: { readonly imageBytesPerSecond?: number } = {},
+  options: { readonly imageBytesPerSecond?: number; readonly log?: Logger } = {},
 ): Promise<GrpcBench> {
   await using stack = new AsyncDisposableStack()
   const servers = new Map<Id, { transport: GrpcRaftTransport; host: RpcHost }>()
   for (const [seed, id] of IDS.entries()) {
     const transport = new GrpcRaftTransport(
       { id: serverId(id), ...options },
-      { clock: systemClock, rng: seededRng(seed), log: silentLogger },
+      { clock: systemClock, rng: seededRng(seed), log: options.log ?? silentLogger },
     )
     const host = new RpcHost(
       { address: '127.0.0.1', port: 0 },

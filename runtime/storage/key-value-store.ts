@@ -18,6 +18,7 @@ export interface KeyRange {
 export type StoreRow = readonly [key: Uint8Array, value: Uint8Array]
 
 export interface KeyValueStore {
+  /** @throws FairleadError STORAGE_CORRUPT when it cannot be read, like `scan` */
   get(key: Uint8Array): Promise<Uint8Array | undefined>
   /**
    * Executes all operations or none; later operations of a batch win over earlier ones on the same key.

@@ -6,10 +6,11 @@
  * specification 14.1 and 14.2 (the database tolerates damage silently, so callers must prove integrity).
  */
 
-import { mkdir, open } from 'node:fs/promises'
+import { mkdir, open, readdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { Level } from 'level'
 import { FairleadError } from '../../core/errors.ts'
+import { findBrokenTable } from './check-tables.ts'
 import {
   type KeyRange,
   type KeyValueStore,
@@ -25,10 +26,13 @@ export interface LevelStoreOptions {
   readonly writeBufferBytes?: number
 }
 
+const DATABASE_FILE = /^(?:MANIFEST-\d+|\d+\.(?:log|ldb|sst))$/
+
 /**
  * Opens or creates the store and makes its directory entry durable.
  *
- * @throws FairleadError STORAGE_FAILED when another process holds the directory, or it cannot be used
+ * @throws FairleadError STORAGE_FAILED when another process holds the directory, or it cannot be used;
+ *   STORAGE_CORRUPT when what is there is damaged
  */
 export async function openLevelStore(options: LevelStoreOptions): Promise<KeyValueStore> {
   const { directory } = options
@@ -39,6 +43,7 @@ export async function openLevelStore(options: LevelStoreOptions): Promise<KeyVal
       cause,
     })
   }
+  await refuseBroken(directory)
   const level = new Level<Uint8Array, Uint8Array>(directory, {
     keyEncoding: 'view',
     valueEncoding: 'view',
@@ -52,7 +57,21 @@ export async function openLevelStore(options: LevelStoreOptions): Promise<KeyVal
   }
   await syncDirectory(directory)
   await syncDirectory(dirname(directory))
-  return new LevelStore(level)
+  return new LevelStore(level, directory)
+}
+
+/** Damage that LevelDB would not survive, or would make worse. */
+async function refuseBroken(directory: string): Promise<void> {
+  const names = await readdir(directory)
+  // Without the file that names its newest state LevelDB would begin anew, and delete what it finds.
+  const isHeadless = !names.includes('CURRENT') && names.some((name) => DATABASE_FILE.test(name))
+  const fault = isHeadless
+    ? '"CURRENT" is missing and other files of the database are there'
+    : await findBrokenTable(directory)
+  if (fault === null) return
+  throw new FairleadError('STORAGE_CORRUPT', `Failed to open "${directory}": ${fault}`, {
+    facts: { directory },
+  })
 }
 
 /** Makes the names inside a directory durable. */
@@ -67,13 +86,19 @@ export async function syncDirectory(directory: string): Promise<void> {
 
 class LevelStore implements KeyValueStore {
   readonly #level: Level<Uint8Array, Uint8Array>
+  readonly #directory: string
 
-  constructor(level: Level<Uint8Array, Uint8Array>) {
+  constructor(level: Level<Uint8Array, Uint8Array>, directory: string) {
     this.#level = level
+    this.#directory = directory
   }
 
   async get(key: Uint8Array): Promise<Uint8Array | undefined> {
-    return await this.#level.get(key)
+    try {
+      return await this.#level.get(key)
+    } catch (cause) {
+      throw this.#unreadable(cause)
+    }
   }
 
   async batch(operations: readonly StoreOperation[], options: { sync: boolean }): Promise<void> {
@@ -93,6 +118,8 @@ class LevelStore implements KeyValueStore {
         if (page.length === 0) return
         yield page
       }
+    } catch (cause) {
+      throw this.#unreadable(cause)
     } finally {
       await iterator.close()
     }
@@ -100,6 +127,15 @@ class LevelStore implements KeyValueStore {
 
   async close(): Promise<void> {
     await this.#level.close()
+  }
+
+  #unreadable(cause: unknown): FairleadError {
+    const text = cause instanceof Error ? cause.message : String(cause)
+    const message = `Failed to read "${this.#directory}": ${text}`
+    return new FairleadError('STORAGE_CORRUPT', message, {
+      cause,
+      facts: { directory: this.#directory },
+    })
   }
 }
 
@@ -114,8 +150,13 @@ function openFailure(directory: string, cause: unknown): FairleadError {
     )
   }
   const text = reason instanceof Error ? reason.message : String(cause)
-  return new FairleadError('STORAGE_FAILED', `Failed to open "${directory}": ${text}`, {
-    cause,
-    facts: { directory },
-  })
+  const isDamaged = code === 'LEVEL_CORRUPTION' || text.startsWith('Corruption')
+  return new FairleadError(
+    isDamaged ? 'STORAGE_CORRUPT' : 'STORAGE_FAILED',
+    `Failed to open "${directory}": ${text}`,
+    {
+      cause,
+      facts: { directory },
+    },
+  )
 }

@@ -3,11 +3,13 @@
  */
 
 import assert from 'node:assert/strict'
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { FairleadError } from '../../../../core/errors.ts'
+import { seededRng } from '../../../../core/rng.ts'
+import { tableFault } from '../../../../runtime/storage/check-tables.ts'
 import type { KeyValueStore } from '../../../../runtime/storage/key-value-store.ts'
 import { openLevelStore } from '../../../../runtime/storage/level-store.ts'
 import { MemoryStore } from '../../../../runtime/storage/memory-store.ts'
@@ -70,6 +72,20 @@ for (const [name, make] of STORES) {
   })
 }
 
+/** The bytes of a table that holds a few hundred rows. */
+async function tableOf(directory: string): Promise<Buffer> {
+  const store = await openLevelStore({ directory, writeBufferBytes: 65_536 })
+  for (let i = 0; i < 400; i++) {
+    const value = Buffer.alloc(300, i)
+    await store.batch([{ kind: 'put', key: key(`k${i}`), value }], { sync: false })
+  }
+  await store.close()
+  await (await openLevelStore({ directory })).close()
+  const name = (await readdir(directory)).find((file) => file.endsWith('.ldb'))
+  assert.ok(name !== undefined)
+  return await readFile(join(directory, name))
+}
+
 describe('opening a level store', () => {
   it('says clearly that another agent has the directory', async () => {
     const directory = join(root, 'locked')
@@ -80,6 +96,32 @@ describe('opening a level store', () => {
     assert.match(err.message, /another agent uses this data directory$/)
     await first.close()
     await (await openLevelStore({ directory })).close()
+  })
+
+  it('refuses to begin anew beside the files of a database', async () => {
+    const directory = join(root, 'headless')
+    await (await openLevelStore({ directory })).close()
+    await rm(join(directory, 'CURRENT'))
+    const before = await readdir(directory)
+    await assert.rejects(openLevelStore({ directory }), { code: 'STORAGE_CORRUPT' })
+    assert.deepEqual(await readdir(directory), before)
+  })
+
+  it('refuses tables that the database would not survive, and no others', async () => {
+    const table = await tableOf(join(root, 'tables'))
+    assert.equal(tableFault(table), null)
+    const rng = seededRng(1)
+    let refused = 0
+    for (let i = 0; i < 3_000; i++) {
+      const damaged = Buffer.from(
+        table.subarray(0, i % 3 === 0 ? rng.range(0, table.length) : undefined),
+      )
+      for (let hits = rng.range(0, 4); hits > 0 && damaged.length > 0; hits--) {
+        damaged[rng.range(0, damaged.length)] = rng.range(0, 256)
+      }
+      if (tableFault(damaged) !== null) refused++
+    }
+    assert.ok(refused > 1_000 && refused < 3_000, `${refused} refused`)
   })
 
   it('says what is wrong with a directory that it cannot use', async () => {

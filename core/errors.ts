@@ -61,6 +61,13 @@ export const ERRORS = {
     retryable: false,
     hint: 'the disk failed or is full; free space or replace it, then start the agent again',
   },
+  /** Refused while there is still room for deletes; nothing was appended (raft.md 15.2). */
+  STORAGE_FULL: {
+    httpStatus: 500,
+    grpcStatus: RESOURCE_EXHAUSTED,
+    retryable: true,
+    hint: 'free space on the disk of the leading server: fairlead operator raft list-peers',
+  },
   STORAGE_CORRUPT: {
     httpStatus: 500,
     grpcStatus: INTERNAL,

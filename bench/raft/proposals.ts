@@ -22,6 +22,7 @@ import { RaftNode } from '../../server/raft/raft-node.ts'
 import type { RaftTransport } from '../../server/raft/transport.ts'
 import type { RaftStateMachine } from '../../server/raft/types.ts'
 import { GrpcRaftTransport } from '../../server/rpc/grpc-raft-transport.ts'
+import { rpcHandlers } from '../../test/unit/runtime/rpc/rpc-handlers.ts'
 
 const WRITERS = [1, 32, 128]
 
@@ -94,14 +95,10 @@ async function openTransport(id: string, seed: number): Promise<RaftTransport> {
     { id: serverId(id) },
     { clock: systemClock, rng: seededRng(seed), log: silentLogger },
   )
-  const none = async (): Promise<never> => {
-    throw new Error('this server answers no calls')
-  }
-  const handlers = { read: none, write: none, signLeaf: none, renewSession: none, status: none }
   const host = new RpcHost(
     { address: '127.0.0.1', port: 0 },
     {
-      handlers: { ...handlers, subscribe: async function* () {} },
+      handlers: rpcHandlers(),
       raft: (lane, stream) => transport.accept(lane, stream),
       log: silentLogger,
     },

@@ -8,6 +8,7 @@
 
 import { encodeCommand } from '../../core/catalog/codec.ts'
 import type { ApplyResult, Command } from '../../core/catalog/commands.ts'
+import { isFreeing } from '../../core/catalog/freeing.ts'
 import type { RequestId } from '../../core/catalog/request-id.ts'
 import { FairleadError } from '../../core/errors.ts'
 import type { WriteResult } from '../../core/rpc/server-api.ts'
@@ -35,7 +36,8 @@ export class CommandWriter {
    * @throws FairleadError of `RaftNodeApi.propose`, or the code with which apply refused (REJECTED, …)
    */
   async write(command: Command, requestId?: RequestId): Promise<WriteResult> {
-    const applied = await this.#deps.raft.propose(encodeCommand(this.#stamp(command), requestId))
+    const data = encodeCommand(this.#stamp(command), requestId)
+    const applied = await this.#deps.raft.propose(data, { frees: isFreeing(command) })
     const result = applied.result as ApplyResult
     const index = result.replayOf ?? applied.index
     if (result.ok) return { ok: true, index, value: result.value }

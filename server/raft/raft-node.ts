@@ -35,6 +35,7 @@ import type { RecoveryFiles } from '../../runtime/storage/recovery-files.ts'
 import { ClusterIdentity } from './cluster-identity.ts'
 import { firstState } from './first-state.ts'
 import { Leadership } from './leadership.ts'
+import { LowSpace, type SpaceNews } from './low-space.ts'
 import { MemberChanges } from './member-changes.ts'
 import { type OpenedRaft, openRaft } from './open-raft.ts'
 import { type KnownAddresses, PeerAddresses } from './peer-addresses.ts'
@@ -83,6 +84,8 @@ export interface RaftNodeDeps {
   readonly stateMachine: RaftStateMachine
   /** Where gossip has seen servers lately; wins over the addresses in the configuration (10.8). */
   readonly addresses?: KnownAddresses
+  /** Tells when the disk is nearly full (15.2). */
+  readonly space?: SpaceNews
   /** Asks a server for its position; needed when peers.json lists several survivors. */
   readonly stats?: (address: string, signal: AbortSignal) => Promise<PeerStats>
   /** The server can serve no more and must exit; called at most once. */
@@ -100,6 +103,7 @@ export class RaftNode implements RaftNodeApi {
   readonly #reads: Reads
   readonly #leadership: Leadership
   readonly #peers: PeerAddresses
+  readonly #space: LowSpace
   readonly #configurationListeners = new Set<(configuration: Configuration) => void>()
   readonly #idleWaiters = new Set<() => void>()
   #started: Promise<void> | null = null
@@ -124,6 +128,13 @@ export class RaftNode implements RaftNodeApi {
       { self: this.#id, farewellMs: 2 * ELECTION_TICKS * this.#tickMs },
       { clock: deps.clock, transport: deps.transport, addresses: deps.addresses },
     )
+    this.#space = new LowSpace({
+      news: deps.space,
+      clock: deps.clock,
+      log: deps.log,
+      leads: () => this.#engine?.core.role === 'leader',
+      handOver: () => this.transferLeadership(),
+    })
     this.#reads = new Reads(`${options.id}/${this.#boot}`, READ_ATTEMPT_TICKS)
   }
 
@@ -133,11 +144,13 @@ export class RaftNode implements RaftNodeApi {
     return this.#started
   }
 
-  propose(data: Uint8Array): Promise<Applied> {
+  propose(data: Uint8Array, options?: { readonly frees: boolean }): Promise<Applied> {
     const refusal = this.#refusal()
     if (refusal !== null) return Promise.reject(refusal)
     const engine = this.#engine
     if (engine?.core.role !== 'leader') return Promise.reject(this.#notLeader())
+    const full = this.#space.refusal(options?.frees === true)
+    if (full !== null) return Promise.reject(full)
     const applied = this.#proposals.add(data)
     engine.schedule()
     return applied
@@ -292,6 +305,7 @@ export class RaftNode implements RaftNodeApi {
     })
     this.#identity = identity
     this.#peers.open()
+    this.#space.open()
     this.#leaveTransport = [
       transport.onMessage((message, from) => identity.receive(message, from)),
       transport.onUnreachable((peer) => this.#engine?.input({ kind: 'unreachable', peer })),
@@ -421,6 +435,7 @@ export class RaftNode implements RaftNodeApi {
     for (const leave of this.#leaveTransport) leave()
     this.#leaveTransport = []
     this.#peers.close()
+    this.#space.close()
     this.#proposals.fail(error)
     this.#changes.fail(error)
     this.#reads.failAll(error)

@@ -74,10 +74,12 @@ export interface PeerProgress {
 export interface RaftNodeApi extends Service {
   /**
    * Appends and resolves when committed and applied here.
-   * @throws FairleadError NO_LEADER | BUSY (not appended), OUTCOME_UNKNOWN (leadership lost in flight),
-   *   STORAGE_FAILED, SHUTTING_DOWN, TOO_LARGE (entry over 1 MiB)
+   *
+   * @param options.frees this write makes the state smaller, and is taken when the disk is nearly full too
+   * @throws FairleadError NO_LEADER | BUSY | STORAGE_FULL (not appended), OUTCOME_UNKNOWN (leadership lost in
+   *   flight), STORAGE_FAILED, SHUTTING_DOWN, TOO_LARGE (entry over 1 MiB)
    */
-  propose(data: Uint8Array): Promise<Applied>
+  propose(data: Uint8Array, options?: { readonly frees: boolean }): Promise<Applied>
   /**
    * Linearizable read point (raft.md 8.2): resolves once everything up to it is applied here. In mode `lease`
    * the leader answers by its lease while it holds (8.3); who reads so looks at `holdsLease` again after the

@@ -109,6 +109,51 @@ describe('a disk that fails', () => {
   })
 })
 
+describe('a disk that is nearly full', () => {
+  /** The watch of one disk, moved by the test. */
+  function spaceOf() {
+    const listeners = new Set<(isLow: boolean) => void>()
+    const tell = (isLow: boolean): void => {
+      for (const listener of listeners) listener(isLow)
+    }
+    const onChange = (listener: (isLow: boolean) => void) => {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    }
+    return { tell, space: { onChange }, listeners }
+  }
+
+  it('takes only what frees space, until there is some', async () => {
+    await using cluster = await TestCluster.create()
+    const { tell, space, listeners } = spaceOf()
+    const { node, machine } = await cluster.start('a', { ...cluster.founding(['a']), space })
+    tell(true)
+    await assert.rejects(node.propose(bytes('x')), { code: 'STORAGE_FULL' })
+    await cluster.settle(node.propose(bytes('delete'), { frees: true }))
+    tell(false)
+    await cluster.settle(node.propose(bytes('y')))
+    assert.deepEqual(machine.texts, ['delete', 'y'])
+    await cluster.stop('a')
+    assert.equal(listeners.size, 0)
+  })
+
+  it('under the leader makes another server lead', async () => {
+    await using cluster = await TestCluster.create()
+    const spaces = new Map(IDS.map((id) => [id, spaceOf()]))
+    for (const id of IDS) {
+      const space = spaces.get(id)?.space ?? assert.fail()
+      await cluster.start(id, { ...cluster.founding(IDS), space })
+    }
+    await cluster.write('before')
+    const { id, made } = await cluster.leader()
+    spaces.get(id)?.tell(true)
+    await cluster.until(() => made.node.status().role !== 'leader', 'leadership to be handed over')
+    await cluster.leader(id)
+    await cluster.write('after')
+    await cluster.agree('before', 'after')
+  })
+})
+
 function openOn(store: MemoryStore): RaftStorageOpener {
   const snapshots = new MemorySnapshots()
   return async () => ({ log: new RaftLogStore(store), snapshots })

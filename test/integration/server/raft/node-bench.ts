@@ -60,7 +60,7 @@ export interface TestNode {
 export function makeNode(
   openStorage: RaftStorageOpener,
   options: Partial<RaftNodeOptions> &
-    Pick<RaftNodeDeps, 'stats' | 'addresses'> & {
+    Pick<RaftNodeDeps, 'stats' | 'addresses' | 'space'> & {
       readonly clock?: Clock
       readonly network?: MemoryNetwork
       readonly transport?: RaftTransport
@@ -68,7 +68,7 @@ export function makeNode(
       readonly log?: Logger
     } = {},
 ): TestNode {
-  const { clock, network, transport, seed, log, stats, addresses, ...node } = options
+  const { clock, network, transport, seed, log, stats, addresses, space, ...node } = options
   const id = node.id ?? 'a'
   const machine = new Recorder()
   const fatal: FairleadError[] = []
@@ -87,6 +87,7 @@ export function makeNode(
         stateMachine: machine,
         ...(stats === undefined ? {} : { stats }),
         ...(addresses === undefined ? {} : { addresses }),
+        ...(space === undefined ? {} : { space }),
         onFatal: (error) => fatal.push(error),
       },
     ),

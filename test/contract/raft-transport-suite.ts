@@ -308,12 +308,12 @@ export async function untilHeard(from: RaftTransport, to: ServerId, heard: Heard
   }, 'both lanes')
 }
 
-/** Looks again after a few ms until the condition holds; fails after ten seconds. */
+/** Looks again at every turn of the loop until the condition holds; fails after ten seconds. */
 export async function until(condition: () => boolean, what: string): Promise<void> {
   const deadline = performance.now() + 10_000
   while (!condition()) {
     assert.ok(performance.now() < deadline, `never happened: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
+    await new Promise((resolve) => setImmediate(resolve))
   }
 }
 

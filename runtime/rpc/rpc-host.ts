@@ -19,6 +19,7 @@ import {
   SERVERS_SERVICE,
   type UnaryMethod,
 } from './envelope.ts'
+import { widenConnections, widenStreams } from './flow-control.ts'
 import { type GrpcLibrary, loadGrpc } from './grpc-library.ts'
 import { IMAGES_SERVICE, type ImagePart } from './image-part.ts'
 import { FRAME_BYTES_MAX } from './raft-frame.ts'
@@ -88,10 +89,12 @@ export class RpcHost {
       // Channelz stays on: without it grpc-js 1.14 keeps no list of connections and `forceShutdown`
       // leaves them open.
     })
+    widenStreams(server)
     server.addService({ ...SERVERS_SERVICE, ...IMAGES_SERVICE }, serversOf(handlers, calls))
     if (peers !== undefined) server.addService(PEERS_SERVICE, peersOf(peers, calls))
     if (raft !== undefined) server.addService(RAFT_SERVICE, raftOf(raft, calls))
     this.#port = await this.#bind(server, grpc)
+    widenConnections(server)
     this.#server = server
     this.#calls = calls
   }

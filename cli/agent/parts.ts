@@ -166,6 +166,7 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
       servers,
       local,
       membership,
+      pool,
       leaves: mesh.leafSource,
       onLeave: deps.onLeave,
       onReload: deps.onReload,

@@ -3,12 +3,14 @@
  *
  * Address, token and TLS come from flags, then from FAIRLEAD_HTTP_ADDR and the CONSUL_* environment
  * variables. Failures are FairleadErrors whose text says what was asked of whom. Bound: an answer of at
- * most BODY_BYTES_MAX.
+ * most BODY_BYTES_MAX, but for `download`, which holds nothing.
  */
 
 import { readFileSync } from 'node:fs'
-import { type IncomingMessage, type RequestOptions, request } from 'node:http'
+import { type ClientRequest, type IncomingMessage, type RequestOptions, request } from 'node:http'
 import { request as requestTls } from 'node:https'
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { FairleadError } from '../core/errors.ts'
 import { type Arguments, type CliContext, type FlagSpec, flag, toggle } from './command.ts'
 
@@ -108,11 +110,51 @@ export class ApiClient {
       throw this.#connectionFailure(method, full, err)
     }
     if (answer.status === 200 || options.accept?.includes(answer.status)) return answer
-    const detail = answer.text().trim()
-    throw new FairleadError(
-      answer.status === 404 ? 'NOT_FOUND' : 'REJECTED',
-      `Unexpected response code: ${answer.status}${detail === '' ? '' : ` (${detail})`}`,
-    )
+    throw failureOf(answer)
+  }
+
+  /** For bodies that are too large for memory. @returns the answer's bytes as they come, of status 200 */
+  async download(path: string, query: Query): Promise<AsyncIterable<Uint8Array>> {
+    const full = `${path}${queryString({ ...this.#query, ...query })}`
+    const response = await this.#open('GET', full, (outgoing) => outgoing.end()).catch((err) => {
+      throw this.#connectionFailure('GET', full, err)
+    })
+    if (response.statusCode === 200) return response
+    throw failureOf(await wholeAnswer(response))
+  }
+
+  /** PUTs a body of that size as it is read. */
+  async upload(path: string, body: Readable, sizeBytes: number): Promise<ApiAnswer> {
+    const full = `${path}${queryString(this.#query)}`
+    let answer: ApiAnswer
+    try {
+      const headers = { 'Content-Length': String(sizeBytes) }
+      const send = (outgoing: ClientRequest): void => {
+        // A server that refuses answers before it has read everything: the answer counts.
+        pipeline(body, outgoing).catch((err) => outgoing.destroy(err))
+      }
+      answer = await wholeAnswer(await this.#open('PUT', full, send, headers))
+    } catch (err) {
+      throw this.#connectionFailure('PUT', full, err)
+    }
+    if (answer.status === 200) return answer
+    throw failureOf(answer)
+  }
+
+  #open(
+    method: string,
+    path: string,
+    send: (outgoing: ClientRequest) => void,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      const base = this.#base
+      const all = { ...(base.headers as Readonly<Record<string, string>>), ...headers }
+      const options = { ...base, method, path, headers: all }
+      const outgoing = this.#isTls ? requestTls(options, resolve) : request(options, resolve)
+      outgoing.on('error', reject)
+      send(outgoing)
+    })
   }
 
   async #exchange(
@@ -120,27 +162,7 @@ export class ApiClient {
     path: string,
     body: string | Uint8Array | undefined,
   ): Promise<ApiAnswer> {
-    const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      const options = { ...this.#base, method, path }
-      const outgoing = this.#isTls ? requestTls(options, resolve) : request(options, resolve)
-      outgoing.on('error', reject)
-      outgoing.end(body)
-    })
-    const chunks: Buffer[] = []
-    let length = 0
-    for await (const chunk of response) {
-      const bytes = Buffer.from(chunk)
-      length += bytes.length
-      if (length > BODY_BYTES_MAX) throw new Error(`the answer is over ${BODY_BYTES_MAX} bytes`)
-      chunks.push(bytes)
-    }
-    const whole = Buffer.concat(chunks)
-    return {
-      status: response.statusCode ?? 0,
-      body: whole,
-      json: () => JSON.parse(whole.toString()),
-      text: () => whole.toString(),
-    }
+    return wholeAnswer(await this.#open(method, path, (outgoing) => outgoing.end(body)))
   }
 
   #connectionFailure(method: string, path: string, err: unknown): FairleadError {
@@ -163,6 +185,32 @@ export class ApiClient {
       },
     )
   }
+}
+
+async function wholeAnswer(response: IncomingMessage): Promise<ApiAnswer> {
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of response) {
+    const bytes = Buffer.from(chunk)
+    length += bytes.length
+    if (length > BODY_BYTES_MAX) throw new Error(`the answer is over ${BODY_BYTES_MAX} bytes`)
+    chunks.push(bytes)
+  }
+  const whole = Buffer.concat(chunks)
+  return {
+    status: response.statusCode ?? 0,
+    body: whole,
+    json: () => JSON.parse(whole.toString()),
+    text: () => whole.toString(),
+  }
+}
+
+function failureOf(answer: ApiAnswer): FairleadError {
+  const detail = answer.text().trim()
+  return new FairleadError(
+    answer.status === 404 ? 'NOT_FOUND' : 'REJECTED',
+    `Unexpected response code: ${answer.status}${detail === '' ? '' : ` (${detail})`}`,
+  )
 }
 
 function parseAddress(

@@ -49,6 +49,9 @@ export const COMMANDS: CommandTree = {
       return (await import('./commands/catalog.ts')).servicesCommand
     }),
   }),
+  'force-leave': command('Declare a failed member left', async () => {
+    return (await import('./commands/join.ts')).forceLeaveCommand
+  }),
   info: command('Show what the agent knows about itself', async () => {
     return (await import('./commands/info.ts')).infoCommand
   }),
@@ -71,6 +74,9 @@ export const COMMANDS: CommandTree = {
     match: command('List intentions that match a service', async () => {
       return (await import('./commands/intention-read.ts')).intentionMatchCommand
     }),
+  }),
+  join: command('Join the cluster of other agents', async () => {
+    return (await import('./commands/join.ts')).joinCommand
   }),
   kv: group('Read and write the key-value store', {
     delete: command('Delete a key, or all with a prefix', async () => {
@@ -99,11 +105,37 @@ export const COMMANDS: CommandTree = {
     return (await import('./commands/members.ts')).membersCommand
   }),
   operator: group('Operate the servers', {
+    autopilot: group('Look after the servers', {
+      'get-config': command('Show the settings', async () => {
+        return (await import('./commands/operator-autopilot.ts')).getConfigCommand
+      }),
+      'set-config': command('Change settings', async () => {
+        return (await import('./commands/operator-autopilot.ts')).setConfigCommand
+      }),
+      state: command('Show the health of the servers', async () => {
+        return (await import('./commands/operator-autopilot.ts')).stateCommand
+      }),
+    }),
     raft: group('Look at Raft, and change it', {
+      'list-peers': command('List the servers that take part', async () => {
+        return (await import('./commands/operator-raft.ts')).listPeersCommand
+      }),
       recover: command('Go on with one server after the majority is lost', async () => {
         return (await import('./commands/operator-raft-recover.ts')).operatorRaftRecoverCommand
       }),
+      'remove-peer': command('Take a server out', async () => {
+        return (await import('./commands/operator-raft.ts')).removePeerCommand
+      }),
+      'transfer-leader': command('Hand leadership to another server', async () => {
+        return (await import('./commands/operator-raft.ts')).transferLeaderCommand
+      }),
     }),
+    usage: group('Count what is registered', {
+      instances: command('Count services, their instances and nodes', async () => {
+        return (await import('./commands/operator-usage.ts')).usageInstancesCommand
+      }),
+    }),
+    ...allUnsupported('area'),
   }),
   proxy: {
     kind: 'command',
@@ -123,6 +155,20 @@ export const COMMANDS: CommandTree = {
     }),
     ...allUnsupported('export', 'exported-services'),
   }),
+  snapshot: group('Save and restore the state of the servers', {
+    decode: command('Print the records of a snapshot file', async () => {
+      return (await import('./commands/snapshot-read.ts')).snapshotDecodeCommand
+    }),
+    inspect: command('Show what a snapshot file holds', async () => {
+      return (await import('./commands/snapshot-read.ts')).snapshotInspectCommand
+    }),
+    restore: command('Replace the state by that of a file', async () => {
+      return (await import('./commands/snapshot.ts')).snapshotRestoreCommand
+    }),
+    save: command('Save the state to a file', async () => {
+      return (await import('./commands/snapshot.ts')).snapshotSaveCommand
+    }),
+  }),
   validate: command('Check configuration files', async () => {
     return (await import('./commands/validate.ts')).validateCommand
   }),
@@ -136,8 +182,6 @@ export const COMMANDS: CommandTree = {
     'debug',
     'event',
     'exec',
-    'force-leave',
-    'join',
     'keygen',
     'keyring',
     'lock',
@@ -147,7 +191,6 @@ export const COMMANDS: CommandTree = {
     'peering',
     'resource',
     'rtt',
-    'snapshot',
     'tls',
     'troubleshoot',
     'watch',

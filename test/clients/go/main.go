@@ -131,7 +131,7 @@ func main() {
 		os.Exit(2)
 	}
 	var side []testCase
-	for _, list := range [][]testCase{agentCases, catalogCases, healthCases, kvCases, sessionCases, lockCases, meshCases} {
+	for _, list := range [][]testCase{agentCases, catalogCases, healthCases, kvCases, sessionCases, lockCases, meshCases, operatorCases} {
 		side = append(side, list...)
 	}
 	failed := false
@@ -155,7 +155,7 @@ func main() {
 		}()
 	}
 	wait.Wait()
-	for _, c := range wholeNodeCases {
+	for _, c := range append(snapshotCases, wholeNodeCases...) {
 		report(c)
 	}
 	if failed {

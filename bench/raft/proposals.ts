@@ -15,14 +15,13 @@ import { silentLogger } from '../../core/log.ts'
 import { serverId } from '../../core/raft/types.ts'
 import { seededRng } from '../../core/rng.ts'
 import { systemClock } from '../../runtime/clock/system-clock.ts'
-import { RpcHost } from '../../runtime/rpc/rpc-host.ts'
+import { type RpcHandlers, RpcHost } from '../../runtime/rpc/rpc-host.ts'
 import { diskRaftStorage, memoryRaftStorage } from '../../runtime/storage/raft-storage.ts'
 import { MemoryNetwork } from '../../server/raft/memory-transport.ts'
 import { RaftNode } from '../../server/raft/raft-node.ts'
 import type { RaftTransport } from '../../server/raft/transport.ts'
 import type { RaftStateMachine } from '../../server/raft/types.ts'
 import { GrpcRaftTransport } from '../../server/rpc/grpc-raft-transport.ts'
-import { rpcHandlers } from '../../test/unit/runtime/rpc/rpc-handlers.ts'
 
 const WRITERS = [1, 32, 128]
 
@@ -91,6 +90,20 @@ for (const node of nodes) await node.stop()
 
 async function openTransport(id: string, seed: number): Promise<RaftTransport> {
   if (!values.grpc) return network.join(id)
+  const none = async (): Promise<never> => {
+    throw new Error('this server answers no calls')
+  }
+  const noCalls: RpcHandlers = {
+    read: none,
+    write: none,
+    signLeaf: none,
+    renewSession: none,
+    status: none,
+    operate: none,
+    subscribe: async function* () {},
+    saveImage: async function* () {},
+    restoreImage: none,
+  }
   const transport = new GrpcRaftTransport(
     { id: serverId(id) },
     { clock: systemClock, rng: seededRng(seed), log: silentLogger },
@@ -98,7 +111,7 @@ async function openTransport(id: string, seed: number): Promise<RaftTransport> {
   const host = new RpcHost(
     { address: '127.0.0.1', port: 0 },
     {
-      handlers: rpcHandlers(),
+      handlers: noCalls,
       raft: (lane, stream) => transport.accept(lane, stream),
       log: silentLogger,
     },

@@ -19,52 +19,53 @@ export class EventQueue {
   }
 
   after(delay: number, run: () => void): void {
-    this.#heap.push({ at: this.#now + Math.max(0, Math.round(delay)), seq: this.#seq++, run })
-    let child = this.#heap.length - 1
+    const event = { at: this.#now + Math.max(0, Math.round(delay)), seq: this.#seq++, run }
+    const heap = this.#heap
+    let child = heap.push(event) - 1
     while (child > 0) {
       const parent = (child - 1) >> 1
-      if (!this.#less(child, parent)) break
-      this.#swap(child, parent)
+      const above = heap[parent] as Scheduled
+      if (!isBefore(event, above)) break
+      heap[child] = above
       child = parent
     }
+    heap[child] = event
   }
 
   /** Runs the next event. @returns false when there is none */
   step(): boolean {
-    const next = this.#heap[0]
+    const heap = this.#heap
+    const next = heap[0]
     if (next === undefined) return false
-    const last = this.#heap.pop() as Scheduled
-    if (this.#heap.length > 0) {
-      this.#heap[0] = last
-      this.#sink()
-    }
+    const last = heap.pop() as Scheduled
+    if (heap.length > 0) this.#sink(last)
     this.#now = next.at
     next.run()
     return true
   }
 
-  #sink(): void {
+  /** Puts `event` at the top and lets it find its place. */
+  #sink(event: Scheduled): void {
+    const heap = this.#heap
     let parent = 0
     for (;;) {
-      let least = parent
-      for (const child of [2 * parent + 1, 2 * parent + 2]) {
-        if (child < this.#heap.length && this.#less(child, least)) least = child
+      let child = 2 * parent + 1
+      const left = heap[child]
+      if (left === undefined) break
+      const right = heap[child + 1]
+      let least = left
+      if (right !== undefined && isBefore(right, left)) {
+        least = right
+        child++
       }
-      if (least === parent) return
-      this.#swap(parent, least)
-      parent = least
+      if (!isBefore(least, event)) break
+      heap[parent] = least
+      parent = child
     }
+    heap[parent] = event
   }
+}
 
-  #less(i: number, j: number): boolean {
-    const x = this.#heap[i] as Scheduled
-    const y = this.#heap[j] as Scheduled
-    return x.at !== y.at ? x.at < y.at : x.seq < y.seq
-  }
-
-  #swap(i: number, j: number): void {
-    const kept = this.#heap[i] as Scheduled
-    this.#heap[i] = this.#heap[j] as Scheduled
-    this.#heap[j] = kept
-  }
+function isBefore(x: Scheduled, y: Scheduled): boolean {
+  return x.at !== y.at ? x.at < y.at : x.seq < y.seq
 }

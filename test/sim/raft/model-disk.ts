@@ -53,6 +53,8 @@ export class ModelDisk {
   #running: readonly AppendJob[] = []
   /** Acknowledged entries up to here were found damaged and are not all back yet (14.5); kept over restarts. */
   damagedTo: number | null = null
+  /** What damage took: it was honestly acknowledged, and others may have counted it. */
+  readonly #lost = new Map<number, number>()
   truncations = 0
   writes = 0
 
@@ -81,9 +83,14 @@ export class ModelDisk {
   }
 
   /** The entry, or the proof that it was part of what a snapshot replaced. */
-  holds(index: number, chain: number): boolean {
+  holds(index: number, termThere: number): boolean {
     if (index <= this.#anchor.index) return true
-    return this.entry(index)?.chain === chain
+    return this.entry(index)?.term === termThere
+  }
+
+  /** It was there and was lost to damage that the fault model allows. */
+  hadLost(index: number, termThere: number): boolean {
+    return this.#lost.get(index) === termThere
   }
 
   entries(): readonly Entry[] {
@@ -174,12 +181,26 @@ export class ModelDisk {
     this.damagedTo = null
   }
 
-  /** Entries from `index` on turn out to be unreadable; verification at start leaves what is below. */
+  /**
+   * Entries from `index` on turn out to be unreadable; what verification at start leaves (14.5) is what is below,
+   * or nothing when the image went with them.
+   */
   damage(index: number): void {
-    assert.ok(index > this.#anchor.index && index <= this.lastIndex, 'there is something to damage')
+    assert.ok(index > this.#anchor.index && index <= this.lastIndex, 'there is something')
     this.damagedTo = Math.max(this.damagedTo ?? 0, this.lastIndex)
+    for (const entry of this.#entries.slice(index - 1 - this.#anchor.index)) {
+      this.#lost.set(entry.index, entry.term)
+    }
     this.#entries = this.#entries.slice(0, index - 1 - this.#anchor.index)
-    const commit = logIndex(Math.min(this.hardState.commit, index - 1))
+    if (index <= (this.snapshot?.index ?? 0)) {
+      // The image no longer joins a proven log; without what was before it the rest is of no use.
+      this.snapshot = null
+      if (this.#anchor.index > 0) {
+        this.#anchor = LOG_START
+        this.#entries = []
+      }
+    }
+    const commit = logIndex(Math.min(this.hardState.commit, this.lastIndex))
     this.hardState = { ...this.hardState, commit }
     this.#hint = Math.min(this.#hint, commit)
     this.#syncedHint = this.#hint
@@ -211,7 +232,10 @@ export class ModelDisk {
 
   #replace(snapshot: SnapshotMeta, job: AppendJob): void {
     assert.equal(job.truncateFrom, null, 'a job that replaces the log does not truncate it')
-    assert.ok(this.image(snapshot) !== undefined, '2.4: the image is durable before the log gives way')
+    assert.ok(
+      this.image(snapshot) !== undefined,
+      '2.4: the image is durable before the log gives way',
+    )
     this.snapshot = snapshot
     this.#anchor = { index: snapshot.index, term: snapshot.term, chain: snapshot.chain }
     this.#entries = []

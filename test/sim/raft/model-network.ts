@@ -50,6 +50,7 @@ export class ModelNetwork {
   #profile: NetworkProfile
   readonly #links = new Map<string, Link>()
   readonly #museum: RaftMessage[] = []
+  #isCalm = false
   sent = 0
 
   constructor(profile: NetworkProfile, deps: NetworkDeps) {
@@ -111,14 +112,18 @@ export class ModelNetwork {
     for (const link of this.#links.values()) {
       link.cut = false
       link.clogUntil = 0
+      link.lastAt = 0
     }
   }
 
-  /** No faults from here on but delay. */
-  calm(): void {
+  /** No faults from here on, and no delay near the election timeout. */
+  calm(electionUs: number): void {
     this.heal()
+    this.#isCalm = true
     this.#profile = {
       ...this.#profile,
+      delayMin: Math.min(this.#profile.delayMin, electionUs / 20),
+      delayMean: Math.min(this.#profile.delayMean, electionUs / 20),
       loss: 0,
       burst: null,
       duplication: 0,
@@ -147,7 +152,8 @@ export class ModelNetwork {
     const { rng, events } = this.#deps
     const { delayMin, delayMean, hasHeavyTail } = this.#profile
     // Two uniform draws are tail enough; no logarithm, whose bits may differ by engine.
-    let delay = delayMin + 2 * delayMean * rng.float() * (this.#chance(0.05) ? 8 : 1)
+    let delay = delayMin + 2 * delayMean * rng.float()
+    if (!this.#isCalm && this.#chance(0.05)) delay += 14 * delayMean * rng.float()
     if (hasHeavyTail && this.#chance(0.01)) {
       const u = rng.float() + 0.001
       delay += Math.min(60_000_000, (delayMean + 1_000) / (u * u))

@@ -29,6 +29,8 @@ export interface MachineKind {
   fresh(): SimMachine
   restored(image: Uint8Array): SimMachine
   encode(input: KvInput, request: RequestId, now: number): Uint8Array
+  /** `origin/seq` of the request that an entry carries. */
+  nameIn(data: Uint8Array): string | null
 }
 
 const NODE = 'n1'
@@ -39,8 +41,9 @@ export const recorderKind: MachineKind = {
   fresh: () => new TinyMachine(),
   restored: (image) => TinyMachine.fromImage(image),
   encode(input, request) {
-    return encoder.encode(JSON.stringify([`${request.origin}/${request.boot}/${request.seq}`, input]))
+    return encoder.encode(JSON.stringify([`${request.origin}/${request.seq}`, input]))
   },
+  nameIn: (data) => String(JSON.parse(decoder.decode(data))[0]),
 }
 
 export const storeKind: MachineKind = {
@@ -52,6 +55,10 @@ export const storeKind: MachineKind = {
   },
   encode(input, request, now) {
     return encodeCommand(commandOf(input, wallTime(now)), request)
+  },
+  nameIn(data) {
+    const { requestId } = decodeLogged(data)
+    return requestId === undefined ? null : `${requestId.origin}/${requestId.seq}`
   },
 }
 
@@ -192,7 +199,8 @@ function readResults(
     const { entry, withValue } = result as { entry: KvEntry; withValue: boolean }
     if (withValue) entries.push(entry.createIndex === 0 ? null : seen(entry))
   }
-  if (entries.length !== reads) throw new Error(`${reads} reads of ${ops.length} gave ${entries.length}`)
+  if (entries.length !== reads)
+    throw new Error(`${reads} reads of ${ops.length} gave ${entries.length}`)
   return entries
 }
 

@@ -66,12 +66,16 @@ export interface Swarm {
   readonly snapshotThreshold: number
   readonly trailing: number
   readonly chunkBytes: number
+  /** Followers that lag are waited for before the log is shortened (9.1). */
+  readonly hasCourtesy: boolean
   readonly applyDelay: number
   readonly leaseReads: boolean
   readonly network: NetworkProfile
   readonly disk: DiskProfile
   readonly clock: ClockProfile
   readonly faults: FaultSwitches
+  /** Proposals that come while a write runs form the next batch. */
+  readonly groupCommit: boolean
   readonly hasMembership: boolean
   readonly hasTransfers: boolean
   /** Mean time between two acts of the nemesis; 0 for no nemesis at all. */
@@ -82,6 +86,8 @@ export interface Swarm {
   readonly keys: number
   readonly valueBytes: number
   readonly stateMachine: 'recorder' | 'store'
+  /** Requests of unknown outcome are sent again under their name. */
+  readonly retries: boolean
   /** In the liveness phase only a bare quorum comes back. */
   readonly bareQuorum: boolean
 }
@@ -118,6 +124,7 @@ export function drawSwarm(rng: Rng): Swarm {
       { snapshotThreshold: 1_000_000, trailing: 0 },
     ]),
     chunkBytes: pick([40, 400, 65_536]),
+    hasCourtesy: coin(0.3),
     applyDelay: pick([0, 0, 300, 5_000, 40_000]),
     leaseReads: coin(0.3),
     network: drawNetwork(rng, isCalm, electionTicks),
@@ -145,6 +152,7 @@ export function drawSwarm(rng: Rng): Swarm {
       longAbsence: fault(0.3),
       wipes: false,
     },
+    groupCommit: coin(),
     hasMembership: coin(),
     hasTransfers: coin(0.4),
     nemesisMean: isCalm ? 0 : pick([40_000, 150_000, 600_000]) * (electionTicks / 10),
@@ -154,6 +162,7 @@ export function drawSwarm(rng: Rng): Swarm {
     keys: pick([1, 2, 10, 50]),
     valueBytes: pick([0, 10, 100, 1_000]),
     stateMachine: coin() ? 'recorder' : 'store',
+    retries: coin(),
     bareQuorum: coin(),
   }
 }

@@ -1,0 +1,42 @@
+/**
+ * Seeds of whole simulated clusters: every invariant after every step, liveness, convergence, histories.
+ *
+ * `FAIRLEAD_SEED=n` replays one, `FAIRLEAD_SIM_SEEDS=n` runs more; `npm run sim` is the tool for many.
+ */
+
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { REGRESSIONS, runSeed } from './run-seed.ts'
+
+const SEEDS_DEFAULT = 40
+const STEPS = 6_000
+
+describe('a simulated raft cluster under faults', () => {
+  const replay = process.env['FAIRLEAD_SEED']
+  const count = Number(process.env['FAIRLEAD_SIM_SEEDS'] ?? SEEDS_DEFAULT)
+
+  it('keeps every invariant and recovers on seeds that failed once', () => {
+    for (const { seed, steps } of REGRESSIONS) runSeed({ seed, steps })
+  })
+
+  it('keeps every invariant and recovers', (t) => {
+    const seeds =
+      replay === undefined ? Array.from({ length: count }, (_, i) => i + 1) : [Number(replay)]
+    let steps = 0
+    let voids = 0
+    for (const seed of seeds) {
+      const report = runSeed({ seed, steps: STEPS })
+      steps += report.steps
+      if (report.isVoid) voids++
+    }
+    t.diagnostic(`${seeds.length} seeds, ${voids} void, ${steps} steps`)
+    if (replay === undefined) assert.ok(voids < seeds.length / 10, `${voids} seeds did nothing`)
+  })
+
+  it('replays a seed exactly', () => {
+    for (const seed of [7, 8, 9]) {
+      const once = runSeed({ seed, steps: 2_000 })
+      assert.deepEqual(runSeed({ seed, steps: 2_000 }), once)
+    }
+  })
+})

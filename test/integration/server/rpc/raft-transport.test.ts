@@ -6,6 +6,10 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { type Logger, silentLogger } from '../../../../core/log.ts'
 import type { ServerId } from '../../../../core/raft/types.ts'
+import { systemClock } from '../../../../runtime/clock/system-clock.ts'
+import { decodeImageDown, encodeImageUp } from '../../../../runtime/rpc/image-codec.ts'
+import { MessageStream } from '../../../../runtime/rpc/message-stream.ts'
+import { dialRaft } from '../../../../runtime/rpc/raft-service.ts'
 import {
   A,
   B,
@@ -146,6 +150,75 @@ describe('the Raft transport over gRPC', { concurrency: true }, () => {
     release.resolve()
     assert.equal(await sent, 'received')
     assert.ok(performance.now() - begun > 600, '6 MiB at 8 MiB/s take 0.75 s')
+  })
+
+  it('has no more than eight chunks unacknowledged', async () => {
+    await using bench = await openGrpcBench({ imageBytesPerSecond: 4096 * MIB })
+    joinAll(bench)
+    const { a, b } = bench.transports
+    const heard = listen(b)
+    await untilHeard(a, B, heard)
+    const sink = new TestSink()
+    const release = Promise.withResolvers<void>()
+    sink.onWrite = (received) => (received === 0 ? release.promise : undefined)
+    b.onSnapshot({ offered: async () => sink })
+    let produced = 0
+    const image = imageOf(100_000, 1_000)
+    const counted = {
+      ...image,
+      async *image() {
+        for await (const piece of image.image()) {
+          produced += 1
+          yield piece
+        }
+      },
+    }
+    const sent = a.sendSnapshot(offerOf(A, B), counted, never)
+    await until(() => produced >= 9, 'a full window')
+    // Many turns of both sides, in which a sender without a window would go on.
+    for (let i = 0; i < 20; i++) {
+      a.send(heartbeat(A, B, i))
+      await until(() => heard.messages.length > i, 'a heartbeat beside the image')
+    }
+    assert.equal(produced, 9, 'eight on their way, one in hand')
+    release.resolve()
+    assert.equal(await sent, 'received')
+  })
+
+  it('refuses chunks with a gap, and what is longer or shorter than was offered', async () => {
+    await using bench = await openGrpcBench()
+    joinAll(bench)
+    const { b } = bench.transports
+    const message = offerOf(A, B)
+    const { digest } = imageOf(10, 10)
+    for (const chunks of [
+      [{ offset: 3, size: 4 }],
+      [{ offset: 0, size: 11 }],
+      [{ offset: 0, size: 9 }],
+    ]) {
+      const sink = new TestSink()
+      b.onSnapshot({ offered: async () => sink })
+      const address = `127.0.0.1:${bench.hosts.b.port}`
+      const dialled = await dialRaft(address, 'image', { clock: systemClock, signal: never })
+      using _ = { [Symbol.dispose]: () => dialled.close() }
+      const dialogue = new MessageStream(dialled.stream, decodeImageDown, systemClock)
+      const wait = { timeoutMs: 5_000, signal: never }
+      const offer = { kind: 'offer', cluster: CLUSTER, message, sizeBytes: 10, digest } as const
+      await dialogue.write(encodeImageUp(offer), wait)
+      assert.deepEqual(await dialogue.next(wait), { kind: 'accept', resumeFrom: 0 })
+      for (const { offset, size } of chunks) {
+        const chunk = encodeImageUp({ kind: 'chunk', offset, data: new Uint8Array(size) })
+        await dialogue.write(chunk, wait)
+      }
+      dialled.stream.finish()
+      await assert.rejects(
+        async () => {
+          while ((await dialogue.next(wait))?.kind === 'ack');
+        },
+        { code: 'BAD_REQUEST' },
+      )
+      assert.equal(sink.outcome, 'abandoned')
+    }
   })
 
   it('sends one image at a time, and ends an attempt when another is offered', async () => {

@@ -98,5 +98,19 @@ export interface LogStore {
    * Does nothing when the log starts above it already.
    */
   compact(anchor: LogPosition): Promise<void>
+  /**
+   * Reads a few entries from `from` on again and proves checksums and chain, while the log goes on.
+   *
+   * @returns where the next piece begins (the last entry once more, so that each link is proved), null at
+   *   the end of the log
+   */
+  reread(from: number): Promise<RereadPiece>
   close(): Promise<void>
+}
+
+export interface RereadPiece {
+  readonly next: number | null
+  readonly bytes: number
+  /** What is wrong, or null; then nothing behind it was looked at. */
+  readonly fault: string | null
 }

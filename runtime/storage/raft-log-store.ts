@@ -33,12 +33,15 @@ import type {
   LogStore,
   LogVerdict,
   RecoveringLog,
+  RereadPiece,
   SnapshotPointer,
   StoredIdentity,
 } from './log-store.ts'
+import { rereadRange } from './reread-log.ts'
 import type { Testimony, WitnessFile } from './witness-file.ts'
 
 const DELETES_PER_BATCH = 1_000
+const REREAD_ENTRIES = 128
 const DAMAGE_FORGOTTEN: StoreOperation = { kind: 'delete', key: recordKey('damage') }
 
 export interface LogWitness {
@@ -160,6 +163,16 @@ export class RaftLogStore implements LogStore {
       for (let i = from; i <= to; i++) keys.push(entryKey(generation, i))
       await this.#delete(keys)
     }
+  }
+
+  async reread(from: number): Promise<RereadPiece> {
+    const begin = Math.max(from, this.#diskLow)
+    const end = begin + REREAD_ENTRIES
+    const range = {
+      from: entryKey(this.#generation, begin),
+      to: entryKey(this.#generation, end),
+    }
+    return await rereadRange(this.#store, range, end)
   }
 
   async close(): Promise<void> {

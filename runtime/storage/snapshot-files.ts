@@ -97,7 +97,7 @@ export class SnapshotFiles implements SnapshotStore {
     return names.sort((x, y) => y.index - x.index || y.term - x.term)
   }
 
-  async open(name: Name): Promise<OpenedSnapshot> {
+  async open(name: Name, pace?: (bytes: number) => Promise<void>): Promise<OpenedSnapshot> {
     const directory = join(this.#directory, directoryName(name))
     const metaText = await readFileOf(directory, 'meta.json')
     const manifest = decodeManifest(await readFileOf(directory, 'manifest.json'))
@@ -107,7 +107,10 @@ export class SnapshotFiles implements SnapshotStore {
       throw damaged(directory, 'meta.json')
     }
     const sums = new BlockSums()
-    for await (const piece of readImage(directory, manifest.blocks, 0)) sums.add(piece)
+    for await (const piece of readImage(directory, manifest.blocks, 0)) {
+      sums.add(piece)
+      await pace?.(piece.length)
+    }
     const { sizeBytes } = sums
     if (sums.finish().digest !== manifest.imageSha256) throw damaged(directory, 'image')
     return {

@@ -58,8 +58,16 @@ export interface SnapshotStore {
   ): Promise<SnapshotReception>
   /** Index and term of complete snapshots, newest first. */
   list(): Promise<readonly Pick<SnapshotMeta, 'index' | 'term'>[]>
-  /** @throws FairleadError STORAGE_CORRUPT when anything of it fails its checksum, NOT_FOUND */
-  open(name: Pick<SnapshotMeta, 'index' | 'term'>): Promise<OpenedSnapshot>
+  /**
+   * Proves all of it first.
+   *
+   * @param pace called with the bytes of each block that was read, and waited for
+   * @throws FairleadError STORAGE_CORRUPT when anything of it fails its checksum, NOT_FOUND
+   */
+  open(
+    name: Pick<SnapshotMeta, 'index' | 'term'>,
+    pace?: (bytes: number) => Promise<void>,
+  ): Promise<OpenedSnapshot>
   /** Removes all but the newest `SNAPSHOTS_KEPT`, and what interrupted writes left. */
   prune(): Promise<void>
   /** Pauses a reception that was left open. Idempotent. */

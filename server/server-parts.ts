@@ -16,7 +16,11 @@ import type { Clock } from '../core/time.ts'
 import { newUuid } from '../runtime/random/system-random.ts'
 import { RpcHost } from '../runtime/rpc/rpc-host.ts'
 import { RpcPeerCalls } from '../runtime/rpc/rpc-peer-calls.ts'
-import { diskRaftStorage, memoryRaftStorage } from '../runtime/storage/raft-storage.ts'
+import {
+  diskRaftStorage,
+  diskSpaceWatch,
+  memoryRaftStorage,
+} from '../runtime/storage/raft-storage.ts'
 import { recoveryFiles } from '../runtime/storage/recovery-files.ts'
 import { CommandWriter } from './api/command-writer.ts'
 import { LeaderActs } from './api/leader-acts.ts'
@@ -231,6 +235,7 @@ function createRaft(
       return deps.rpcAddress()
     },
   }
+  const space = config.dataDir === '' ? null : diskSpaceWatch(config.dataDir, deps.clock)
   return new RaftNode(
     {
       id: self.id,
@@ -260,7 +265,12 @@ function createRaft(
         onChange: (listener) => deps.membership.onChange(() => listener()),
       },
       stats: (address, signal) => deps.calls.stats(address, signal),
-      onFatal: deps.onFatal,
+      ...(space === null ? {} : { space }),
+      onFatal: (error) => {
+        // The disk may be full: what is left to write on the way out, and the next start, need room.
+        space?.freeReserve().catch(() => undefined)
+        deps.onFatal(error)
+      },
     },
   )
 }

@@ -14,8 +14,10 @@ import type { LogStore } from './log-store.ts'
 import { MemorySnapshots } from './memory-snapshots.ts'
 import { MemoryStore } from './memory-store.ts'
 import { RaftLogStore } from './raft-log-store.ts'
+import { Scrubber } from './scrubber.ts'
 import { SnapshotFiles } from './snapshot-files.ts'
 import type { SnapshotStore } from './snapshot-store.ts'
+import { SpaceWatch } from './space-watch.ts'
 import { WitnessFile } from './witness-file.ts'
 
 /** The log is small and append-mostly; a larger buffer means fewer table files. */
@@ -23,10 +25,13 @@ const LOG_WRITE_BUFFER_BYTES = 32 * 1_048_576
 
 /** Beside `raft/`, so that it outlives what happens to that directory. */
 const WITNESS_NAME = 'raft.seq'
+const RESERVE_NAME = 'raft.reserve'
 
 export interface RaftStorage {
   readonly log: LogStore
   readonly snapshots: SnapshotStore
+  /** Absent where nothing can rot. */
+  readonly scrubber?: Scrubber
 }
 
 /** Who opens. */
@@ -46,14 +51,24 @@ export function diskRaftStorage(dataDir: string): RaftStorageOpener {
       directory: join(dataDir, 'raft', 'log'),
       writeBufferBytes: LOG_WRITE_BUFFER_BYTES,
     })
-    return {
-      log: new RaftLogStore(store, {
-        file: new WitnessFile(join(dataDir, WITNESS_NAME), clock),
-        owner,
-      }),
-      snapshots: new SnapshotFiles(join(dataDir, 'raft', 'snapshots')),
-    }
+    const file = new WitnessFile(join(dataDir, WITNESS_NAME), clock)
+    const log = new RaftLogStore(store, { file, owner })
+    const snapshots = snapshotsIn(dataDir)
+    return { log, snapshots, scrubber: new Scrubber({}, { log, snapshots, clock }) }
   }
+}
+
+/** Watches the disk that `diskRaftStorage` of the same directory writes to. */
+export function diskSpaceWatch(dataDir: string, clock: Clock): SpaceWatch {
+  const snapshots = snapshotsIn(dataDir)
+  return new SpaceWatch({ directory: dataDir }, join(dataDir, RESERVE_NAME), {
+    clock,
+    snapshotBytes: () => snapshots.largestBytes(),
+  })
+}
+
+function snapshotsIn(dataDir: string): SnapshotFiles {
+  return new SnapshotFiles(join(dataDir, 'raft', 'snapshots'))
 }
 
 /** For `-dev`: everything is gone with the process. */

@@ -11,7 +11,7 @@
  * block of the reader takes to be checksummed. Bounds: memory holds one chunk and one block at a time.
  */
 
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FairleadError } from '../../core/errors.ts'
 import { logIndex, type SnapshotMeta, term } from '../../core/raft/types.ts'
@@ -131,6 +131,21 @@ export class SnapshotFiles implements SnapshotStore {
       if (!isOld && !isLeftOver && !isOvertaken(name, newest)) continue
       await rm(join(this.#directory, name), { recursive: true, force: true })
     }
+  }
+
+  /** Of the largest image; 0 when there is none. */
+  async largestBytes(): Promise<number> {
+    let largest = 0
+    for (const name of await this.list()) {
+      const path = join(this.#directory, directoryName(name), 'image')
+      // One that was pruned meanwhile takes no space.
+      const size = await stat(path).then(
+        (found) => found.size,
+        () => 0,
+      )
+      largest = Math.max(largest, size)
+    }
+    return largest
   }
 
   async close(): Promise<void> {

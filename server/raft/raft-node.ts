@@ -268,6 +268,12 @@ export class RaftNode implements RaftNodeApi {
       throw err
     }
     const { core } = this.#engine
+    storage.scrubber?.start((finding) =>
+      log.error('stored data is damaged; it is fetched from other servers at the next start', {
+        where: finding.where,
+        reason: finding.reason,
+      }),
+    )
     log.info('raft started', { term: core.term, index: core.last.index })
     if (!isSoleVoter(core.configuration, this.#id)) return
     try {
@@ -426,6 +432,7 @@ export class RaftNode implements RaftNodeApi {
     if (engine === null) return
     await engine.settled()
     await this.#identity?.settled()
+    await this.#storage?.scrubber?.stop()
     await this.#storage?.snapshots.close()
     await this.#storage?.log.close()
   }

@@ -61,6 +61,18 @@ describe('peers.json on one survivor', () => {
     assert.deepEqual(again.machine.texts, ['one', 'two', 'three'])
   })
 
+  it('left behind by a crash at the very end, is only cleared away by the next start', async () => {
+    await using cluster = await TestCluster.create()
+    const id = await stoppedTrio(cluster)
+    await placePeers(cluster, id, [id])
+    await cluster.start(id, files(cluster, id))
+    await cluster.stop(id)
+    await placePeers(cluster, id, [id])
+    const { node } = await cluster.start(id, files(cluster, id))
+    assert.deepEqual(node.status().cluster, { clusterId: 'test', epoch: 1 })
+    assert.equal(await recoveryFiles(cluster.dataDir(id)).read(), null)
+  })
+
   it('shuts out the servers of the old epoch, and takes in new ones', async () => {
     await using cluster = await TestCluster.create()
     const id = await stoppedTrio(cluster)

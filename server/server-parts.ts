@@ -107,6 +107,7 @@ export function createServerParts(config: AgentConfig, deps: ServerDeps): Server
   const reconciler = new MemberReconciler({
     store,
     membership,
+    reconnectTimeoutMs: config.reconnectTimeoutMs,
     ownTags: () => ({ role: 'consul', id: nodeId, port: String(rpc.port) }),
     clock,
     log,

@@ -14,7 +14,7 @@ import type { Service } from '../core/lifecycle.ts'
 import type { MemberPool } from '../core/membership.ts'
 import type { ServerApi } from '../core/rpc/server-api.ts'
 import type { Clock, Instant } from '../core/time.ts'
-import { assertMayLeave, leaveCluster } from './cluster/leaving.ts'
+import { assertMayLeave, handOver, leaveCluster } from './cluster/leaving.ts'
 import { createServerParts, type ServerDeps, type ServerParts } from './server-parts.ts'
 
 export interface Server extends Service {
@@ -77,15 +77,23 @@ class ServerRole implements Server {
 
   async drain(deadline: Instant): Promise<void> {
     const { api, rpc, raft } = this.#parts
-    api.close()
     const overdue = new AbortController()
     const timer = this.#clock.timer(deadline, () => overdue.abort())
     try {
+      // While everything still runs: what other servers have sent here must end well.
+      await this.#handOver(overdue.signal)
+      api.close()
       await rpc.drain(overdue.signal)
       await raft.drain(deadline)
     } finally {
       timer.cancel()
     }
+  }
+
+  async #handOver(overdue: AbortSignal): Promise<void> {
+    const isOverdue = Promise.withResolvers<void>()
+    overdue.addEventListener('abort', () => isOverdue.resolve(), { once: true })
+    await Promise.race([handOver(this.#config.nodeId, this.#parts), isOverdue.promise])
   }
 
   stop(): Promise<void> {

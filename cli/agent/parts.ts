@@ -84,7 +84,11 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
       snapshotPath:
         config.dataDir === '' ? undefined : join(config.dataDir, 'serf', 'local.snapshot'),
       rejoinAfterLeave: config.rejoinAfterLeave,
-      timing: { ...LAN_TIMING, reconnectTimeoutMs: config.reconnectTimeoutMs },
+      timing: {
+        ...LAN_TIMING,
+        ...config.gossip,
+        reconnectTimeoutMs: config.reconnectTimeoutMs,
+      },
     },
     { clock, log: log.child('gossip'), rng: rng.fork('gossip') },
   )

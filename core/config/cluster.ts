@@ -6,7 +6,8 @@
 
 import { AUTOPILOT_DEFAULTS } from '../autopilot/defaults.ts'
 import type { AutopilotSettings } from '../autopilot/types.ts'
-import type { AgentConfig } from './model.ts'
+import { LAN_TIMING } from '../swim/timing.ts'
+import type { AgentConfig, GossipSettings } from './model.ts'
 import type { RawReader } from './raw-reader.ts'
 
 /** A host that reboots and repairs its disk must not be forgotten meanwhile. */
@@ -18,6 +19,7 @@ type ClusterConfig = Pick<
   | 'retryJoin'
   | 'retryIntervalMs'
   | 'retryMax'
+  | 'gossip'
   | 'rejoinAfterLeave'
   | 'reconnectTimeoutMs'
   | 'leave'
@@ -35,6 +37,7 @@ export function resolveCluster(
     retryJoin: resolveRetryJoin(reader),
     retryIntervalMs: reader.number('retry_interval', 30_000, 1),
     retryMax: reader.number('retry_max', 0),
+    gossip: resolveGossip(reader),
     rejoinAfterLeave: reader.bool('rejoin_after_leave', false),
     reconnectTimeoutMs: resolveReconnectTimeout(reader),
     leave: {
@@ -111,6 +114,28 @@ function resolveRetryJoin(reader: RawReader): readonly string[] {
     )
   }
   return addresses
+}
+
+function resolveGossip(reader: RawReader): GossipSettings {
+  const defaults = LAN_TIMING
+  const number = (key: string, fallback: number): number =>
+    reader.number(`gossip_lan.${key}`, fallback, 1)
+  const gossip = {
+    gossipIntervalMs: number('gossip_interval', defaults.gossipIntervalMs),
+    gossipNodes: number('gossip_nodes', defaults.gossipNodes),
+    retransmitMult: number('retransmit_mult', defaults.retransmitMult),
+    probeIntervalMs: number('probe_interval', defaults.probeIntervalMs),
+    probeTimeoutMs: number('probe_timeout', defaults.probeTimeoutMs),
+    suspicionMult: number('suspicion_mult', defaults.suspicionMult),
+  }
+  if (gossip.probeTimeoutMs >= gossip.probeIntervalMs) {
+    reader.problem(
+      'gossip_lan.probe_timeout',
+      `gossip_lan.probe_timeout cannot be ${gossip.probeTimeoutMs} ms. Must be below probe_interval, ${gossip.probeIntervalMs} ms`,
+      'half of it is a good choice',
+    )
+  }
+  return gossip
 }
 
 function resolveReconnectTimeout(reader: RawReader): number {

@@ -7,8 +7,19 @@
 
 import type { AutopilotSettings } from '../autopilot/types.ts'
 import type { IntentionAction, JsonObject, StringMap } from '../catalog/types.ts'
+import type { GossipTiming } from '../swim/timing.ts'
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error'
+
+export type GossipSettings = Pick<
+  GossipTiming,
+  | 'gossipIntervalMs'
+  | 'gossipNodes'
+  | 'retransmitMult'
+  | 'probeIntervalMs'
+  | 'probeTimeoutMs'
+  | 'suspicionMult'
+>
 
 export interface AgentConfig {
   readonly devMode: boolean
@@ -47,6 +58,8 @@ export interface AgentConfig {
   readonly retryIntervalMs: number
   readonly retryMax: number
 
+  /** Probes and news of the gossip pool; the rest of its numbers is LAN_TIMING's. */
+  readonly gossip: GossipSettings
   /** Rejoin the pool that was known from before also after a farewell. */
   readonly rejoinAfterLeave: boolean
   /** After which a failed node is forgotten. */

@@ -57,7 +57,7 @@ export async function leaveCluster(
 ): Promise<void> {
   const { raft, pool, clock, log } = deps
   assertMayLeave(options, deps)
-  await handOver(options, deps)
+  if (!(await handOver(options.nodeId, deps))) await removeSelf(options.nodeId, deps)
   log.info('leaving the gossip pool')
   await pool.leave(signal)
   await clock.sleep(options.drainMs, signal)
@@ -69,18 +69,29 @@ export async function leaveCluster(
   while (!isRemoved() && clock.now() < until) await clock.sleep(POLL_MS, signal)
 }
 
-/** A leader with others beside it: they should not have to find out by waiting. */
-async function handOver({ nodeId }: LeavingOptions, { raft, log }: LeavingDeps): Promise<void> {
+/**
+ * A leader with others beside it hands over, so that they need not find out by waiting.
+ *
+ * @returns false when this server leads on
+ */
+export async function handOver(
+  nodeId: string,
+  { raft, log }: Pick<LeavingDeps, 'raft' | 'log'>,
+): Promise<boolean> {
   const { role, configuration } = raft.status()
-  if (role !== 'leader' || !isVoter(configuration, serverId(nodeId))) return
-  if (configuration.incoming.length < 2) return
+  if (role !== 'leader' || !isVoter(configuration, serverId(nodeId))) return true
+  if (configuration.incoming.length < 2) return true
   try {
     await raft.transferLeadership()
     log.info('leadership was handed over')
-    return
+    return true
   } catch (thrown) {
     log.warn('leadership could not be handed over', { err: toFairleadError(thrown) })
+    return false
   }
+}
+
+async function removeSelf(nodeId: string, { raft, log }: LeavingDeps): Promise<void> {
   try {
     await raft.changeMembers({ kind: 'simple', change: { kind: 'remove', id: serverId(nodeId) } })
   } catch (thrown) {

@@ -3,7 +3,7 @@
  *
  * Guarantees: one sweep at a time; a change during a sweep causes one more; a sweep that finds nothing
  * different writes nothing; a failed sweep is tried again, one refused member is passed over. Who vanished from gossip without leaving turns
- * critical at the second sweep and is deregistered after RECONNECT_TIMEOUT_MS, counted from when this
+ * critical at the second sweep and is deregistered after `reconnectTimeoutMs`, counted from when this
  * leader first missed it.
  * Bounds: `#missing` holds at most one entry a node of the catalog.
  */
@@ -20,7 +20,6 @@ import { instant } from '../../core/time.ts'
 import { planGone, planMember, planMissing } from './member-plan.ts'
 
 export const RECONCILE_INTERVAL_MS = 60_000
-export const RECONNECT_TIMEOUT_MS = 72 * 3_600_000
 const RETRY_MS = 1000
 /** Reads between two turns of the event loop. */
 const YIELD_EVERY = 256
@@ -30,6 +29,7 @@ export interface MemberReconcilerDeps {
   readonly membership: Membership
   /** What this server says of itself besides its gossip tags: role, id, RPC port. */
   readonly ownTags: () => StringMap
+  readonly reconnectTimeoutMs: number
   readonly clock: Clock
   readonly log: Logger
   readonly write: (command: Command) => Promise<unknown>
@@ -126,7 +126,7 @@ export class MemberReconciler {
       if (known === null) continue
       const since = this.#missing.get(key)
       if (since === undefined) this.#missing.set(key, now)
-      else if (now - since >= RECONNECT_TIMEOUT_MS) await this.#writeIfAny(planGone(known))
+      else if (now - since >= this.#deps.reconnectTimeoutMs) await this.#writeIfAny(planGone(known))
       else await this.#writeIfAny(planMissing(known))
       if (++done % YIELD_EVERY === 0) await nextTurn()
     }

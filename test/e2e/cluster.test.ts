@@ -63,13 +63,15 @@ class Writer {
     const nodes = [...this.#cluster.nodes.values()]
     for (let n = 0; !this.#isStopped; n++) {
       const key = `load/${this.#name}/${n}`
-      for (let tries = 0; ; tries++) {
-        const node = nodes[(n + tries) % nodes.length]
-        assert(node !== undefined)
-        if (await this.#wrote(node, key)) break
-        if (tries === 200) throw new Error(`${key} could not be written`)
-        await new Promise((resolve) => setTimeout(resolve, 20))
-      }
+      let tries = n
+      await eventually(
+        `${key} is written`,
+        () => {
+          const node = nodes[tries++ % nodes.length]
+          return node !== undefined && this.#wrote(node, key)
+        },
+        30_000,
+      )
       this.acknowledged.push(key)
     }
   }

@@ -6,7 +6,7 @@
  *   await cluster.startAll()
  *   const leader = await cluster.leader()
  *
- * Leaving the block kills whatever still runs. Timers of Raft and farewells are short; gossip has its normal ones.
+ * Leaving the block kills whatever still runs. Timers of Raft, gossip and farewells are short.
  */
 
 import assert from 'node:assert/strict'
@@ -28,7 +28,10 @@ import {
 
 const READY_MAX_MS = 60_000
 const LEADER_MAX_MS = 60_000
-const FAST = 'performance { raft_multiplier = 1 leave_drain_time = "200ms" }'
+const FAST = [
+  'performance { raft_multiplier = 1 leave_drain_time = "200ms" }',
+  'gossip_lan { probe_interval = "500ms" probe_timeout = "250ms" gossip_interval = "100ms" }',
+].join('\n')
 
 export interface Ports {
   readonly http: number

@@ -7,6 +7,7 @@ import type { AgentConfig } from '../../../core/config/model.ts'
 import { silentLogger } from '../../../core/log.ts'
 import type { Member, Membership } from '../../../core/membership.ts'
 import { seededRng } from '../../../core/rng.ts'
+import { LAN_TIMING } from '../../../core/swim/timing.ts'
 import { systemClock } from '../../../runtime/clock/system-clock.ts'
 import { createServer, type Server } from '../../../server/server.ts'
 import type { ServerDeps } from '../../../server/server-parts.ts'
@@ -83,6 +84,7 @@ export function serverConfig(change: Partial<AgentConfig> = {}): AgentConfig {
     retryJoin: [],
     retryIntervalMs: 30_000,
     retryMax: 0,
+    gossip: LAN_TIMING,
     rejoinAfterLeave: false,
     reconnectTimeoutMs: 72 * 3_600_000,
     leave: { onTerminate: false, onInterrupt: false, drainMs: 5000 },

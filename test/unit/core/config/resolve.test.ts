@@ -159,6 +159,7 @@ describe('problems', () => {
     ['bootstrap = true', "'bootstrap = true' requires 'server = true'"],
     ['server = true bootstrap = true bootstrap_expect = 3', 'mutually exclusive'],
     ['server = true bootstrap_expect = -1', 'bootstrap_expect cannot be -1'],
+    ['gossip_lan { probe_timeout = "1s" }', 'Must be below probe_interval, 1000 ms'],
     ['reconnect_timeout = "7h"', 'reconnect_timeout must be >= 8h0m0s'],
     ['performance { default_read = "fast" }', 'performance.default_read cannot be "fast"'],
     ['retry_join = ["provider=aws tag_key=a"]', 'cannot be looked up at a cloud provider'],

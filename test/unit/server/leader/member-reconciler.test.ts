@@ -10,10 +10,11 @@ import { silentLogger } from '../../../../core/log.ts'
 import {
   MemberReconciler,
   RECONCILE_INTERVAL_MS,
-  RECONNECT_TIMEOUT_MS,
 } from '../../../../server/leader/member-reconciler.ts'
 import { HandMembership, member, NODE_ID } from '../../../integration/server/running-server.ts'
 import { pass, RaftAndStore, register, settle } from '../raft-and-store.ts'
+
+const RECONNECT_TIMEOUT_MS = 72 * 3_600_000
 
 interface Rig {
   readonly base: RaftAndStore
@@ -36,6 +37,7 @@ async function rig(): Promise<Rig> {
     reconciler: new MemberReconciler({
       store: base.store,
       membership,
+      reconnectTimeoutMs: RECONNECT_TIMEOUT_MS,
       ownTags: () => ({ role: 'consul', id: NODE_ID, port: '8300' }),
       clock: base.clock,
       log: silentLogger,

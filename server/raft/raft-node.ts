@@ -43,6 +43,7 @@ import { Proposals } from './proposals.ts'
 import { RaftEngine } from './raft-engine.ts'
 import { Reads } from './reads.ts'
 import { notLeader, type Refusal, refusalError, shuttingDown } from './refusals.ts'
+import { RotWatch } from './rot-watch.ts'
 import { SNAPSHOT_LIMITS, type SnapshotLimits } from './snapshotter.ts'
 import { STATUS_BEFORE_START, statusOf } from './status.ts'
 import type { RaftTransport } from './transport.ts'
@@ -104,6 +105,7 @@ export class RaftNode implements RaftNodeApi {
   readonly #leadership: Leadership
   readonly #peers: PeerAddresses
   readonly #space: LowSpace
+  readonly #rot: RotWatch
   readonly #configurationListeners = new Set<(configuration: Configuration) => void>()
   readonly #idleWaiters = new Set<() => void>()
   #started: Promise<void> | null = null
@@ -135,6 +137,7 @@ export class RaftNode implements RaftNodeApi {
       leads: () => this.#engine?.core.role === 'leader',
       handOver: () => this.transferLeadership(),
     })
+    this.#rot = new RotWatch({ log: deps.log, takeSnapshot: () => this.takeSnapshot() })
     this.#reads = new Reads(`${options.id}/${this.#boot}`, READ_ATTEMPT_TICKS)
   }
 
@@ -262,6 +265,7 @@ export class RaftNode implements RaftNodeApi {
       signal.throwIfAborted()
       this.#join(storage, recovered.cluster)
       this.#engine = this.#launch(storage, recovered)
+      this.#rot.start(storage.scrubber)
     } catch (err) {
       await storage.snapshots.close()
       await storage.log.close()
@@ -430,6 +434,8 @@ export class RaftNode implements RaftNodeApi {
     const engine = this.#engine
     this.#engine = null
     if (engine === null) return
+    await this.#storage?.scrubber?.stop()
+    await this.#rot.settled()
     await engine.settled()
     await this.#identity?.settled()
     await this.#storage?.scrubber?.stop()

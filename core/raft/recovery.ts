@@ -49,7 +49,7 @@ export function endRecovery(state: RaftState): void {
   state.recovery = null
 }
 
-/** On the leader: who is answering? @returns whether the answer is to be taken at all */
+/** On the leader: who is answering? `reset` when the peer was found to hold less than it had acknowledged. */
 export function acceptAnswer(
   state: RaftState,
   role: LeaderRole,
@@ -57,24 +57,25 @@ export function acceptAnswer(
     readonly progress: Progress
     readonly message: AppendAckMessage | AppendRejectMessage
   },
-): boolean {
+): 'dropped' | 'taken' | 'reset' {
   const { progress, message } = answer
   const isNewBoot = progress.boot !== message.boot
   if (isNewBoot && !acceptBoot(state, progress, message)) {
     if (message.seq === 0) askForAnswer(state, role, message.from)
-    return false
+    return 'dropped'
   }
   progress.boot = message.boot
   progress.bootSeq = role.appendSeq
-  if (progress.isAmnesiac) return false
-  if (message.isRecovering && (isNewBoot || !progress.isRecovering)) {
+  if (progress.isAmnesiac) return 'dropped'
+  const isReset = message.isRecovering && (isNewBoot || !progress.isRecovering)
+  if (isReset) {
     state.mark('recovery.peer.noticed')
     progress.forget(message.lastIndex)
   } else if (progress.isRecovering && !message.isRecovering) {
     state.mark('recovery.peer.back')
   }
   progress.isRecovering = message.isRecovering
-  return true
+  return isReset ? 'reset' : 'taken'
 }
 
 function acceptBoot(

@@ -31,7 +31,7 @@ export function handleAppendAck(
   }
   progress.heard(state.now)
   const wasCounted = progress.isCounted
-  if (!acceptAnswer(state, role, { progress, message })) return
+  if (acceptAnswer(state, role, { progress, message }) === 'dropped') return
   const wasPaused = progress.isPaused
   const isNews = progress.acked(message.matchIndex)
   if (!isNews) {
@@ -58,13 +58,16 @@ export function handleAppendReject(
   const progress = progressOf(role, message.from)
   if (progress === undefined) return
   progress.heard(state.now)
-  if (!acceptAnswer(state, role, { progress, message })) return
-  const candidate = state.log.highestWithTermAtMost(message.hintIndex, message.hintTerm)
-  if (!progress.rejected(message.rejectedIndex, candidate.index + 1)) {
-    state.mark('reject.stale')
-    return
+  const verdict = acceptAnswer(state, role, { progress, message })
+  if (verdict === 'dropped') return
+  if (verdict === 'taken') {
+    const candidate = state.log.highestWithTermAtMost(message.hintIndex, message.hintTerm)
+    if (!progress.rejected(message.rejectedIndex, candidate.index + 1)) {
+      state.mark('reject.stale')
+      return
+    }
+    state.mark('reject.backtracked')
   }
-  state.mark('reject.backtracked')
   sendAppend(state, role, { id: message.from, progress, evenIfEmpty: true })
 }
 

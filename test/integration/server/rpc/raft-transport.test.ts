@@ -192,7 +192,10 @@ describe('the Raft transport over gRPC', { concurrency: true }, () => {
     const message = offerOf(A, B)
     const { digest } = imageOf(10, 10)
     for (const chunks of [
-      [{ offset: 3, size: 4 }],
+      [
+        { offset: 0, size: 4 },
+        { offset: 5, size: 6 },
+      ],
       [{ offset: 0, size: 11 }],
       [{ offset: 0, size: 9 }],
     ]) {

@@ -11,7 +11,18 @@ let agent: RunningAgent
 
 before(async () => {
   agent = await startAgent()
+  // The server is ready a moment before its certificate authority.
+  for (let roots = await rootsAfter(0); roots.count === 0; ) roots = await rootsAfter(roots.index)
 })
+
+/** Blocks until something has changed since `index`. */
+async function rootsAfter(
+  index: number,
+): Promise<{ readonly count: number; readonly index: number }> {
+  const answer = await agent.get(`/v1/connect/ca/roots?index=${index}&wait=10s`)
+  const { Roots } = answer.json() as { readonly Roots: readonly unknown[] }
+  return { count: Roots.length, index: Number(answer.headers['x-consul-index']) }
+}
 
 after(async () => {
   assert.deepEqual(agent.errors, [])

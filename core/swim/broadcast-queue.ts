@@ -58,15 +58,19 @@ export class BroadcastQueue {
   take(budget: number, countMax: number, limit: number): Uint8Array[] {
     const taken: Entry[] = []
     let left = budget
-    for (let tier = 0; tier < this.#tiers.length; tier++) {
-      const entries = this.#tiers[tier] ?? []
-      while (taken.length < countMax) {
-        const at = firstFitting(entries, left - PART_OVERHEAD)
-        const entry = entries[at]
-        if (entry === undefined) break
-        entries.splice(at, 1)
-        taken.push(entry)
-        left -= PART_OVERHEAD + entry.bytes.length
+    for (const entries of this.#tiers) {
+      // What follows the longest that fits is no longer than it: runs of them leave together.
+      let at = firstFitting(entries, 0, left - PART_OVERHEAD)
+      while (at < entries.length && taken.length < countMax) {
+        let end = at
+        for (; end < entries.length && taken.length < countMax; end++) {
+          const entry = entries[end]
+          if (entry === undefined || entry.bytes.length > left - PART_OVERHEAD) break
+          taken.push(entry)
+          left -= PART_OVERHEAD + entry.bytes.length
+        }
+        entries.splice(at, end - at)
+        at = firstFitting(entries, at, left - PART_OVERHEAD)
       }
     }
     // Put back only now, or a message could go twice into one packet.
@@ -127,9 +131,9 @@ function isBefore(a: Entry, b: Entry): boolean {
   return a.order > b.order
 }
 
-/** Index of the first entry of at most `size` bytes; the length of the tier when there is none. */
-function firstFitting(tier: readonly Entry[], size: number): number {
-  let low = 0
+/** Index of the first entry from `from` on of at most `size` bytes; the length of the tier when there is none. */
+function firstFitting(tier: readonly Entry[], from: number, size: number): number {
+  let low = from
   let high = tier.length
   while (low < high) {
     const middle = (low + high) >> 1

@@ -7,6 +7,8 @@
 
 import assert from 'node:assert/strict'
 import { type Rng, seededRng } from '../../../core/rng.ts'
+import { decodeCompound } from '../../../core/swim/packet-codec.ts'
+import { encodeStreamMessage } from '../../../core/swim/stream-codec.ts'
 import { SwimCore } from '../../../core/swim/swim-core.ts'
 import { encodeTags } from '../../../core/swim/tags.ts'
 import { type GossipTiming, LAN_TIMING } from '../../../core/swim/timing.ts'
@@ -19,6 +21,7 @@ import type {
   SwimEffect,
   SwimInput,
 } from '../../../core/swim/types.ts'
+import { PROTOCOL_VERSIONS, SWIM_STATES } from '../../../core/swim/types.ts'
 import { type Instant, instant } from '../../../core/time.ts'
 import { EventQueue } from '../raft/event-queue.ts'
 
@@ -40,6 +43,8 @@ export interface WorldEvent {
   readonly name: string
 }
 
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
+
 export class SimMember {
   readonly name: string
   readonly address: NodeAddress
@@ -51,7 +56,8 @@ export class SimMember {
   wakeScheduledFor: number | null = null
   hasLeft = false
   readonly joins = new Map<number, (outcome: JoinOutcome) => void>()
-  /** Highest (incarnation, rank) seen of each member, for G2; cleared when it is reaped or forgotten. */
+  /** What this one last saw of each member: (incarnation, state), for G2. */
+  readonly seen = new Map<string, { readonly incarnation: number; readonly rank: number }>()
   bytesSent = 0
   packetsSent = 0
 
@@ -66,7 +72,8 @@ export class SimMember {
 export class SwimWorld {
   readonly members = new Map<string, SimMember>()
   readonly events: WorldEvent[] = []
-  readonly timing: GossipTiming
+  /** Shared by all members. */
+  readonly timing: Writable<GossipTiming>
   loss: number
   readonly #delayMs: number
   readonly #queue = new EventQueue()
@@ -74,12 +81,16 @@ export class SwimWorld {
   readonly #byAddress = new Map<string, SimMember>()
   /** Names to sides; members of different sides do not hear each other. */
   #sides = new Map<string, number>()
+  readonly #cuts = new Set<string>()
   #callId = 0
-  /** Whether to keep `events`; off for the large runs. */
+  /** Whether to keep `events` and to look at whole tables after each turn; off for the large runs. */
   keepsEvents = true
+  checksAll = true
+  /** The highest incarnation that each member has used itself, in all its runs. */
+  readonly #used = new Map<string, number>()
 
   constructor(options: WorldOptions) {
-    this.timing = options.timing ?? LAN_TIMING
+    this.timing = { ...(options.timing ?? LAN_TIMING) }
     this.loss = options.loss ?? 0
     this.#delayMs = options.delayMs ?? 1
     this.#rng = seededRng(options.seed)
@@ -90,28 +101,66 @@ export class SwimWorld {
   }
 
   /** A member that knows only itself. */
-  add(
-    name: string,
-    options: { readonly id?: string; readonly incarnation?: number } = {},
-  ): SimMember {
+  add(name: string): SimMember {
+    const member = this.addNamesake(name, `id-${name}`)
+    this.members.set(name, member)
+    return member
+  }
+
+  /** A host of its own with a name that may be in use; not counted among the members. */
+  addNamesake(name: string, id: string): SimMember {
     const index = this.#byAddress.size + 1
     const address = {
       address: `10.${(index >> 16) & 255}.${(index >> 8) & 255}.${index & 255}`,
       port: 8301,
     }
-    const id = options.id ?? `id-${name}`
-    const core = this.#coreOf(name, id, address, options.incarnation ?? 1)
+    const core = this.#coreOf(name, id, address, 1)
     const member = new SimMember(name, id, address, core)
-    this.members.set(name, member)
     this.#byAddress.set(address.address, member)
     this.#turn(member, { kind: 'wake' })
     return member
   }
 
-  /** `count` members `m0`, `m1`, …, each joined by the first when `joined`. */
-  async addMany(count: number): Promise<SimMember[]> {
-    const members: SimMember[] = []
-    for (let i = 0; i < count; i++) members.push(this.add(`m${i}`))
+  /** `count` members `m0`, `m1`, … who know only themselves. */
+  addMany(count: number): SimMember[] {
+    return Array.from({ length: count }, (_, i) => this.add(`m${i}`))
+  }
+
+  /** As many, all joined at once at the first, run until all see all. */
+  addPool(count: number, limitMs = 60_000): SimMember[] {
+    const members = this.addMany(count)
+    const first = members[0]
+    for (const member of members.slice(1)) if (first !== undefined) void this.join(member, first)
+    this.runUntil(() => this.isWhole, limitMs)
+    return members
+  }
+
+  /** As many who have known each other for long: each is handed the whole table as the answer to a join. */
+  addSettledPool(count: number): SimMember[] {
+    const members = this.addMany(count)
+    const rows = members.map(({ core }) => {
+      const { name, id, address, port, tags, incarnation, state } = core.self()
+      const meta = encodeTags(tags)
+      const versions = PROTOCOL_VERSIONS
+      const facts = { name, id, address, port, meta, versions, incarnation, state }
+      return { ...facts, statusTime: 0, hasLeft: false, isFresh: false }
+    })
+    const lamportTime = 1
+    const header = { kind: 'state', from: 'seed', lamportTime, isJoin: false } as const
+    const bytes = encodeStreamMessage({ ...header, rows })
+    for (const { core, address } of members) {
+      const call = core.handle(this.now, { kind: 'join', id: 1, to: address })
+      const exchange = call.find((effect) => effect.kind === 'exchange')
+      assert.ok(exchange !== undefined)
+      const { id } = exchange
+      core.handle(this.now, { kind: 'exchanged', id, outcome: { kind: 'reply', bytes } })
+    }
+    for (const member of members) this.#scheduleWake(member)
+    // Each has said that it is there; that need not be repeated as often as news is.
+    const { retransmitMult } = this.timing
+    this.timing.retransmitMult = 1
+    this.runUntil(() => members.every((member) => member.core.queueLength === 0), 60_000)
+    this.timing.retransmitMult = retransmitMult
     return members
   }
 
@@ -138,6 +187,7 @@ export class SwimWorld {
   ): void {
     const id = options.id ?? member.id
     member.core = this.#coreOf(member.name, id, member.address, options.incarnation ?? 1)
+    member.seen.clear()
     member.isRunning = true
     member.hasLeft = false
     member.wakeScheduledFor = null
@@ -153,8 +203,15 @@ export class SwimWorld {
     this.#sides = new Map(sides.flatMap((side, i) => side.map((m) => [m.name, i] as const)))
   }
 
+  /** These two do not hear each other. */
+  cut(a: SimMember, b: SimMember): void {
+    this.#cuts.add(`${a.address.address} ${b.address.address}`)
+    this.#cuts.add(`${b.address.address} ${a.address.address}`)
+  }
+
   heal(): void {
     this.#sides = new Map()
+    this.#cuts.clear()
   }
 
   /** Runs for `ms` of virtual time. */
@@ -233,8 +290,13 @@ export class SwimWorld {
       })
       return
     }
+    const before = core.self().incarnation
     const effects = core.handle(this.now, input)
     assert.ok(core.healthScore >= 0 && core.healthScore < this.timing.awarenessMaxMultiplier, 'G8')
+    if (this.checksAll) {
+      if (input.kind === 'packet') this.#checkDefence(member, before, input.bytes)
+      this.#checkTable(member)
+    }
     for (const effect of effects) this.#perform(member, effect)
     this.#scheduleWake(member)
   }
@@ -323,6 +385,7 @@ export class SwimWorld {
       }
       const request = { kind: 'request', id: 1, from: member.address, bytes: effect.bytes } as const
       const effects = target.core.handle(this.now, request)
+      if (this.checksAll) this.#checkTable(target)
       const replies = effects.filter((e) => e.kind === 'reply')
       assert.equal(replies.length, 1, 'a request has one reply')
       for (const e of effects) if (e.kind !== 'reply') this.#perform(target, e)
@@ -333,7 +396,41 @@ export class SwimWorld {
     })
   }
 
+  /** G10: who lives and hears that it does not says so, in the same turn. */
+  #checkDefence(member: SimMember, before: number, bytes: Uint8Array): void {
+    const self = member.core.self()
+    if (self.status !== 'alive') return
+    for (const message of decodeCompound(bytes).messages) {
+      if (message.kind !== 'suspect' && message.kind !== 'dead') continue
+      if (message.name !== member.name || message.incarnation < before) continue
+      assert.ok(self.incarnation > message.incarnation, `G10: ${member.name} does not object`)
+    }
+  }
+
+  /** G1: nobody invents an incarnation. G2: what one sees of another only moves forward. */
+  #checkTable(member: SimMember): void {
+    const own = member.core.self().incarnation
+    this.#used.set(member.name, Math.max(own, this.#used.get(member.name) ?? 0))
+    for (const { name, incarnation, state } of member.core.members()) {
+      assert.ok(
+        incarnation <= (this.#used.get(name) ?? 0),
+        `G1: ${member.name} sees ${name} at ${incarnation}`,
+      )
+      const rank = SWIM_STATES.indexOf(state)
+      const last = member.seen.get(name)
+      if (last !== undefined) {
+        const isForward =
+          incarnation > last.incarnation || (incarnation === last.incarnation && rank >= last.rank)
+        // Dead for so long that the protocol has forgotten it: any new word of it counts.
+        const wasGone = last.rank >= 2 && state === 'alive'
+        assert.ok(isForward || wasGone, `G2: ${member.name} sees ${name} go back`)
+      }
+      member.seen.set(name, { incarnation, rank })
+    }
+  }
+
   #canReach(a: SimMember, b: SimMember): boolean {
+    if (this.#cuts.has(`${a.address.address} ${b.address.address}`)) return false
     const x = this.#sides.get(a.name)
     const y = this.#sides.get(b.name)
     return x === undefined || y === undefined || x === y

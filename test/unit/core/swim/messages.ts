@@ -1,0 +1,85 @@
+/**
+ * Arbitrary messages of gossip, for properties of the codecs.
+ */
+
+import fc from 'fast-check'
+import type { MemberRow, PacketMessage, StreamMessage } from '../../../../core/swim/messages.ts'
+import { DIGEST_WORDS } from '../../../../core/swim/state-digest.ts'
+import { SWIM_STATES } from '../../../../core/swim/types.ts'
+
+const u32 = fc.integer({ min: 0, max: 0xffffffff })
+const byte = fc.integer({ min: 0, max: 255 })
+const time = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER - 1 })
+const name = fc.oneof(
+  fc.stringMatching(/^[a-z0-9.-]{1,40}$/),
+  fc.constantFrom('ä', '名前', 'x'.repeat(255), 'a b/c'),
+)
+const address = fc.oneof(fc.ipV4(), fc.constantFrom('::1', 'fe80::1', '2001:db8::ffff'))
+const port = fc.integer({ min: 1, max: 65_535 })
+const where = { address, port }
+const facts = {
+  name,
+  id: fc.string({ maxLength: 16 }),
+  ...where,
+  meta: fc.uint8Array({ maxLength: 512 }),
+  versions: fc.record({ min: byte, max: byte, current: byte }),
+}
+
+export const packetMessage: fc.Arbitrary<PacketMessage> = fc.oneof(
+  fc.record({ kind: fc.constant('ping' as const), seq: u32, target: name }),
+  fc.record({
+    kind: fc.constant('indirect-ping' as const),
+    seq: u32,
+    target: name,
+    ...where,
+    wantsNack: fc.boolean(),
+  }),
+  fc.record({
+    kind: fc.constant('ack' as const),
+    seq: u32,
+    payload: fc.uint8Array({ maxLength: 256 }),
+  }),
+  fc.record({ kind: fc.constant('nack' as const), seq: u32 }),
+  fc.record({ kind: fc.constant('alive' as const), incarnation: u32, ...facts }),
+  fc.record({ kind: fc.constant('suspect' as const), incarnation: u32, name, from: name }),
+  fc.record({ kind: fc.constant('dead' as const), incarnation: u32, name, from: name }),
+  fc.record({ kind: fc.constant('join-intent' as const), time, name }),
+  fc.record({ kind: fc.constant('leave-intent' as const), time, name, prune: fc.boolean() }),
+)
+
+const row: fc.Arbitrary<MemberRow> = fc.record({
+  ...facts,
+  incarnation: u32,
+  state: fc.constantFrom(...SWIM_STATES),
+  statusTime: time,
+  hasLeft: fc.boolean(),
+  isFresh: fc.boolean(),
+})
+const header = { from: name, lamportTime: time }
+
+export const streamMessage: fc.Arbitrary<StreamMessage> = fc.oneof(
+  fc.record({ kind: fc.constant('ping' as const), seq: u32, target: name }),
+  fc.record({
+    kind: fc.constant('ack' as const),
+    seq: u32,
+    payload: fc.uint8Array({ maxLength: 256 }),
+  }),
+  fc.record({
+    kind: fc.constant('state' as const),
+    ...header,
+    isJoin: fc.boolean(),
+    rows: fc.array(row, { maxLength: 5 }),
+  }),
+  fc.record({
+    kind: fc.constant('digest' as const),
+    ...header,
+    digest: fc.uint32Array({ minLength: DIGEST_WORDS, maxLength: DIGEST_WORDS }),
+  }),
+  fc.record({
+    kind: fc.constant('differences' as const),
+    ...header,
+    buckets: fc.uint8Array({ maxLength: 256 }),
+    rows: fc.array(row, { maxLength: 5 }),
+  }),
+  fc.record({ kind: fc.constant('refusal' as const), reason: fc.string({ maxLength: 200 }) }),
+)

@@ -112,6 +112,10 @@ export class StatusRules {
     clock.witness(intent.time)
     const record = table.get(intent.name)
     if (record === undefined) return this.#remember(intent)
+    const isDoubt =
+      record === this.#pool.self && intent.kind === 'leave-intent' && !this.#pool.isLeaving
+    // At the same time as its own word, others may have believed either: it speaks again.
+    if (isDoubt && intent.time === record.statusTime) this.announceJoin()
     if (intent.time <= record.statusTime) return false
     if (intent.kind === 'join-intent') {
       record.statusTime = intent.time
@@ -121,7 +125,7 @@ export class StatusRules {
       }
       return true
     }
-    if (record === this.#pool.self && !this.#pool.isLeaving) {
+    if (isDoubt) {
       this.announceJoin()
       return false
     }
@@ -144,20 +148,20 @@ export class StatusRules {
     const known = this.#recent.get(name)
     const { now } = this.#pool
     if (known !== undefined && known.expiresAt > now && known.time >= time) return false
-    this.#recent.delete(name)
     const isLeave = intent.kind === 'leave-intent'
-    this.#recent.set(name, {
-      kind: isLeave ? 'leave' : 'join',
-      time,
-      prune: isLeave && intent.prune,
-      expiresAt: now + RECENT_INTENT_MS,
-    })
+    this.#keep(name, { kind: isLeave ? 'leave' : 'join', time, prune: isLeave && intent.prune })
+    return true
+  }
+
+  #keep(name: string, word: Omit<RecentIntent, 'expiresAt'>): void {
+    const { now, counters } = this.#pool
+    this.#recent.delete(name)
+    this.#recent.set(name, { ...word, expiresAt: now + RECENT_INTENT_MS })
     for (const [oldest, { expiresAt }] of this.#recent) {
       if (expiresAt > now && this.#recent.size <= INTENTS_MAX) break
       this.#recent.delete(oldest)
-      if (expiresAt > now) this.#pool.counters.intentsDropped++
+      if (expiresAt > now) counters.intentsDropped++
     }
-    return true
   }
 
   #left(record: MemberRecord): void {
@@ -170,6 +174,9 @@ export class StatusRules {
     record.suspicion?.timer.cancel()
     record.forgetTimer?.cancel()
     this.#pool.table.remove(record)
+    // Older words about it, still under way, must not pass for news of a stranger.
+    const { name, statusTime: time } = record
+    this.#keep(name, { kind: 'join', time, prune: false })
     this.#pool.changed(record, 'reap')
   }
 

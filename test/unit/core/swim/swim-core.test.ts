@@ -395,6 +395,32 @@ test('an intent that it leaves is denied while it stays', () => {
   assert.deepEqual(bench.sentOf('join-intent')[0], { kind: 'join-intent', name: 'a', time: 31 })
 })
 
+test('a pruned member is not remembered by older words that are still under way', () => {
+  const bench = new Bench()
+  bench.hear('b', alive('b'), alive('c'), { kind: 'join-intent', name: 'c', time: 2 })
+  bench.hear('b', { kind: 'dead', name: 'c', incarnation: 1, from: 'b' })
+  bench.input({ kind: 'force-leave', name: 'c', prune: true })
+  assert.equal(bench.core.member('c'), undefined)
+  bench.sent = []
+  bench.hear('b', { kind: 'leave-intent', name: 'c', time: 2, prune: false })
+  bench.pass(5000)
+  const said = bench.sentOf('leave-intent')
+  assert.ok(said.length > 0 && said.every(({ time, prune }) => time === 3 && prune))
+  bench.hear('b', alive('c', { incarnation: 2 }))
+  assert.equal(bench.state('c'), 'alive alive 2', 'it may come back')
+})
+
+test('an operator whose word has the time of its own is contradicted all the same', () => {
+  const bench = new Bench()
+  bench.hear('b', alive('b'), { kind: 'leave-intent', name: 'a', time: 5, prune: false })
+  bench.pass(3000)
+  bench.sent = []
+  bench.hear('b', { kind: 'leave-intent', name: 'a', time: 6, prune: false })
+  bench.pass(6000)
+  assert.ok(bench.sentOf('join-intent').every(({ time }) => time === 7))
+  assert.ok(bench.sentOf('join-intent').length > 0)
+})
+
 test('queues run empty without new input', () => {
   const bench = new Bench()
   bench.hear('b', alive('b'), alive('c'), { kind: 'join-intent', name: 'b', time: 3 })

@@ -194,6 +194,39 @@ describe('a cluster that changes', () => {
     await write(newcomer, 'after', '1')
   })
 
+  it('takes a server with an empty disk for a new one, and finds one that moved', async () => {
+    await using cluster = await createCluster(['n1', 'n2', 'n3'], {
+      flags: ['-hcl=autopilot { server_stabilization_time = "1s" }'],
+    })
+    await cluster.startAll()
+    const leader = await cluster.leader()
+    const [replaced, moved] = cluster.running.filter((node) => node !== leader)
+    assert(replaced !== undefined && moved !== undefined)
+    await write(leader, 'kept', '1')
+    const idBefore = (await raftServers(leader)).find(({ Node }) => Node === replaced.name)?.ID
+    await replaced.kill()
+    await replaced.emptyDisk()
+    await replaced.start()
+    await eventually(
+      'the replacement has a vote and the data',
+      async () => {
+        if ((await votersOf(leader)).join() !== 'n1,n2,n3') return false
+        return (await replaced.value('kept', 'stale')) === '1'
+      },
+      60_000,
+    )
+    const idAfter = (await raftServers(leader)).find(({ Node }) => Node === replaced.name)?.ID
+    assert.notEqual(idAfter, idBefore)
+    await moved.stop()
+    await moved.move()
+    await moved.start()
+    await eventually('the configuration has the new address', async () => {
+      const found = (await raftServers(leader)).find(({ Node }) => Node === moved.name)
+      return found?.Address === moved.rpcAddress
+    })
+    await write(moved, 'after', '1')
+  })
+
   it('lets a server leave at once, and refuses a farewell that would stop it', async () => {
     await using cluster = await createCluster(['n1', 'n2', 'n3'])
     await cluster.startAll()

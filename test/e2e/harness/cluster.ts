@@ -135,7 +135,7 @@ interface NodeSetup {
 
 export class TestNode {
   readonly name: string
-  readonly ports: Ports
+  ports: Ports
   readonly isServer: boolean
   /** `http://127.0.0.1:<port>` */
   readonly url: string
@@ -175,7 +175,8 @@ export class TestNode {
   /** Resolves when its HTTP API answers. */
   async start(): Promise<void> {
     assert(!this.isRunning, `${this.name} is running`)
-    const { name, folder, ports, flags, joins } = this.#setup
+    const { name, folder, flags, joins } = this.#setup
+    const { ports } = this
     const argv = [
       'agent',
       `-node=${name}`,
@@ -217,6 +218,17 @@ export class TestNode {
   async kill(): Promise<void> {
     this.signal('SIGKILL')
     await this.ended
+  }
+
+  /** Its disk is replaced by an empty one; to be done while it does not run. */
+  async emptyDisk(): Promise<void> {
+    assert(!this.isRunning)
+    await rm(this.#setup.folder, { recursive: true, force: true })
+  }
+
+  /** Its RPC is at another port from the next start on. */
+  async move(): Promise<void> {
+    this.ports = { ...this.ports, server: (await freePorts()).server }
   }
 
   /** With SIGTERM. @returns its exit code */

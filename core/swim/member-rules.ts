@@ -187,7 +187,7 @@ export class MemberRules {
     const { table, now } = this.#pool
     this.#endSuspicion(record)
     record.forgetTimer?.cancel()
-    record.forgetTimer = null
+    record.digestTimer?.cancel()
     const wasLive = record.isLive
     const isUpdate = hasMoved(record, message) || !isEqual(record.meta, message.meta)
     record.assign(message)

@@ -2,7 +2,7 @@
  * All members this core knows: by name, in the order of probing, counted, digested (gossip.md 2.1, 4, 7.2).
  *
  * Knows no rules: who may become what is decided in member-rules.ts and status-rules.ts. Keeps counts and digest in
- * step with every change, which is why states change only through `setState`.
+ * step with every change, which is why state and status change only through its methods.
  * A forgotten member is dead or left for so long that the protocol treats it as unknown, while operators still see
  * it until it is reaped. Bounds: MEMBERS_MAX; `insert` says no at the bound.
  */
@@ -11,6 +11,7 @@ import type { StringMap } from '../catalog/types.ts'
 import type { MemberStatus } from '../membership.ts'
 import type { Rng } from '../rng.ts'
 import type { Instant } from '../time.ts'
+import type { LamportTime } from './messages.ts'
 import { bucketOf, hashName, type NameHash, StateDigest } from './state-digest.ts'
 import type { Suspicion } from './suspicion.ts'
 import { decodeTags } from './tags.ts'
@@ -43,6 +44,9 @@ export class MemberRecord implements MemberFacts {
   /** Dead for so long that the protocol no longer counts it. New records begin so. */
   isForgotten = true
   forgetTimer: SwimTimer | null = null
+  /** Compared with other tables: live members, and the others for a while after each change. */
+  isDigested = false
+  digestTimer: SwimTimer | null = null
   /** In the list of those to probe; may be there although forgotten. */
   isListed = false
   #tags: StringMap | null = null
@@ -57,6 +61,10 @@ export class MemberRecord implements MemberFacts {
     this.versions = facts.versions
     this.stateSince = now
     this.statusSince = now
+  }
+
+  get hasLeft(): boolean {
+    return this.status === 'left'
   }
 
   get isLive(): boolean {
@@ -131,32 +139,45 @@ export class MemberTable {
   }
 
   setState(record: MemberRecord, incarnation: number, state: SwimState, now: Instant): void {
-    if (!record.isForgotten) this.#toggle(record)
-    if (record.isLive) this.#live--
-    record.incarnation = incarnation
-    if (record.state !== state) {
+    this.#change(record, () => {
+      record.incarnation = incarnation
+      if (record.state === state) return
       record.state = state
       record.stateSince = now
-    }
-    if (record.isLive) {
-      this.#live++
-      record.isForgotten = false
-      this.#list(record)
-    }
-    if (!record.isForgotten) this.#toggle(record)
+    })
+  }
+
+  setStatus(record: MemberRecord, status: MemberStatus, now: Instant): void {
+    if (record.status === status) return
+    this.#change(record, () => {
+      record.status = status
+      record.statusSince = now
+    })
+  }
+
+  setStatusTime(record: MemberRecord, time: LamportTime): void {
+    this.#change(record, () => {
+      record.statusTime = time
+    })
+  }
+
+  /** Whether a dead member counts when tables are compared; live ones always do. */
+  setDigested(record: MemberRecord, isDigested: boolean): void {
+    if (record.isDigested === isDigested) return
+    this.#toggle(record)
+    record.isDigested = isDigested
   }
 
   /** From now on unknown to the protocol; operators still see it. */
   forget(record: MemberRecord): void {
-    if (record.isForgotten) return
-    this.#toggle(record)
     record.isForgotten = true
   }
 
   remove(record: MemberRecord): void {
-    this.forget(record)
+    this.setDigested(record, false)
     if (record.isLive) this.#live--
     record.state = 'dead'
+    record.isForgotten = true
     this.#byName.delete(record.name)
   }
 
@@ -168,12 +189,12 @@ export class MemberTable {
     return this.#digest.differences(other)
   }
 
-  /** Members that count, of these buckets. */
+  /** Members that are compared, of these buckets. */
   inBuckets(buckets: Uint8Array): MemberRecord[] {
     const wanted = new Set(buckets)
     const found: MemberRecord[] = []
     for (const record of this.#byName.values()) {
-      if (!record.isForgotten && wanted.has(bucketOf(record.hash))) found.push(record)
+      if (record.isDigested && wanted.has(bucketOf(record.hash))) found.push(record)
     }
     return found
   }
@@ -227,7 +248,20 @@ export class MemberTable {
     }
   }
 
+  #change(record: MemberRecord, change: () => void): void {
+    if (record.isDigested) this.#toggle(record)
+    if (record.isLive) this.#live--
+    change()
+    if (record.isLive) {
+      this.#live++
+      record.isForgotten = false
+      record.isDigested = true
+      this.#list(record)
+    }
+    if (record.isDigested) this.#toggle(record)
+  }
+
   #toggle(record: MemberRecord): void {
-    this.#digest.toggle(record.hash, record.incarnation, record.state)
+    this.#digest.toggle(record)
   }
 }

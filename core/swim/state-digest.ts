@@ -1,14 +1,14 @@
 /**
  * A short digest of a table of members, kept up to date by each change, to find where two tables differ (gossip.md 8).
  *
- * 256 buckets by the hash of the name; each is the exclusive or of a 64-bit hash of (name, incarnation, state) of its
- * members, as two 32-bit words. Guarantees: equal tables give equal digests, in whatever order they came about.
+ * 256 buckets by the hash of the name; each is the exclusive or of a 64-bit hash of what is known of each of its members
+ * (DigestedFacts), as two 32-bit words. Guarantees: equal tables give equal digests, in whatever order they came about.
  * Different tables give equal buckets with a chance of 2^-64; it does not resist who wants a collision, which
  * costs them a missed repair and nothing else.
  */
 
-import type { SwimState } from './types.ts'
-import { SWIM_STATES } from './types.ts'
+import type { LamportTime } from './messages.ts'
+import { SWIM_STATES, type SwimState } from './types.ts'
 
 export const DIGEST_BUCKETS = 256
 export const DIGEST_WORDS = 2 * DIGEST_BUCKETS
@@ -34,15 +34,25 @@ export function bucketOf(hash: NameHash): number {
   return hash.high & (DIGEST_BUCKETS - 1)
 }
 
+export interface DigestedFacts {
+  readonly hash: NameHash
+  readonly incarnation: number
+  readonly state: SwimState
+  readonly statusTime: LamportTime
+  readonly hasLeft: boolean
+}
+
 export class StateDigest {
   readonly #words = new Uint32Array(DIGEST_WORDS)
 
   /** Puts a member in, or takes the same one out again. */
-  toggle(hash: NameHash, incarnation: number, state: SwimState): void {
+  toggle({ hash, incarnation, state, statusTime, hasLeft }: DigestedFacts): void {
     const at = 2 * bucketOf(hash)
-    const rank = SWIM_STATES.indexOf(state)
-    const high = mix(hash.high ^ mix(Math.imul(incarnation, 4) + rank + 1))
-    const low = mix(hash.low ^ mix(Math.imul(incarnation ^ 0x5f356495, 5) + rank + 7))
+    const rank = SWIM_STATES.indexOf(state) * 2 + (hasLeft ? 1 : 0)
+    const word = mix(Math.imul(incarnation, 0x9e3779b1) ^ (rank + 1))
+    const time = Math.imul(statusTime >>> 0, 0x85ebca6b) ^ Math.floor(statusTime / 2 ** 32)
+    const high = mix(hash.high ^ mix(word ^ time))
+    const low = mix(hash.low ^ mix(word + Math.imul(time, 5) + 7))
     this.#words[at] = (this.#words[at] ?? 0) ^ high
     this.#words[at + 1] = (this.#words[at + 1] ?? 0) ^ low
   }

@@ -219,13 +219,11 @@ export class StateSync {
     }
   }
 
-  /** The time of the leave itself is not in the row; it came after the row's last word. */
   #mergeLeft({ name, incarnation, statusTime }: MemberRow): void {
     const known = this.#pool.table.get(name)
-    if (known === undefined || known.status === 'left') return
+    if (known === undefined) return
     if (known.isLive && known.incarnation > incarnation) return // it has come back since
-    const time = statusTime + 1
-    this.#status.onMergedIntent({ kind: 'leave-intent', time, name, prune: false })
+    this.#status.onMergedLeft(known, statusTime)
   }
 
   #mergeState(row: MemberRow, from: string, isKnown: boolean): void {
@@ -298,7 +296,7 @@ export class StateSync {
     const { name, id, address, port, meta, versions, incarnation, state, statusTime } = record
     const facts = { name, id, address, port, meta, versions, incarnation, state, statusTime }
     const isFresh = this.#pool.now - record.stateSince < FRESH_MS
-    return { ...facts, hasLeft: record.status === 'left', isFresh }
+    return { ...facts, hasLeft: record.hasLeft, isFresh }
   }
 
   #header(): StreamHeader {

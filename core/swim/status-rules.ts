@@ -8,12 +8,15 @@
  */
 
 import type { MemberStatus } from '../membership.ts'
+import { pushPullIntervalMs } from './formulas.ts'
 import type { MemberRecord } from './member-table.ts'
 import type { JoinIntent, LamportTime, LeaveIntent } from './messages.ts'
 import type { Pool } from './pool.ts'
 
 const INTENTS_MAX = 1024
 const RECENT_INTENT_MS = 5 * 60_000
+/** Push-pull intervals for which a change of one who is dead is still compared. */
+const COMPARE_INTERVALS = 3
 
 interface RecentIntent {
   readonly kind: 'join' | 'leave'
@@ -38,7 +41,7 @@ export class StatusRules {
     record.isPruned = false
     this.#become(record, 'alive')
     if (recent !== undefined && recent.expiresAt > this.#pool.now) {
-      record.statusTime = Math.max(record.statusTime, recent.time)
+      this.#pool.table.setStatusTime(record, Math.max(record.statusTime, recent.time))
       if (recent.kind === 'leave') {
         record.isPruned = recent.prune
         this.#become(record, 'leaving')
@@ -67,19 +70,31 @@ export class StatusRules {
     if (this.#pool.table.get(intent.name) !== undefined) this.#apply(intent)
   }
 
+  /** Another table says that a member has left, by its last word of `time` or after it. */
+  onMergedLeft(record: MemberRecord, time: LamportTime): void {
+    if (record.status === 'left') {
+      if (time > record.statusTime) this.#pool.table.setStatusTime(record, time)
+      return
+    }
+    const { name, statusTime } = record
+    // A leave that came without a word of its own is later than the last word.
+    const after = time === statusTime ? time + 1 : time
+    this.onMergedIntent({ kind: 'leave-intent', time: after, name, prune: false })
+  }
+
   /** This member says that it is here. */
   announceJoin(): void {
-    const { clock, self } = this.#pool
+    const { clock, self, table } = this.#pool
     const time = clock.increment()
-    self.statusTime = Math.max(self.statusTime, time)
+    table.setStatusTime(self, Math.max(self.statusTime, time))
     this.#pool.broadcastIntent(self.name, { kind: 'join-intent', time, name: self.name })
   }
 
   /** This member says that it will leave. */
   announceLeave(onDone: () => void): void {
-    const { clock, self } = this.#pool
+    const { clock, self, table } = this.#pool
     const time = clock.increment()
-    self.statusTime = time
+    table.setStatusTime(self, time)
     this.#become(self, 'leaving')
     this.#pool.changed(self, 'leaving')
     const intent = { kind: 'leave-intent', time, name: self.name, prune: false } as const
@@ -118,7 +133,7 @@ export class StatusRules {
     if (isDoubt && intent.time === record.statusTime) this.announceJoin()
     if (intent.time <= record.statusTime) return false
     if (intent.kind === 'join-intent') {
-      record.statusTime = intent.time
+      table.setStatusTime(record, intent.time)
       if (record.status === 'leaving' && !(record === this.#pool.self)) {
         this.#become(record, 'alive')
         this.#pool.changed(record, 'update')
@@ -129,7 +144,7 @@ export class StatusRules {
       this.announceJoin()
       return false
     }
-    record.statusTime = intent.time
+    table.setStatusTime(record, intent.time)
     if (record === this.#pool.self) return true
     record.isPruned ||= intent.prune
     if (record.status === 'alive') {
@@ -173,6 +188,7 @@ export class StatusRules {
   #erase(record: MemberRecord): void {
     record.suspicion?.timer.cancel()
     record.forgetTimer?.cancel()
+    record.digestTimer?.cancel()
     this.#pool.table.remove(record)
     // Older words about it, still under way, must not pass for news of a stranger.
     const { name, statusTime: time } = record
@@ -181,8 +197,19 @@ export class StatusRules {
   }
 
   #become(record: MemberRecord, status: MemberStatus): void {
-    if (record.status === status) return
-    record.status = status
-    record.statusSince = this.#pool.now
+    const { table, now } = this.#pool
+    table.setStatus(record, status, now)
+    if (!record.isLive) this.#compareForAWhile(record)
+  }
+
+  /** Long enough that each member has compared its table with another's once or twice. */
+  #compareForAWhile(record: MemberRecord): void {
+    const { table, timing } = this.#pool
+    const intervalMs = pushPullIntervalMs(timing.pushPullIntervalMs, table.liveCount)
+    table.setDigested(record, true)
+    record.digestTimer?.cancel()
+    record.digestTimer = this.#pool.after(COMPARE_INTERVALS * intervalMs, () => {
+      table.setDigested(record, false)
+    })
   }
 }

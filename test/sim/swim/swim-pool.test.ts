@@ -208,6 +208,24 @@ forSeeds('force-leave makes a failed member left for all; with prune it is forgo
   )
 })
 
+forSeeds(
+  'who missed that a failed member was made to leave learns it when tables are compared',
+  (seed) => {
+    const world = new SwimWorld({ seed })
+    const members = world.addPool(5)
+    const gone = at(members, 4)
+    world.crash(gone)
+    world.runUntil(() => world.allSee(gone, 'failed'), 60_000)
+    world.run(60_000)
+    world.loss = 1
+    world.input(at(members, 0), { kind: 'force-leave', name: gone.name, prune: false })
+    world.run(4000)
+    assert.equal(world.view(at(members, 1), gone)?.status, 'failed', 'the word was lost')
+    world.loss = 0
+    world.runUntil(() => world.allSee(gone, 'left'), 120_000)
+  },
+)
+
 forSeeds('a live member that is forced to leave objects and stays', (seed) => {
   const world = new SwimWorld({ seed })
   const members = world.addPool(10)

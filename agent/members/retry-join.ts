@@ -4,7 +4,9 @@
  * Every attempt asks all addresses, and looks names up anew. Guarantees: after one that was answered there is no
  * other in this process, for gossip keeps the membership from then on; after `attemptsMax` failed ones
  * `onGivenUp` is called once. An agent that the pool has found by itself meanwhile still asks: its addresses may
- * lead to others. Waits between attempts without jitter, as Consul's users expect.
+ * lead to others. Waits between attempts without jitter, as Consul's users expect; where attempts are not
+ * counted the first waits are shorter (1, 2, 4 s, …), so that servers that start together find each other at
+ * once and not an interval later.
  */
 
 import { FairleadError, toFairleadError } from '../../core/errors.ts'
@@ -12,6 +14,8 @@ import type { Service } from '../../core/lifecycle.ts'
 import type { Logger } from '../../core/log.ts'
 import type { MemberPool } from '../../core/membership.ts'
 import type { Clock } from '../../core/time.ts'
+
+const FIRST_WAIT_MS = 1_000
 
 export interface RetryJoinOptions {
   /** None: nothing to do. */
@@ -56,6 +60,7 @@ export class RetryJoin implements Service {
     const { addresses, intervalMs, attemptsMax } = this.#options
     const { pool, clock, log } = this.#deps
     for (let attempt = 1; !signal.aborted; attempt++) {
+      const waitMs = attemptsMax > 0 ? intervalMs : earlyWaitMs(attempt, intervalMs)
       try {
         const answered = await pool.join(addresses, signal)
         log.info('joined the pool', { addresses, answered })
@@ -67,10 +72,10 @@ export class RetryJoin implements Service {
           this.#giveUp(attempt, err)
           return
         }
-        log.warn('cannot join the pool yet, will try again', { addresses, intervalMs, err })
+        log.warn('cannot join the pool yet, will try again', { addresses, waitMs, err })
       }
       try {
-        await clock.sleep(intervalMs, signal)
+        await clock.sleep(waitMs, signal)
       } catch {
         return // stopped
       }
@@ -86,4 +91,8 @@ export class RetryJoin implements Service {
       }),
     )
   }
+}
+
+function earlyWaitMs(attempt: number, intervalMs: number): number {
+  return Math.min(intervalMs, FIRST_WAIT_MS * 2 ** Math.min(attempt - 1, 16))
 }

@@ -80,3 +80,19 @@ test('a stop ends the waiting', async () => {
   assert.equal(calls.length, 1)
   assert.equal(clock.armed, 0)
 })
+
+test('waits a second at first, twice as long each time, at most the interval', async () => {
+  const { clock, calls, join } = joining(100)
+  await join.start()
+  await settle()
+  for (const waitMs of [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]) {
+    const before = calls.length
+    clock.advance(waitMs - 1)
+    await settle()
+    assert.equal(calls.length, before)
+    clock.advance(1)
+    await settle()
+    assert.equal(calls.length, before + 1)
+  }
+  await join.stop()
+})

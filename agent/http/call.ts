@@ -45,6 +45,13 @@ export class HttpCall {
     return Array.isArray(value) ? value[0] : value
   }
 
+  /** As it came, without the query. */
+  get path(): string {
+    const url = this.#request.url ?? ''
+    const end = url.indexOf('?')
+    return end === -1 ? url : url.slice(0, end)
+  }
+
   get layout(): Layout {
     if (this.query.has('pretty')) return 'pretty'
     return this.agent.config.devMode ? 'indented' : 'compact'

@@ -53,18 +53,28 @@ const PLAIN: ReadParameters = {
 export function readParameters(call: HttpCall): ReadParameters {
   refuseTenancy(call)
   const { query } = call
-  if (query.isEmpty) return PLAIN
+  if (query.isEmpty) return withDiscoveryDefault(call, PLAIN)
   refusePeering(call)
   const blocking = blockingParameters(call)
-  return {
+  return withDiscoveryDefault(call, {
     datacenter: datacenterOf(call),
     ...blocking,
     ...consistencyParameters(call),
     near: nearOf(call),
     nodeMeta: nodeMetaOf(query.all('node-meta')),
     filter: query.get('filter'),
-  }
+  })
 }
+
+/** `discovery_max_stale`: reads of catalog and health that ask for no mode may be so old (http-api.md 5). */
+function withDiscoveryDefault(call: HttpCall, parameters: ReadParameters): ReadParameters {
+  const maxStaleMs = call.agent.config.discoveryMaxStaleMs
+  if (maxStaleMs <= 0 || parameters.consistency !== 'default') return parameters
+  if (call.query.has('leader') || !DISCOVERY_PATH.test(call.path)) return parameters
+  return { ...parameters, consistency: 'stale', maxStaleMs }
+}
+
+const DISCOVERY_PATH = /^\/v1\/(?:catalog|health)\//
 
 /** Options of a read that goes to the servers. */
 export function readOptions(call: HttpCall, parameters: ReadParameters): ReadOptions {

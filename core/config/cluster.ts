@@ -25,6 +25,7 @@ type ClusterConfig = Pick<
   | 'leave'
   | 'raft'
   | 'rpcHoldTimeoutMs'
+  | 'discoveryMaxStaleMs'
   | 'autopilot'
 >
 
@@ -53,6 +54,7 @@ export function resolveCluster(
       defaultRead: resolveDefaultRead(reader),
     },
     rpcHoldTimeoutMs: reader.number('performance.rpc_hold_timeout', 7_000),
+    discoveryMaxStaleMs: reader.number('discovery_max_stale', 0),
     autopilot: resolveAutopilot(reader),
   }
 }

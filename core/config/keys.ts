@@ -193,7 +193,11 @@ const BEHAVIOUR: KeyTable = {
   disable_keyring_file: unsupported('bool'),
   default_query_time: unsupported('duration'),
   max_query_time: unsupported('duration'),
-  discovery_max_stale: unsupported('duration'),
+  discovery_max_stale: key(
+    'duration',
+    '0s',
+    'Answers of catalog and health may be so old when the request asks for no mode; ?leader wants none of it',
+  ),
   session_ttl_min: key('duration', '10s', 'Shortest TTL of a session'),
   use_streaming_backend: ignored('agents always follow a stream'),
   rpc: group({ enable_streaming: ignored('always on') }),

@@ -80,6 +80,8 @@ export interface AgentConfig {
     readonly defaultRead: 'quorum' | 'lease'
   }
   readonly rpcHoldTimeoutMs: number
+  /** Reads of catalog and health that ask for no mode may be so old; 0: not at all. */
+  readonly discoveryMaxStaleMs: number
   /** Of a new cluster; afterwards the replicated settings count. */
   readonly autopilot: AutopilotSettings
 

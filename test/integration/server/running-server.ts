@@ -96,6 +96,7 @@ export function serverConfig(change: Partial<AgentConfig> = {}): AgentConfig {
       defaultRead: 'quorum',
     },
     rpcHoldTimeoutMs: 7000,
+    discoveryMaxStaleMs: 0,
     autopilot: AUTOPILOT_DEFAULTS,
     checks: {
       updateIntervalMs: 300_000,

@@ -17,12 +17,17 @@ import {
 } from '../../../../agent/http/query-options.ts'
 import { FairleadError } from '../../../../core/errors.ts'
 
-function call(query: string, headers: Readonly<Record<string, string>> = {}): HttpCall {
-  const agent = { config: { datacenter: 'dc1', devMode: false }, local: { nodeName: 'n1' } }
+function call(
+  query: string,
+  headers: Readonly<Record<string, string>> = {},
+  { discoveryMaxStaleMs = 0, path = '/v1/kv/a' } = {},
+): HttpCall {
+  const config = { datacenter: 'dc1', devMode: false, discoveryMaxStaleMs }
+  const agent = { config, local: { nodeName: 'n1' } }
   const parsed = parseQuery(query)
   assert.ok(parsed)
   // Only what parameters look at.
-  const request = { method: 'GET', headers } as never
+  const request = { method: 'GET', headers, url: `${path}?${query}` } as never
   return new HttpCall(agent as unknown as AgentContext, request, { suffix: '', query: parsed })
 }
 
@@ -43,6 +48,20 @@ describe('readParameters', () => {
       nodeMeta: undefined,
       filter: '',
     })
+  })
+
+  it('are stale for catalog and health where the configuration allows it', () => {
+    const modeOf = (query: string, path: string): readonly unknown[] => {
+      const options = { discoveryMaxStaleMs: 5000, path }
+      const { consistency, maxStaleMs } = readParameters(call(query, {}, options))
+      return [consistency, maxStaleMs]
+    }
+    assert.deepEqual(modeOf('', '/v1/catalog/nodes'), ['stale', 5000])
+    assert.deepEqual(modeOf('passing', '/v1/health/service/web'), ['stale', 5000])
+    assert.deepEqual(modeOf('leader', '/v1/health/service/web'), ['default', undefined])
+    assert.deepEqual(modeOf('consistent', '/v1/health/service/web'), ['consistent', undefined])
+    assert.deepEqual(modeOf('stale', '/v1/health/service/web'), ['stale', undefined])
+    assert.deepEqual(modeOf('', '/v1/kv/catalog'), ['default', undefined])
   })
 
   it('keep the wait within its bounds', () => {

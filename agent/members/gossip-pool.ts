@@ -7,6 +7,7 @@
  * Bounds: JOIN_PARALLEL_MAX addresses are tried at a time.
  */
 
+import { Buffer } from 'node:buffer'
 import type { StringMap } from '../../core/catalog/types.ts'
 import { ipFamily } from '../../core/config/ip-address.ts'
 import { FairleadError } from '../../core/errors.ts'
@@ -33,7 +34,7 @@ import {
   readMemberSnapshot,
   type SnapshotContent,
 } from '../../runtime/gossip/member-snapshot.ts'
-import { Seal } from '../../runtime/gossip/seal.ts'
+import { LABEL_SIZE_MAX, Seal } from '../../runtime/gossip/seal.ts'
 import { logMemberChange, logNotice } from './member-log.ts'
 
 export interface GossipPoolOptions {
@@ -402,6 +403,12 @@ function checkAddresses(options: GossipPoolOptions): 4 | 6 {
     throw new FairleadError(
       'INVALID_CONFIG',
       `Node name ${JSON.stringify(nodeName)} cannot be used in gossip: 1 to ${NAME_SIZE_MAX} bytes without control characters`,
+    )
+  }
+  if (Buffer.byteLength(options.label) > LABEL_SIZE_MAX) {
+    throw new FairleadError(
+      'INVALID_CONFIG',
+      `Label of the gossip pool "${options.label}" is longer than ${LABEL_SIZE_MAX} bytes`,
     )
   }
   const family = ipFamily(bindAddress)

@@ -18,7 +18,7 @@ const MODE_PLAIN = 0
 const FIXED_SIZE = 3
 const LENGTH_SIZE = 4
 const CHECKSUM_SIZE = 4
-const LABEL_SIZE_MAX = 255
+export const LABEL_SIZE_MAX = 255
 
 /** Why bytes were not opened. */
 export type SealRefusal = 'malformed' | 'version' | 'label' | 'checksum'

@@ -215,3 +215,12 @@ test('tags that gossip cannot carry are refused and nothing changes', async (t) 
   assert.throws(() => a.setTags({ big: 'x'.repeat(600) }), { code: 'TOO_LARGE' })
   assert.deepEqual(a.self().tags, { role: 'node' })
 })
+
+test('what gossip cannot carry is refused before anything is bound', async (t) => {
+  await assert.rejects(startPool(t, 'line\nend'), { code: 'INVALID_CONFIG', message: /Node name/ })
+  await assert.rejects(startPool(t, 'a', { label: 'x'.repeat(256) }), { code: 'INVALID_CONFIG' })
+  await assert.rejects(startPool(t, 'a', { advertiseAddress: '::1' }), {
+    code: 'INVALID_CONFIG',
+    message: /one IP family/,
+  })
+})

@@ -10,9 +10,13 @@
 # The unit may write here and nowhere else.
 data_dir = "/var/lib/fairlead"
 
-# This version runs one server, with the agent in the same process.
+# A server of its own, with the agent in the same process. For three servers set bootstrap_expect = 3 and retry_join
+# on each of them (docs/how-to/run-three-servers.md). An agent that uses servers elsewhere has neither of the two
+# lines, but retry_join; it leaves the cluster when it is stopped, unless leave_on_terminate = false.
 server           = true
 bootstrap_expect = 1
+
+# retry_join = ["10.0.0.5", "10.0.0.6", "10.0.0.7"]
 
 # The name of this node; the host name by default.
 # node_name = "vm-a"

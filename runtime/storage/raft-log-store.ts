@@ -206,6 +206,7 @@ export class RaftLogStore implements LogStore {
   #operationsOf(job: Omit<AppendJob, 'token'>): StoreOperation[] {
     const operations: StoreOperation[] = []
     if (job.snapshot !== null) operations.push(...this.#replaceLog(job.snapshot))
+    assert(job.last.index >= this.#diskLow - 1, 'a log is never cut below its start')
     if (job.truncateFrom !== null) {
       // Entries of the job replace what is below its end.
       const from = Math.max(job.truncateFrom, job.last.index + 1)

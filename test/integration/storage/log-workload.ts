@@ -65,8 +65,10 @@ export class LogWorkload {
     const kind = this.#step === 1 ? 99 : rng.range(0, 100)
     if (kind < 3 && this.#step <= this.#installsUntil) {
       snapshot = this.#install(rng.range(1, 50))
-    } else if (kind < 13 && this.#entries.length > 1) {
-      truncateFrom = this.last.index - rng.range(0, Math.min(20, this.#entries.length - 1))
+    } else if (kind < 13 && this.last.index > this.#hardState.commit) {
+      // What is committed is never cut off, or compaction could have passed it.
+      const uncommitted = this.last.index - this.#hardState.commit
+      truncateFrom = this.last.index - rng.range(0, Math.min(20, uncommitted))
       this.#entries = this.#entries.slice(0, truncateFrom - this.#anchor.index - 1)
       nextTerm++
       nextVote = null
@@ -81,7 +83,7 @@ export class LogWorkload {
     this.#hardState = {
       term: term(nextTerm),
       vote: nextVote === null ? null : serverId(nextVote),
-      commit: logIndex(Math.max(this.#anchor.index, this.last.index - 25)),
+      commit: logIndex(Math.max(this.#hardState.commit, this.#anchor.index, this.last.index - 25)),
     }
     return {
       token: appendToken(this.#step),
@@ -100,7 +102,7 @@ export class LogWorkload {
 
   /** What a host does now and then between two jobs. */
   async compact(store: LogStore): Promise<void> {
-    const at = this.#entries[this.#entries.length - 30]
+    const at = this.#entries[this.#hardState.commit - this.#anchor.index - 5]
     if (at === undefined) return
     await store.saveSnapshotPointer({ index: at.index, term: at.term })
     await store.compact(at)
@@ -140,6 +142,7 @@ export class LogWorkload {
     const at = { index, term: this.#hardState.term, chain: chain(index * 1_000 + this.#step) }
     this.#anchor = at
     this.#entries = []
+    this.#hardState = { ...this.#hardState, commit: index }
     return { ...at, configuration: CONFIGURATION, configurationIndex: logIndex(1) }
   }
 }

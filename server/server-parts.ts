@@ -81,7 +81,6 @@ export function createServerParts(config: AgentConfig, deps: ServerDeps): Server
   const log = deps.log.child('server')
   const store = new StateStore({ datacenter: config.datacenter })
   const stateMachine = new StateMachine(store)
-  const directory = new ServerDirectory({ datacenter: config.datacenter }, { membership })
   const calls = new RpcPeerCalls({ clock })
   const transport = new GrpcRaftTransport(
     { id: serverId(nodeId) },
@@ -93,6 +92,22 @@ export function createServerParts(config: AgentConfig, deps: ServerDeps): Server
     const host = advertiseAddress === '' ? bindAddress : advertiseAddress
     return hostAndPort(host, rpc.port === 0 ? ports.server : rpc.port)
   }
+  const directory = new ServerDirectory(
+    { datacenter: config.datacenter },
+    {
+      membership,
+      self: () => ({
+        id: nodeId,
+        name: config.nodeName,
+        address: rpcAddress(),
+        status: 'alive',
+        version: deps.version,
+        meta: {},
+        isBootstrap: config.bootstrapExpect === 1,
+        expect: config.bootstrapExpect,
+      }),
+    },
+  )
   const raft = createRaft(config, {
     ...deps,
     stateMachine,
@@ -143,8 +158,7 @@ export function createServerParts(config: AgentConfig, deps: ServerDeps): Server
   })
   const configuration = () =>
     raftConfigurationView(raft.status(), nodeId, (id) => directory.find(id)?.name)
-  const addressOf = (id: string): string | undefined =>
-    id === nodeId ? rpcAddress() : directory.addressOf(id)
+  const addressOf = (id: string): string | undefined => directory.addressOf(id)
   const operator = new OperatorActs({ raft, configuration, autopilot })
   const api = new LocalServerApi(
     {

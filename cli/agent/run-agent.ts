@@ -228,7 +228,10 @@ class AgentRun {
     })
     try {
       await this.#reloading
-      await this.#agent?.drain(instant(systemClock.now() + DRAIN_MS))
+      // After a failure nothing can be finished, and what is answered may be old.
+      if (reason.kind === 'asked') {
+        await this.#agent?.drain(instant(systemClock.now() + DRAIN_MS))
+      }
       await this.#agent?.[Symbol.asyncDispose]()
     } catch (thrown) {
       this.#log.error('stopping failed', { err: toFairleadError(thrown) })

@@ -75,7 +75,10 @@ export class FoundingWorld {
         return () => void host.listeners.delete(listener)
       },
     }
-    const directory = new ServerDirectory({ datacenter: 'dc1' }, { membership })
+    const directory = new ServerDirectory(
+      { datacenter: 'dc1' },
+      { membership, self: () => undefined },
+    )
     directory.follow()
     const founding = new Founding(
       { nodeId: id, expect: host.setup.expect },

@@ -37,7 +37,10 @@ export class LeaderWorld {
       this.#addresses.set(id, `${id}:8300`)
       this.gossip(id, 'alive')
     }
-    this.directory = new ServerDirectory({ datacenter: 'dc1' }, { membership: this.membership })
+    this.directory = new ServerDirectory(
+      { datacenter: 'dc1' },
+      { membership: this.membership, self: () => undefined },
+    )
     this.directory.follow()
   }
 

@@ -272,12 +272,6 @@ export class RaftNode implements RaftNodeApi {
       throw err
     }
     const { core } = this.#engine
-    storage.scrubber?.start((finding) =>
-      log.error('stored data is damaged; it is fetched from other servers at the next start', {
-        where: finding.where,
-        reason: finding.reason,
-      }),
-    )
     log.info('raft started', { term: core.term, index: core.last.index })
     if (!isSoleVoter(core.configuration, this.#id)) return
     try {
@@ -438,7 +432,6 @@ export class RaftNode implements RaftNodeApi {
     await this.#rot.settled()
     await engine.settled()
     await this.#identity?.settled()
-    await this.#storage?.scrubber?.stop()
     await this.#storage?.snapshots.close()
     await this.#storage?.log.close()
   }

@@ -1,9 +1,10 @@
 /**
  * The whole test run, `npm test`: every stage in order, then one summary in the form of node's own runner.
  *
- * Stages: format and lint, types, dead code, architecture, unit and contract, simulation, integration,
- * end to end, and the demo with `--once`. A failed stage does not hide the later ones; any failure gives
- * exit code 1. `npm test -- unit sim` runs only the stages named. Does not install anything.
+ * Stages: format and lint, types, dead code, architecture, unit and contract, ports, fuzzing, simulation,
+ * integration, end to end, faults on real processes, and the demo with `--once`. A failed stage does not hide
+ * the later ones; any failure gives exit code 1. `npm test -- unit sim` runs only the stages named. Does not
+ * install anything.
  */
 
 import { spawnSync } from 'node:child_process'
@@ -31,9 +32,10 @@ interface Stage {
   readonly globs?: readonly string[]
   readonly concurrency?: number
   readonly command?: readonly string[]
+  readonly timeoutMs?: number
 }
 
-/** A stage that takes longer than this hangs. */
+/** A stage that takes longer than this hangs, unless it says otherwise. */
 const STAGE_TIMEOUT_MS = 10 * 60_000
 
 const root = join(import.meta.dirname, '..')
@@ -48,9 +50,18 @@ const STAGES: readonly Stage[] = [
     name: 'unit',
     globs: ['test/unit/**/*.test.ts', 'test/contract/**/*.test.ts', 'test/history/**/*.test.ts'],
   },
+  { name: 'ports', globs: ['test/ports/**/*.test.ts'] },
+  { name: 'fuzz', globs: ['test/fuzz/**/*.test.ts'] },
   { name: 'sim', globs: ['test/sim/**/*.test.ts'] },
   { name: 'integration', globs: ['test/integration/**/*.test.ts'] },
   { name: 'e2e', globs: ['test/e2e/**/*.test.ts'], concurrency: 2 },
+  // One at a time: every file has the machine to itself, or starved processors would be the only fault.
+  {
+    name: 'cluster',
+    globs: ['test/cluster/**/*.test.ts'],
+    concurrency: 1,
+    timeoutMs: 15 * 60_000,
+  },
   { name: 'demo', command: [process.execPath, 'scripts/demo.ts', '--once'] },
 ]
 
@@ -78,10 +89,11 @@ function runStage(stage: Stage, countsFile: string): Outcome {
   const started = process.hrtime.bigint()
   const command = stage.command ?? testCommand(stage, countsFile)
   const [program = '', ...args] = command
+  const timeout = stage.timeoutMs ?? STAGE_TIMEOUT_MS
   const result =
     program === ''
       ? { status: 0, error: undefined }
-      : spawnSync(program, args, { cwd: root, stdio: 'inherit', timeout: STAGE_TIMEOUT_MS })
+      : spawnSync(program, args, { cwd: root, stdio: 'inherit', timeout })
   if (result.error !== undefined) console.error(`${stage.name}: ${result.error.message}`)
   const seconds = Number(process.hrtime.bigint() - started) / 1e9
   const counts = stage.globs === undefined ? undefined : readCounts(countsFile)

@@ -36,7 +36,9 @@ import { Trace } from './trace.ts'
 import type { WorldContext } from './world-context.ts'
 
 const TICK_US = 10_000
-/** Virtual microseconds after which a run that makes no steps any more is over. */
+/** At one instant; more is an endless loop. */
+const EVENTS_AT_ONCE_MAX = 200_000
+/** After so many events for each step a phase is over, whatever its steps. */
 const EVENTS_PER_STEP_MAX = 60
 
 export interface WorldOptions {
@@ -77,6 +79,7 @@ export class World implements WorldContext {
   readonly #membership: MembershipDriver
   #stepsDone = 0
   #eventsDone = 0
+  #eventsAtOnce = 0
   #joined = 0
   #phase = 'P1'
 
@@ -408,8 +411,14 @@ export class World implements WorldContext {
   }
 
   #event(): void {
+    const before = this.events.now
     assert.ok(this.events.step(), 'the world never runs dry')
     this.#eventsDone++
+    this.#eventsAtOnce = this.events.now === before ? this.#eventsAtOnce + 1 : 0
+    assert.ok(
+      this.#eventsAtOnce < EVENTS_AT_ONCE_MAX,
+      'time stands still: something goes in circles',
+    )
   }
 
   #unreachable(from: string, to: string): void {

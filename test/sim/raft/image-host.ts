@@ -117,6 +117,8 @@ export class ImageHost {
     const { life, disk, context, id } = this.#server
     if (life === null) return
     const { core } = life
+    // Office may be lost in this very turn, before anybody was told.
+    if (core.role !== 'leader') return
     const fitting = [...disk.images.values()]
       .filter(({ meta }) => meta.index >= core.firstIndex - 1 && meta.index <= core.applied)
       .sort((x, y) => y.meta.index - x.meta.index)

@@ -77,6 +77,8 @@ export class SimServer {
   #boots = 0
   #blockedUntil = 0
   #isDisturbed = true
+  /** Ends the write that is running. */
+  #finishWrite: (() => void) | null = null
   /** Out of the cluster for good: it is not started again. */
   isRetired = false
   /** The next write fails, and the process with it. */
@@ -116,6 +118,9 @@ export class SimServer {
     this.#plan.clear()
     this.failsNextWrite = false
     this.clock.calm()
+    // A write that hangs comes to its end now.
+    const finish = this.#finishWrite
+    if (finish !== null) this.#context.events.after(this.#context.swarm.disk.writeMean, finish)
   }
 
   start(): void {
@@ -456,8 +461,9 @@ export class SimServer {
       counters.add('fault.disk.stall')
       delay += swarm.disk.stallMean * 2 * this.#rng.float()
     }
-    events.after(delay, () => {
-      if (this.#life !== life) return
+    const finish = (): void => {
+      if (this.#life !== life || this.#finishWrite !== finish) return
+      this.#finishWrite = null
       try {
         this.passes('write.before-sync')
         this.disk.complete()
@@ -469,7 +475,9 @@ export class SimServer {
       this.complete(life.boot, () => {
         for (const token of life.pipeline.finished()) this.handle({ kind: 'appended', token })
       })
-    })
+    }
+    this.#finishWrite = finish
+    events.after(delay, finish)
   }
 
   /** Fail-stop (15.1): the core is silenced, nothing leaves any more, and the process ends. */

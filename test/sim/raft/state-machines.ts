@@ -34,6 +34,7 @@ export interface MachineKind {
 }
 
 const NODE = 'n1'
+const FOUNDED_MS = 1_700_000_000_000 - 240_000
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
@@ -73,7 +74,8 @@ export function registerNode(): Uint8Array {
     skipNodeUpdate: false,
     checks: [],
   }
-  return encodeCommand({ kind: 'register', request })
+  // Stamped, so that the store's time begins near the clocks' and not at zero.
+  return encodeCommand({ kind: 'register', request, now: wallTime(FOUNDED_MS) })
 }
 
 class StoreMachine implements SimMachine {

@@ -1,0 +1,38 @@
+/**
+ * Plants bugs one at a time and lets the simulator find them: `npm run planted`.
+ *
+ *   npm run planted                    all of them (verification, section 14)
+ *   npm run planted -- --match lease   those whose name contains a text
+ *   npm run planted -- --base 5000     other seeds
+ *
+ * Prints for each how many seeds and steps it took and what gave it away. Exit 1 when one was not found
+ * within its budget.
+ */
+
+import { parseArgs } from 'node:util'
+import { PLANTED_BUGS } from '../test/sim/planted/bugs.ts'
+import { hunt } from '../test/sim/planted/plant.ts'
+
+const { values } = parseArgs({
+  options: {
+    match: { type: 'string', default: '' },
+    base: { type: 'string', default: '1' },
+    minutes: { type: 'string', default: '10' },
+  },
+})
+
+const chosen = PLANTED_BUGS.filter(({ name }) => name.includes(values.match))
+let found = 0
+for (const bug of chosen) {
+  const outcome = hunt(bug, {
+    base: Number(values.base),
+    timeoutMs: Number(values.minutes) * 60_000,
+  })
+  if (outcome.isFound) found++
+  const mark = outcome.isFound ? '✔' : '✖'
+  console.log(
+    `${mark} ${String(bug.number).padStart(2)} ${bug.name.padEnd(58)} ${String(outcome.seeds).padStart(4)} of ${bug.seeds} seeds ${String(outcome.steps).padStart(9)} steps ${outcome.seconds.toFixed(1).padStart(6)} s  ${outcome.finding}`,
+  )
+}
+console.log(`${found} of ${chosen.length} planted bugs found`)
+process.exitCode = found === chosen.length ? 0 : 1

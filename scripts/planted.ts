@@ -4,24 +4,27 @@
  *   npm run planted                    all of them (verification, section 14)
  *   npm run planted -- --match lease   those whose name contains a text
  *   npm run planted -- --base 5000     other seeds
+ *   npm run planted -- --elusive       those that were never found yet
  *
  * Prints for each how many seeds and steps it took and what gave it away. Exit 1 when one was not found
  * within its budget.
  */
 
 import { parseArgs } from 'node:util'
-import { PLANTED_BUGS } from '../test/sim/planted/bugs.ts'
+import { ELUSIVE_BUGS, PLANTED_BUGS } from '../test/sim/planted/bugs.ts'
 import { hunt } from '../test/sim/planted/plant.ts'
 
 const { values } = parseArgs({
   options: {
     match: { type: 'string', default: '' },
+    elusive: { type: 'boolean', default: false },
     base: { type: 'string', default: '1' },
     minutes: { type: 'string', default: '10' },
   },
 })
 
-const chosen = PLANTED_BUGS.filter(({ name }) => name.includes(values.match))
+const bugs = values.elusive ? ELUSIVE_BUGS : PLANTED_BUGS
+const chosen = bugs.filter(({ name }) => name.includes(values.match))
 let found = 0
 for (const bug of chosen) {
   const outcome = hunt(bug, {

@@ -6,6 +6,7 @@
  *   FAIRLEAD_SEED=7 npm run sim                one seed, with its last events when it fails (or --seed 7)
  *   npm run sim -- --seeds 50 --twice          each twice: equal seeds have to give equal traces
  *
+ * `--set '{"leaseReads":true}'` fixes what a seed would draw (test/sim/raft/swarm.ts).
  * `--steps` sets the inputs of cores in the safety phase of a seed (20,000), `--json` prints the totals as
  * one line for the ledger. Prints what was done and what went wrong by kind, crashes by place, and the marks
  * of the core that were hit least. A failure prints its rule, the command that replays it and whether it
@@ -23,6 +24,7 @@ const { values } = parseArgs({
     base: { type: 'string', default: '1' },
     steps: { type: 'string', default: '20000' },
     twice: { type: 'boolean', default: false },
+    set: { type: 'string', default: '{}' },
     json: { type: 'boolean', default: false },
     failures: { type: 'string', default: '5' },
   },
@@ -32,6 +34,7 @@ const one = values.seed ?? process.env['FAIRLEAD_SEED']
 const campaign = new Campaign({
   steps: Number(values.steps),
   twice: values.twice,
+  override: (drawn) => ({ ...drawn, ...JSON.parse(values.set) }),
   failuresMax: Number(values.failures),
   print: (line) => console.error(line),
 })

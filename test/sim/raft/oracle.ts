@@ -141,6 +141,7 @@ export class Oracle {
         term,
         `I20: ${id} takes an image of no committed state`,
       )
+      this.#checkKept(id, mirror, index)
       mirror.replaceWith(job.snapshot)
     }
     if (job.truncateFrom !== null && job.truncateFrom <= mirror.lastIndex) {
@@ -297,6 +298,17 @@ export class Oracle {
       `I20: ${id} restores another state at ${meta.index}`,
     )
     this.#options.counters.add('event.restored')
+  }
+
+  /** An image takes the place of a log that lacks what it holds, never of one that holds more (9.3). */
+  #checkKept(id: string, mirror: LogMirror, imageIndex: number): void {
+    const top = Math.min(this.#committed.length, mirror.lastIndex)
+    if (top <= imageIndex || top <= mirror.anchorIndex) return
+    assert.notEqual(
+      mirror.termAt(top),
+      this.#committed[top - 1]?.term,
+      `I6: ${id} drops committed entry ${top} for an image at ${imageIndex}`,
+    )
   }
 
   #append(id: string, mirror: LogMirror, entry: Entry): void {

@@ -13,6 +13,7 @@ import type { StoredImage } from './model-disk.ts'
 import type { SimServer } from './sim-server.ts'
 
 const WINDOW_CHUNKS = 8
+const CHUNKS_MAX = 64
 /** Election timeouts without progress after which an end gives up. */
 const PATIENCE = 8
 
@@ -174,7 +175,9 @@ export class ImageHost {
   }
 
   #pump(out: Outgoing): void {
-    const { chunkBytes } = this.#server.context.swarm
+    // Tiny chunks take long paths; more of them than this only take long.
+    const least = Math.ceil(out.image.bytes.length / CHUNKS_MAX)
+    const chunkBytes = Math.max(this.#server.context.swarm.chunkBytes, least)
     out.movedAt = this.#server.context.events.now
     const size = out.image.bytes.length
     const window = WINDOW_CHUNKS * chunkBytes

@@ -53,6 +53,7 @@ export class Client {
   #counter = 0
   #session: string | null = null
   #isStopped = false
+  #isHurried = false
   #open: Open | null = null
 
   constructor(name: string, deps: ClientDeps) {
@@ -71,15 +72,14 @@ export class Client {
     this.#think()
   }
 
+  /** From now on it writes, and soon: the cluster has to show that it can. */
+  hurry(): void {
+    this.#isHurried = true
+  }
+
   /** Nothing new is begun from now on. */
   stop(): void {
     this.#isStopped = true
-  }
-
-  resume(): void {
-    if (!this.#isStopped) return
-    this.#isStopped = false
-    if (this.#open === null) this.#think()
   }
 
   /** Reads one key, whatever else it does; for the end of the run. */
@@ -94,7 +94,10 @@ export class Client {
 
   #think(): void {
     const { context, rng } = this.#deps
-    const pause = 200 + 2 * context.swarm.thinkMean * rng.float()
+    const mean = this.#isHurried
+      ? Math.min(context.swarm.thinkMean, context.electionUs / 2)
+      : context.swarm.thinkMean
+    const pause = 200 + 2 * mean * rng.float()
     context.events.after(pause, () => {
       if (this.#isStopped || this.#open !== null) return
       const mode: ReadMode = context.swarm.leaseReads && rng.float() < 0.6 ? 'lease' : 'quorum'
@@ -281,7 +284,7 @@ export class Client {
     const key = `k${rng.range(0, context.swarm.keys)}`
     const value = this.#value(name)
     const index = this.#indexes.get(key) ?? 0
-    if (rng.float() < this.#readShare) return { f: 'get', key }
+    if (!this.#isHurried && rng.float() < this.#readShare) return { f: 'get', key }
     const kind = 0.35 + 0.65 * rng.float()
     if (kind < 0.55) return { f: 'put', key, value, name }
     if (kind < 0.7) return { f: 'cas', key, value, index, name }

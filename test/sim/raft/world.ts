@@ -280,7 +280,7 @@ export class World implements WorldContext {
       return leader !== undefined && core.includes(leader) && leader.core?.noopIndex != null
     })
     const before = this.oracle.acknowledgedMax
-    for (const client of this.clients) client.resume()
+    for (const client of this.clients) client.hurry()
     this.#demand(80 * E, 'I24: a new write', () => this.oracle.acknowledgedMax > before)
   }
 

@@ -64,6 +64,7 @@ export class MembershipDriver {
     const change = this.#drawChange(leader)
     if (change === null) return
     leader.request(() => {
+      if (this.#isOver) return
       const outcome = leader.handle({ kind: 'propose-config', change })
       context.counters.add(`config.${change.kind}.${outcome.kind}`)
     })

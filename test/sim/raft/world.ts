@@ -394,6 +394,11 @@ export class World implements WorldContext {
     const sets: readonly MemberSets[] = [
       this.oracle.committedConfiguration,
       ...this.oracle.uncommittedConfigurations,
+      // What a leader has appended and no disk holds yet.
+      ...this.servers
+        .flatMap((server) => server.core?.configuration ?? [])
+        .map((inForce) => ({ ...inForce, members: [] }))
+        .filter((inForce) => inForce.incoming.length > 0),
     ]
     const chosen: SimServer[] = []
     const isEnough = (): boolean => {

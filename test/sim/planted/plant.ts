@@ -18,7 +18,7 @@ const COPIED = [
   'server/raft',
   'test/sim/raft',
   'test/history',
-  'scripts/sim.ts',
+  'test/sim/sim.ts',
   'package.json',
 ]
 const STEPS = 6_000
@@ -72,7 +72,7 @@ function run(bug: PlantedBug, directory: string, { base, timeoutMs }: HuntOption
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     [
-      join(directory, 'scripts', 'sim.ts'),
+      join(directory, 'test', 'sim', 'sim.ts'),
       ...args,
       '--failures',
       '1',

@@ -1,4 +1,7 @@
-/** Two 32-bit hashes in one number of 53 bits, enough to tell images of one run apart. */
+/**
+ * Tells the images of one run apart: two 32-bit hashes in one number of 53 bits. Not for security.
+ */
+
 export function digestOf(bytes: Uint8Array): number {
   let x = 0x811c9dc5
   let y = 0x9747b28c

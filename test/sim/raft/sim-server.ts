@@ -13,58 +13,27 @@ import { RaftCore } from '../../../core/raft/raft-core.ts'
 import {
   type AppendJob,
   type Batch,
-  type Entry,
   type InputOutcome,
   logIndex,
   type RaftInput,
   type SnapshotMeta,
-  type SnapshotOffer,
-  serverId,
 } from '../../../core/raft/types.ts'
 import type { Rng } from '../../../core/rng.ts'
 import { instant } from '../../../core/time.ts'
 import { AppendPipeline } from '../../../server/raft/append-pipeline.ts'
 import { TickSource } from '../../../server/raft/tick-source.ts'
+import { coreOptions } from './core-options.ts'
 import { CrashPlan, type CrashPoint, DIED } from './crash-points.ts'
 import { ImageHost } from './image-host.ts'
+import type { Life } from './life.ts'
 import { type CrashKind, ModelDisk } from './model-disk.ts'
 import { RequestDesk } from './request-desk.ts'
 import { ServerClock } from './server-clock.ts'
 import { Snapshots } from './snapshots.ts'
-import type { SimMachine } from './state-machines.ts'
 import type { WorldContext } from './world-context.ts'
 
 const INBOX_MAX = 4_096
 const HINT_INTERVAL_US = 1_000_000
-
-/** One run of the process. */
-export interface Life {
-  readonly boot: number
-  readonly core: RaftCore
-  readonly pipeline: AppendPipeline
-  readonly ticks: TickSource
-  readonly images: ImageHost
-  readonly snapshots: Snapshots
-  readonly desk: RequestDesk
-  machine: SimMachine
-  /** Index of the last entry that the state machine holds. */
-  applied: number
-  applyQueue: Entry[]
-  isApplying: boolean
-  restoring: SnapshotMeta | null
-  imageWanted: SnapshotOffer | null
-  wasRecovering: boolean
-  isEndingRecovery: boolean
-  ledTerm: number | null
-  seen: { readonly term: number; readonly leader: string | null }
-  hintedAt: number
-  /** What came while the process did not run. */
-  readonly waiting: {
-    completions: (() => void)[]
-    messages: RaftMessage[]
-    requests: (() => void)[]
-  }
-}
 
 export class SimServer {
   readonly id: string
@@ -125,7 +94,7 @@ export class SimServer {
 
   start(): void {
     assert.equal(this.#life, null)
-    const { swarm, oracle, machine: kind, counters } = this.#context
+    const { swarm, oracle, machine: kind } = this.#context
     const { disk } = this
     this.#boots++
     const boot = this.#boots
@@ -134,20 +103,7 @@ export class SimServer {
     assert.ok(disk.snapshot === null || image !== undefined, 'the image of the pointer is kept')
     const commit = Math.min(Math.max(disk.commitHint, disk.snapshot?.index ?? 0), disk.lastIndex)
     const core = new RaftCore(
-      {
-        id: serverId(this.id),
-        electionTicks: swarm.electionTicks,
-        heartbeatTicks: swarm.heartbeatTicks,
-        startGrace: !disk.isEmpty && boot > 1,
-        boot: `${this.id}.${boot}`,
-        messageBytesMax: swarm.messageBytesMax,
-        inflightBytesMax: Math.max(swarm.messageBytesMax, 65_536),
-        inflightMessagesMax: swarm.inflightMessagesMax,
-        uncommittedBytesMax: swarm.uncommittedBytesMax,
-        applyingBytesMax: swarm.applyingBytesMax,
-        unappliedMax: swarm.unappliedMax,
-        mark: (name) => counters.add(`mark.${name}`),
-      },
+      coreOptions(this.#context, { id: this.id, boot, startGrace: !disk.isEmpty && boot > 1 }),
       {
         hardState: { ...disk.hardState, commit: logIndex(commit) },
         snapshot: disk.snapshot,

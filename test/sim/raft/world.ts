@@ -26,6 +26,7 @@ import { Counters } from './counters.ts'
 import { EventQueue } from './event-queue.ts'
 import { judgeHistory } from './history-verdict.ts'
 import { MembershipDriver } from './membership-driver.ts'
+import { indexOf } from './message-index.ts'
 import { type ImagePacket, ModelNetwork } from './model-network.ts'
 import { Nemesis } from './nemesis.ts'
 import { Oracle } from './oracle.ts'
@@ -490,32 +491,5 @@ export class World implements WorldContext {
       },
     ])
     server.disk.complete()
-  }
-}
-
-function indexOf(message: RaftMessage): number {
-  switch (message.kind) {
-    case 'append':
-      return message.prevIndex + message.entries.length
-    case 'append-ack':
-      return message.matchIndex
-    case 'append-reject':
-      return message.rejectedIndex
-    case 'heartbeat':
-      return message.commit
-    case 'pre-vote':
-    case 'vote':
-      return message.lastIndex
-    case 'vote-reply':
-    case 'pre-vote-reply':
-      return Number(message.granted)
-    case 'read-reply':
-      return message.index
-    case 'snapshot-offer':
-      return message.snapshot.index
-    case 'heartbeat-ack':
-    case 'timeout-now':
-    case 'read-request':
-      return 0
   }
 }

@@ -11,8 +11,8 @@
  */
 
 import { parseArgs } from 'node:util'
-import { ELUSIVE_BUGS, PLANTED_BUGS } from '../test/sim/planted/bugs.ts'
-import { hunt } from '../test/sim/planted/plant.ts'
+import { ELUSIVE_BUGS, PLANTED_BUGS } from './planted/bugs.ts'
+import { hunt } from './planted/plant.ts'
 
 const { values } = parseArgs({
   options: {

@@ -14,7 +14,7 @@
  */
 
 import { parseArgs } from 'node:util'
-import { Campaign } from '../test/sim/raft/campaign.ts'
+import { Campaign } from './raft/campaign.ts'
 
 const { values } = parseArgs({
   options: {

@@ -50,6 +50,12 @@ export class Disks implements AsyncDisposable {
     return at
   }
 
+  /** What an operator does with a file system that has seen errors: it is mounted read-only until then. */
+  async check(image: string): Promise<void> {
+    // 1: errors were corrected.
+    await sh('sh', '-c', 'e2fsck -fy "$1" || [ $? -eq 1 ]', 'sh', image)
+  }
+
   async unmount(at: string): Promise<void> {
     const index = this.#mounted.indexOf(at)
     if (index >= 0) this.#mounted.splice(index, 1)

@@ -38,8 +38,9 @@ export function has(program: string): boolean {
 export function whyNoHosts(): string | undefined {
   if (process.platform !== 'linux') return 'network namespaces need Linux'
   if (process.getuid?.() !== 0) return 'network namespaces need root'
-  const missing = ['ip', 'nft'].filter((program) => !has(program))
-  if (missing.length > 0) return `not installed: ${missing.join(', ')} (Debian: iproute2, nftables)`
+  const missing = ['ip', 'nft', 'nsenter'].filter((program) => !has(program))
+  if (missing.length > 0)
+    return `not installed: ${missing.join(', ')} (Debian: iproute2, nftables, util-linux)`
   const probe = `flprobe${process.pid}`
   try {
     execFileSync('ip', ['netns', 'add', probe], { env: commandEnvironment(), stdio: 'pipe' })

@@ -6,6 +6,7 @@
  */
 
 import type { Rng } from '../../../core/rng.ts'
+import { pause } from './api-client.ts'
 import type { TestNetwork } from './test-network.ts'
 import type { TestServer, TestServers } from './test-servers.ts'
 
@@ -130,3 +131,53 @@ export const PAUSE_RANDOM: Act = {
   begin: async ({ servers, rng }) => rng.pick(servers.all)?.signal('SIGSTOP'),
   end: PAUSE_LEADER.end,
 }
+
+/** Long enough that the others elect, short enough that nobody gives the server up. */
+const PAUSE_MS = 1_500
+
+export const PAUSE_EACH: Act = {
+  name: 'each server paused in turn',
+  begin: async ({ servers, rng }) => {
+    for (const server of rng.shuffle(servers.all)) {
+      server.signal('SIGSTOP')
+      await pause(PAUSE_MS)
+      server.signal('SIGCONT')
+    }
+  },
+  end: PAUSE_LEADER.end,
+}
+
+const CRASHES = 4
+const BETWEEN_CRASHES_MAX_MS = 1_200
+
+/** Killed again before it is up, or just when it is. */
+export const CRASH_LOOP: Act = {
+  name: 'one server in a crash loop',
+  begin: async ({ servers, rng }) => {
+    const victim = rng.pick(servers.all)
+    for (let crash = 0; crash < CRASHES; crash++) {
+      await victim?.kill()
+      await victim?.start()
+      await pause(rng.range(100, BETWEEN_CRASHES_MAX_MS))
+    }
+  },
+  end: restartAll,
+}
+
+/** One after the other, the next when the last serves again. */
+function rollingRestart(how: 'stop' | 'kill'): Act {
+  return {
+    name: `rolling restart (${how})`,
+    begin: async ({ servers, rng }) => {
+      for (const server of rng.shuffle(servers.all)) {
+        await server[how]()
+        await server.start()
+        await servers.allServe()
+      }
+    },
+    end: restartAll,
+  }
+}
+
+export const ROLLING_RESTART = rollingRestart('stop')
+export const ROLLING_CRASH = rollingRestart('kill')

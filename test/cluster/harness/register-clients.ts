@@ -1,17 +1,21 @@
 /**
- * Clients of the KV store over HTTP that read, write and compare-and-set a few keys through random servers,
+ * Clients of registers over HTTP that read, write and compare-and-set a few keys through random servers,
  * and record what they saw (verification 22.2 W1).
  *
- * Values are unique, so that a value tells which write it came from. What an answer means is the table of
- * verification 15.1: an error that says that nothing was proposed is a failure, everything else that is no
- * answer is unknown.
+ * Values are unique, so that a value tells which write it came from.
  */
 
-import { Agent, request } from 'node:http'
+import { Agent } from 'node:http'
 import { type Rng, seededRng } from '../../../core/rng.ts'
+import { pause } from './api-client.ts'
 import type { HistoryRecorder } from './history.ts'
+import {
+  type Consistency,
+  fairleadRegisters,
+  type Known,
+  type RegisterApi,
+} from './register-api.ts'
 
-const REQUEST_TIMEOUT_MS = 10_000
 const PAUSE_AFTER_ERROR_MS = 50
 
 export interface ClientOptions {
@@ -21,38 +25,14 @@ export interface ClientOptions {
   /** All clients together, at most so many requests a second. */
   readonly rate: number
   readonly seed: number
-  readonly consistency: 'default' | 'consistent'
+  readonly consistency: Consistency
+  readonly api?: RegisterApi
 }
-
-type Answer =
-  | {
-      readonly kind: 'answered'
-      readonly status: number
-      readonly body: string
-      readonly code: string
-    }
-  /** No byte of the request was written. */
-  | { readonly kind: 'refused' }
-  | { readonly kind: 'lost' }
-
-interface Known {
-  readonly value: string | null
-  /** X-Consul-Index is of the key's last change; cas asks for its ModifyIndex. */
-  readonly modifyIndex: number
-}
-
-/** Codes that say that the write was certainly not proposed. */
-const NOT_PROPOSED: ReadonlySet<string> = new Set([
-  'NO_LEADER',
-  'BUSY',
-  'SHUTTING_DOWN',
-  'RATE_LIMITED',
-  'NO_SERVERS',
-])
 
 export class RegisterClients {
   readonly #options: ClientOptions
   readonly #history: HistoryRecorder
+  readonly #api: RegisterApi
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 64 })
   readonly #stopping = new AbortController()
   #running: Promise<unknown> = Promise.resolve()
@@ -61,6 +41,7 @@ export class RegisterClients {
   constructor(options: ClientOptions, history: HistoryRecorder) {
     this.#options = options
     this.#history = history
+    this.#api = options.api ?? fairleadRegisters
   }
 
   start(): void {
@@ -117,30 +98,18 @@ export class RegisterClients {
 
   async #read(url: string, key: string, process: string, agent: Agent): Promise<Known | undefined> {
     const op = { process, f: 'read', key } as const
-    const mode = this.#options.consistency === 'consistent' ? '?consistent' : ''
     this.#history.add({ ...op, type: 'invoke', value: null })
-    const answer = await ask(agent, 'GET', `${url}/v1/kv/${key}${mode}`)
-    if (answer.kind === 'answered' && answer.status === 404) {
-      this.#history.add({ ...op, type: 'ok', value: null })
-      return { value: null, modifyIndex: 0 }
-    }
-    if (answer.kind !== 'answered' || answer.status !== 200) {
-      // A read changes nothing: that it failed is certain.
-      this.#history.add({ ...op, type: 'fail', value: null })
-      return undefined
-    }
-    const [entry] = JSON.parse(answer.body) as [{ Value: string; ModifyIndex: number }]
-    const value = Buffer.from(entry.Value, 'base64').toString()
-    this.#history.add({ ...op, type: 'ok', value })
-    return { value, modifyIndex: entry.ModifyIndex }
+    const found = await this.#api.read(agent, url, key, this.#options.consistency)
+    const type = found === undefined ? 'fail' : 'ok'
+    this.#history.add({ ...op, type, value: found?.value ?? null })
+    return found
   }
 
   async #write(url: string, key: string, process: string): Promise<boolean> {
     const value = `v${++this.#counter}`
     const op = { process, f: 'write', key, value } as const
     this.#history.add({ ...op, type: 'invoke' })
-    const answer = await ask(this.#agent, 'PUT', `${url}/v1/kv/${key}`, value)
-    const type = outcomeOf(answer)
+    const type = await this.#api.write(this.#agent, url, key, value)
     this.#history.add({ ...op, type })
     return type !== 'info'
   }
@@ -149,55 +118,9 @@ export class RegisterClients {
     const wanted = `v${++this.#counter}`
     const op = { process, f: 'cas', key, value: [last.value, wanted] } as const
     this.#history.add({ ...op, type: 'invoke' })
-    const path = `${url}/v1/kv/${key}?cas=${last.modifyIndex}`
-    const answer = await ask(this.#agent, 'PUT', path, wanted)
-    const type = outcomeOf(answer)
+    const { outcome: type, isDone } = await this.#api.cas(this.#agent, url, key, last, wanted)
     // A comparison that was false is an answer, not a failure: it says what the value was not.
-    const isDone = answer.kind === 'answered' && answer.body.trim() === 'true'
     this.#history.add({ ...op, type, ...(type === 'ok' ? { value: isDone } : {}) })
     return type !== 'info'
   }
-}
-
-function outcomeOf(answer: Answer): 'ok' | 'fail' | 'info' {
-  switch (answer.kind) {
-    case 'refused':
-      return 'fail'
-    case 'lost':
-      return 'info'
-    case 'answered':
-      if (answer.status === 200) return 'ok'
-      if (answer.status < 500 || NOT_PROPOSED.has(answer.code)) return 'fail'
-      return 'info'
-  }
-}
-
-function ask(agent: Agent, method: 'GET' | 'PUT', url: string, body?: string): Promise<Answer> {
-  return new Promise((resolve) => {
-    let isConnected = false
-    const sent = request(url, { agent, method, timeout: REQUEST_TIMEOUT_MS }, (response) => {
-      const parts: Buffer[] = []
-      response.on('data', (part: Buffer) => parts.push(part))
-      response.on('error', () => resolve({ kind: 'lost' }))
-      response.on('end', () =>
-        resolve({
-          kind: 'answered',
-          status: response.statusCode ?? 0,
-          body: Buffer.concat(parts).toString(),
-          code: String(response.headers['x-fairlead-error'] ?? ''),
-        }),
-      )
-    })
-    sent.on('socket', (socket) => {
-      if (socket.connecting) socket.once('connect', () => (isConnected = true))
-      else isConnected = true
-    })
-    sent.on('timeout', () => sent.destroy(new Error('no answer in time')))
-    sent.on('error', () => resolve({ kind: isConnected ? 'lost' : 'refused' }))
-    sent.end(body)
-  })
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }

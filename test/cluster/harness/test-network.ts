@@ -26,6 +26,9 @@ interface Faults {
   readonly ports: Set<number>
 }
 
+/** Of this process so far. */
+let networks = 0
+
 export class TestNetwork implements AsyncDisposable {
   readonly hosts: readonly TestHost[]
   readonly #bridge: string
@@ -40,13 +43,17 @@ export class TestNetwork implements AsyncDisposable {
   }
 
   static async create(count: number): Promise<TestNetwork> {
-    const id = `${process.pid % 100_000}`
+    // The kernel takes a network down some time after the word: the next has other names and addresses.
+    const number = networks++
+    const id = `${process.pid % 100_000}n${number}`
     const bridge = `flb${id}`
     // A net of its own for each test process, out of a range that nothing here is likely to use.
-    const net = `10.${200 + (process.pid % 50)}.${Math.floor(process.pid / 50) % 250}`
+    const net = `10.${200 + (process.pid % 50)}.${(Math.floor(process.pid / 50) + 50 * number) % 250}`
     const hosts = Array.from({ length: count }, (_, i): TestHost => {
       const name = `flh${id}x${i + 1}`
-      return { name, address: `${net}.${i + 1}`, prefix: ['ip', 'netns', 'exec', name] }
+      // Not `ip netns exec`: it takes a copy of all mounts along, which keeps a failed file system alive.
+      const prefix = ['nsenter', `--net=/run/netns/${name}`] as const
+      return { name, address: `${net}.${i + 1}`, prefix }
     })
     const network = new TestNetwork(hosts, bridge)
     try {

@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createWriteStream, type WriteStream } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { eventually, PROGRAM } from '../../e2e/harness/program.ts'
 import { commandEnvironment } from './host-commands.ts'
@@ -30,17 +30,29 @@ export interface ServersOptions {
 export class TestServer {
   readonly host: TestHost
   readonly #options: ServersOptions
+  readonly #logPath: string
   readonly #log: WriteStream
   #child: ChildProcess | null = null
 
   constructor(host: TestHost, options: ServersOptions) {
     this.host = host
     this.#options = options
-    this.#log = createWriteStream(join(options.folder, `${host.name}.log`), { flags: 'a' })
+    this.#logPath = join(options.folder, `${host.name}.log`)
+    this.#log = createWriteStream(this.#logPath, { flags: 'a' })
   }
 
   get url(): string {
     return `http://${this.host.address}:${HTTP_PORT}`
+  }
+
+  /** Of the last run. */
+  get pid(): number | undefined {
+    return this.#child?.pid
+  }
+
+  /** All that it has written so far. */
+  async logText(): Promise<string> {
+    return await readFile(this.#logPath, 'utf8')
   }
 
   get isRunning(): boolean {
@@ -82,7 +94,7 @@ export class TestServer {
     this.#child = child
   }
 
-  /** `ip netns exec` replaces itself by the program, so the signal reaches the server. */
+  /** `nsenter` replaces itself by the program, so the signal reaches the server. */
   signal(signal: NodeJS.Signals): void {
     this.#child?.kill(signal)
   }

@@ -67,8 +67,9 @@ async function observe(consistency: Consistency): Promise<HistoryRecorder> {
     await members.ready()
     const history = new HistoryRecorder()
     const { urls } = members
-    const load = { clients: 8, keys: 5, rate: 400, seed: SEED, consistency, api: etcdRegisters }
-    const clients = new RegisterClients({ urls, ...load }, history)
+    const readShare = consistency === 'stale' ? 0.9 : 0.5
+    const load = { clients: 8, keys: 5, rate: 400, seed: SEED, consistency, readShare }
+    const clients = new RegisterClients({ urls, ...load, api: etcdRegisters }, history)
     clients.start()
     for (const host of network.hosts) {
       const until = history.events.length + EVENTS_PER_CUT

@@ -27,6 +27,8 @@ export interface ClientOptions {
   readonly seed: number
   readonly consistency: Consistency
   readonly api?: RegisterApi
+  /** Of all requests; half of the rest are writes, the others compare and set. */
+  readonly readShare?: number
 }
 
 export class RegisterClients {
@@ -71,7 +73,7 @@ export class RegisterClients {
   }
 
   async #client(rng: Rng): Promise<void> {
-    const { urls, keys, clients, rate } = this.#options
+    const { urls, keys, clients, rate, readShare = 0.5 } = this.#options
     const known = new Map<string, Known>()
     let process = this.#history.newProcess()
     while (!this.#stopping.signal.aborted) {
@@ -79,14 +81,14 @@ export class RegisterClients {
       const key = `k${rng.range(0, keys)}`
       const act = rng.float()
       let isKnown: boolean
-      if (act < 0.5) {
+      if (act < readShare) {
         const read = await this.#read(url, key, process, this.#agent)
         if (read !== undefined) known.set(key, read)
         isKnown = read !== undefined
       } else {
         const last = known.get(key)
         isKnown =
-          act < 0.75 || last === undefined
+          act < (1 + readShare) / 2 || last === undefined
             ? await this.#write(url, key, process)
             : await this.#cas(url, key, last, process)
       }

@@ -9,6 +9,10 @@ const BENCHMARKS: Readonly<Record<string, { title: string; run: () => Promise<Fi
     title: 'The agent',
     run: async () => (await import('./agent.ts')).benchAgent(),
   },
+  cluster: {
+    title: 'Three servers beside etcd',
+    run: async () => (await import('./cluster.ts')).benchCluster(),
+  },
   dns: {
     title: 'DNS',
     run: async () => (await import('./dns.ts')).benchDns(),

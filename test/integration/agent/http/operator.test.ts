@@ -37,8 +37,7 @@ describe('/v1/operator/raft', () => {
       const { Address, LastIndex, ...rest } = Servers[0] as Record<string, unknown>
       assert.deepEqual(rest, {
         ID: NODE_ID,
-        // The hand-made member says no id.
-        Node: '(unknown)',
+        Node: 'n1',
         Leader: true,
         ProtocolVersion: '3',
         Voter: true,

@@ -3,8 +3,9 @@
  *
  * Guarantees: a request that was applied is never taken for a new one while its origin is remembered,
  * however far its number lies behind; the answers of the last REQUESTS_PER_ORIGIN of each origin are kept
- * for REQUEST_TTL_MS of leader-stamped time. Part of the replicated state: the same calls give the same
- * contents on every server. `freeze` costs O(1); the first writes after it copy what they touch.
+ * for REQUEST_TTL_MS of leader-stamped time, which begins with the first stamp of the cluster: what was
+ * applied before counts as applied then. Part of the replicated state: the same calls give the same contents
+ * on every server. `freeze` costs O(1); the first writes after it copy what they touch.
  * Bounds: ORIGINS_MAX (the one unused for longest goes), ANSWERS_MAX and ANSWER_BYTES_MAX over all origins
  * (what comes beyond is remembered without its answer), GAPS_MAX runs of numbers for each origin (the
  * lowest gap then counts as applied: its late comers are refused, never executed twice).
@@ -27,7 +28,7 @@ export interface Answer {
   readonly seq: number
   /** Raft index at which the request was applied. */
   readonly index: number
-  /** Leader-stamped time of that. */
+  /** Leader-stamped time of that; 0 before the cluster's first stamp. */
   readonly at: number
   /** Null when it was too large to be kept. */
   readonly result: Outcome | null
@@ -114,7 +115,8 @@ export class RequestWindow {
    */
   record(id: RequestId, index: number, now: number, result: Outcome): void {
     this.#own()
-    if (Math.floor(now / SWEEP_EVERY_MS) !== Math.floor(this.#seenAt / SWEEP_EVERY_MS)) {
+    if (this.#seenAt === 0 && now > 0) this.#beginTime(now)
+    else if (Math.floor(now / SWEEP_EVERY_MS) !== Math.floor(this.#seenAt / SWEEP_EVERY_MS)) {
       this.#sweep(now)
     }
     this.#seenAt = now
@@ -218,6 +220,18 @@ export class RequestWindow {
       if (oldest === undefined || origin.lastIndex < oldest.lastIndex) oldest = origin
     }
     if (oldest !== undefined) this.#forget(oldest)
+  }
+
+  /**
+   * The first stamp of a cluster: what came before it carries time zero, though it was applied just now, and
+   * would be over its time at once.
+   */
+  #beginTime(now: number): void {
+    for (const found of [...this.#origins.values()]) {
+      const origin = this.#originOf({ ...found, seq: 0 })
+      origin.seenAt = now
+      origin.answers = origin.answers.map((answer) => ({ ...answer, at: now }))
+    }
   }
 
   /** Drops what is over its time; looked at once a minute of stamped time. */

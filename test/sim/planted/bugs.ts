@@ -341,6 +341,19 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     SELDOM,
     edit('core/catalog/state-store.ts', '    this.#requests = requests\n', '    void requests\n'),
   ),
+  {
+    focus: { ...UNREST, stateMachine: 'store', retries: true },
+    ...bug(
+      37,
+      'requests before the first stamp are forgotten at once',
+      SELDOM,
+      edit(
+        'core/catalog/request-window.ts',
+        'if (this.#seenAt === 0 && now > 0) this.#beginTime(now)',
+        'if (this.#seenAt < 0) this.#beginTime(now)',
+      ),
+    ),
+  },
   bug(
     39,
     'a damaged tail is taken for the end of the log',

@@ -34,7 +34,6 @@ export interface MachineKind {
 }
 
 const NODE = 'n1'
-const FOUNDED_MS = 1_700_000_000_000 - 240_000
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
@@ -74,8 +73,8 @@ export function registerNode(): Uint8Array {
     skipNodeUpdate: false,
     checks: [],
   }
-  // Stamped, so that the store's time begins near the clocks' and not at zero.
-  return encodeCommand({ kind: 'register', request, now: wallTime(FOUNDED_MS) })
+  // Not stamped: the store's time begins at zero, as in a real cluster, until the first stamp comes.
+  return encodeCommand({ kind: 'register', request })
 }
 
 class StoreMachine implements SimMachine {

@@ -31,6 +31,7 @@ class NaiveWindow {
   }
 
   record(origin: string, answer: Answer): void {
+    if (this.#seenAt === 0) this.#beginTime(answer.at)
     if (Math.floor(answer.at / MINUTE) !== Math.floor(this.#seenAt / MINUTE)) this.#sweep(answer.at)
     this.#seenAt = answer.at
     const found = this.origins.get(origin) ?? { seenAt: 0, applied: new Set(), answers: [] }
@@ -39,6 +40,13 @@ class NaiveWindow {
     found.applied.add(answer.seq)
     found.answers.push(answer)
     found.answers = found.answers.slice(-REQUESTS_PER_ORIGIN)
+  }
+
+  #beginTime(now: number): void {
+    for (const found of this.origins.values()) {
+      found.seenAt = now
+      found.answers = found.answers.map((answer) => ({ ...answer, at: now }))
+    }
   }
 
   #sweep(now: number): void {
@@ -76,39 +84,45 @@ const step = fc.record({
 describe('the window of requests', () => {
   it('knows what a plain list of everything knows, frozen and reloaded in between', () => {
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 120, size: 'max' }), (steps) => {
-        let window = new RequestWindow()
-        const model = new NaiveWindow()
-        const last = new Map<string, number>()
-        const frozen: { readonly window: RequestWindow; readonly text: string }[] = []
-        let now = 1_700_000_000_000
-        for (const [i, { origin, jump, waitMs, after }] of steps.entries()) {
-          now += waitMs
-          const seq = Math.max(1, (last.get(origin) ?? 0) + jump)
-          last.set(origin, seq)
-          const id = { origin, boot: 'x', seq }
-          const known = model.find(origin, seq)
-          assert.deepEqual(window.find(id), known)
-          if (known === null) {
-            const result: Outcome = { ok: true, value: i }
-            window.record(id, i + 1, now, result)
-            model.record(origin, { seq, index: i + 1, at: now, result, sizeBytes: 16 })
+      fc.property(
+        fc.array(step, { maxLength: 120, size: 'max' }),
+        fc.nat(20),
+        (steps, unstamped) => {
+          let window = new RequestWindow()
+          const model = new NaiveWindow()
+          const last = new Map<string, number>()
+          const frozen: { readonly window: RequestWindow; readonly text: string }[] = []
+          let stamp = 1_700_000_000_000
+          for (const [i, { origin, jump, waitMs, after }] of steps.entries()) {
+            stamp += waitMs
+            // The first commands of a cluster may come before any that carries a stamp.
+            const now = i < unstamped ? 0 : stamp
+            const seq = Math.max(1, (last.get(origin) ?? 0) + jump)
+            last.set(origin, seq)
+            const id = { origin, boot: 'x', seq }
+            const known = model.find(origin, seq)
+            assert.deepEqual(window.find(id), known)
+            if (known === null) {
+              const result: Outcome = { ok: true, value: i }
+              window.record(id, i + 1, now, result)
+              model.record(origin, { seq, index: i + 1, at: now, result, sizeBytes: 16 })
+            }
+            if (after === 'freeze') {
+              frozen.push({ window: window.freeze(), text: JSON.stringify(recordsOf(window)) })
+            }
+            if (after === 'reload') window = reloaded(window)
           }
-          if (after === 'freeze') {
-            frozen.push({ window: window.freeze(), text: JSON.stringify(recordsOf(window)) })
+          for (const { window: old, text } of frozen) {
+            assert.equal(JSON.stringify(recordsOf(old)), text)
           }
-          if (after === 'reload') window = reloaded(window)
-        }
-        for (const { window: old, text } of frozen) {
-          assert.equal(JSON.stringify(recordsOf(old)), text)
-        }
-        for (const [origin, { applied }] of model.origins) {
-          for (const seq of applied) {
-            const found = window.find({ origin, boot: 'x', seq })
-            assert.deepEqual(found, model.find(origin, seq))
+          for (const [origin, { applied }] of model.origins) {
+            for (const seq of applied) {
+              const found = window.find({ origin, boot: 'x', seq })
+              assert.deepEqual(found, model.find(origin, seq))
+            }
           }
-        }
-      }),
+        },
+      ),
       { numRuns: 300 },
     )
   })
@@ -123,6 +137,21 @@ describe('the window of requests', () => {
     assert.deepEqual(window.find(id(1)), { answer: null })
     assert.equal(window.find({ origin: 'a', boot: 'y', seq: 1 }), null)
     assert.equal(window.answerCount, REQUESTS_PER_ORIGIN)
+  })
+
+  it('remembers what was applied before the first stamp of the cluster', () => {
+    const window = new RequestWindow()
+    const early = { origin: 'a', boot: 'x', seq: 1 }
+    const first = 1_700_000_000_000
+    window.record(early, 4, 0, DONE)
+    const frozen = window.freeze()
+    window.record({ origin: 'b', boot: 'x', seq: 1 }, 5, first, DONE)
+    assert.equal(window.find(early)?.answer?.index, 4)
+    assert.equal(recordsOf(frozen)[0]?.answers[0]?.at, 0, 'a frozen window stays as it was')
+    window.record({ origin: 'b', boot: 'x', seq: 2 }, 6, first + REQUEST_TTL_MS - 1, DONE)
+    assert.equal(window.find(early)?.answer?.index, 4)
+    window.record({ origin: 'b', boot: 'x', seq: 3 }, 7, first + REQUEST_TTL_MS + MINUTE, DONE)
+    assert.equal(window.find(early), null)
   })
 
   it('executes a late comer, however far behind it is', () => {

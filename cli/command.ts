@@ -40,10 +40,10 @@ export interface CliContext {
 
 export interface CommandSpec {
   readonly summary: string
-  /** Arguments after the flags, as help prints them: `KEY [DATA]`. */
+  /** Arguments after the flags, as help prints them: `KEY [DATA]`. Where it is empty, any argument is refused. */
   readonly usage: string
   readonly flags: readonly FlagSpec[]
-  /** Judges unknown flags itself instead of having them refused. */
+  /** Judges unknown flags and arguments itself instead of having them refused. */
   readonly acceptsUnknownFlags?: true
   run(args: Arguments, context: CliContext, unknownFlags: readonly string[]): Promise<number>
 }

@@ -121,6 +121,13 @@ async function runCommand(
   if (spec.acceptsUnknownFlags !== true) {
     const names = spec.flags.map((flag) => flag.name)
     problems.push(...parsed.unknown.map((flag) => unknownFlagMessage(flag, names)))
+    const { positionals } = parsed.args
+    // Never passed over: what was meant as a flag would else be a change that nobody asked for.
+    if (spec.usage === '' && positionals.length > 0) {
+      problems.push(
+        `Too many arguments (expected 0, got ${positionals.length}): ${positionals.join(' ')}`,
+      )
+    }
   }
   if (problems.length > 0) {
     context.stderr(`${problems.join('\n')}\nUsage: ${name} --help\n`)

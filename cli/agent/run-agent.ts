@@ -31,8 +31,6 @@ const STORAGE_EXIT_CODE = 70
 const LOG_FLUSH_MS = 1_000
 const HOLD_LOG_MAX_MS = 2_000
 
-const LOCKED_HINT = 'stop the other agent, or give this one a -data-dir of its own'
-
 type StopReason =
   | { readonly kind: 'asked'; readonly by: string }
   | { readonly kind: 'failed'; readonly error: FairleadError }
@@ -161,8 +159,7 @@ class AgentRun {
 
   #reportFailedStart(error: FairleadError): number {
     const { stderr } = this.#deps.context
-    const isLocked = error.facts['reason'] === 'locked'
-    const hint = isLocked ? LOCKED_HINT : (error.facts['hint'] ?? error.entry.hint)
+    const hint = error.facts['hint'] ?? error.entry.hint
     stderr(`==> The agent could not start: ${error.message}\n`)
     if (hint !== undefined) stderr(`    fix ${String(hint)}\n`)
     if (error.code === 'INTERNAL' && error.cause instanceof Error) stderr(`${error.cause.stack}\n`)

@@ -25,9 +25,6 @@ export const operatorRaftRecoverCommand: CommandSpec = {
     flag('address', 'host:port', 'address of this server from now on, when it has changed'),
   ],
   run: async (args, context) => {
-    if (args.positionals.length > 0) {
-      throw new UsageError(`Too many arguments (expected 0, got ${args.positionals.length})`)
-    }
     const dataDir = args.text('data-dir')
     if (dataDir === undefined || dataDir === '') throw new UsageError('Must specify -data-dir')
     const address = args.text('address')

@@ -85,9 +85,12 @@ function keyCounter(
 ):
   | { readonly counts: Map<string, Count>; take(record: string, sizeBytes: number): void }
   | undefined {
+  const given = args.text('kvdepth') ?? String(KV_DEPTH_DEFAULT)
+  const depth = Number(given)
+  if (!Number.isSafeInteger(depth) || depth < 1) {
+    throw new UsageError(`-kvdepth takes a number of at least 1, got "${given}"`)
+  }
   if (!args.bool('kvdetails')) return undefined
-  const depth = Number(args.text('kvdepth') ?? KV_DEPTH_DEFAULT)
-  if (!Number.isSafeInteger(depth) || depth < 1) throw new UsageError('-kvdepth takes a number')
   const filter = args.text('kvfilter') ?? ''
   const counts = new Map<string, Count>()
   return {

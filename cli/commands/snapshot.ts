@@ -54,12 +54,16 @@ export const snapshotRestoreCommand: CommandSpec = {
   flags: [...SERVER_FLAGS, ...API_FLAGS],
   run: async (args, context) => {
     const file = oneFile(args.positionals)
-    const { size } = await stat(file).catch((cause) => {
+    const found = await stat(file).catch((cause) => {
       throw new FairleadError('NOT_FOUND', `Error opening snapshot file: ${cause.message}`, {
         cause,
       })
     })
-    await new ApiClient(args, context).upload(PATH, createReadStream(file), size)
+    // The size is told before the first byte is sent, so pipes and devices cannot be sent.
+    if (!found.isFile()) {
+      throw new FairleadError('BAD_REQUEST', `Error opening snapshot file: "${file}" is not a file`)
+    }
+    await new ApiClient(args, context).upload(PATH, createReadStream(file), found.size)
     context.stdout('Restored snapshot\n')
     return 0
   },

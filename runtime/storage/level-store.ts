@@ -146,7 +146,13 @@ function openFailure(directory: string, cause: unknown): FairleadError {
     return new FairleadError(
       'STORAGE_FAILED',
       `Failed to open "${directory}": another agent uses this data directory`,
-      { cause, facts: { directory, reason: 'locked' } },
+      {
+        cause,
+        facts: {
+          directory,
+          hint: 'stop that agent, or give this one a -data-dir of its own',
+        },
+      },
     )
   }
   const text = reason instanceof Error ? reason.message : String(cause)

@@ -97,6 +97,10 @@ describe('operator autopilot', () => {
       /Error parsing autopilot config: time: invalid duration "x"/,
     )
     assert.match(
+      await fails('operator', 'autopilot', 'set-config', '-last-contact-threshold=-5s'),
+      /LastContactThreshold must be at least 0/,
+    )
+    assert.match(
       await fails('operator', 'autopilot', 'set-config', '-min-quorum=x'),
       /-min-quorum takes a number/,
     )

@@ -11,7 +11,7 @@ import { FairleadError, toFairleadError } from '../../../core/errors.ts'
 
 const D = AUTOPILOT_DEFAULTS
 
-const SETTINGS = object('AutopilotConfiguration', {
+const FIELDS = {
   cleanupDeadServers: field('CleanupDeadServers', boolean, D.cleanupDeadServers),
   lastContactThresholdMs: field('LastContactThreshold', durationMs, D.lastContactThresholdMs),
   maxTrailingLogs: field('MaxTrailingLogs', integer, D.maxTrailingLogs),
@@ -27,7 +27,8 @@ const SETTINGS = object('AutopilotConfiguration', {
   // What a GET printed may be sent back.
   createIndex: optional('CreateIndex', opaque),
   modifyIndex: optional('ModifyIndex', opaque),
-})
+}
+const SETTINGS = object('AutopilotConfiguration', FIELDS)
 
 const PREFIX = 'Error parsing autopilot config: '
 
@@ -35,13 +36,12 @@ const PREFIX = 'Error parsing autopilot config: '
 export function autopilotFromBody(body: string): AutopilotSettings {
   const { createIndex: _, modifyIndex: __, ...settings } = decoded(body)
   for (const [name, value] of Object.entries(settings)) {
-    const isCount = typeof value !== 'number' || (Number.isSafeInteger(value) && value >= 0)
-    if (!isCount) {
-      throw new FairleadError(
-        'BAD_REQUEST',
-        `${PREFIX}${name} must be a whole number of at least 0`,
-      )
-    }
+    if (typeof value !== 'number' || (Number.isSafeInteger(value) && value >= 0)) continue
+    const shown = FIELDS[name as keyof typeof settings].name
+    throw new FairleadError(
+      'BAD_REQUEST',
+      `${PREFIX}${shown} must be a whole number (of milliseconds, for durations) of at least 0`,
+    )
   }
   return settings
 }

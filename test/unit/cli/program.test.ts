@@ -72,6 +72,15 @@ describe('the program', () => {
     assert.match(stdout, /^ {2}-detailed +print what else/m)
   })
 
+  it('refuses arguments of a command that takes none', async () => {
+    const { code, stderr } = await run(['leave', 'web-1'])
+    assert.equal(code, 1)
+    assert.match(
+      stderr,
+      /^Too many arguments \(expected 0, got 1\): web-1\nUsage: fairlead leave --help/,
+    )
+  })
+
   it('refuses unknown flags with a suggestion', async () => {
     const { code, stderr } = await run(['members', '-detialed'])
     assert.equal(code, 1)

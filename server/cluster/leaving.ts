@@ -67,6 +67,11 @@ export async function leaveCluster(
     return role === 'leader' || configuration.addresses.every(({ id }) => id !== options.nodeId)
   }
   while (!isRemoved() && clock.now() < until) await clock.sleep(POLL_MS, signal)
+  if (!isRemoved()) {
+    log.warn('left before the leader has taken this server out of the cluster; it is about to', {
+      see: 'fairlead operator raft list-peers',
+    })
+  }
 }
 
 /**

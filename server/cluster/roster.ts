@@ -4,9 +4,12 @@
  * Guarantees: one sweep at a time, a change of the pool during it causes one more; a change that fails is
  * tried again after RETRY_MS. A newcomer is asked which cluster it belongs to before it is added: one of
  * another cluster is left alone and named in the log, once. A failure to answer counts as foreign until it does.
+ * A member that the pool knew and has forgotten counts as left: an operator pruned it, or it was away so long
+ * that the pool gave it up. One that the pool never knew in this reign is autopilot's to judge.
  */
 
 import { nextRosterChange } from '../../core/cluster/roster-plan.ts'
+import type { ServerMember } from '../../core/cluster/server-members.ts'
 import { toFairleadError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Membership } from '../../core/membership.ts'
@@ -37,6 +40,8 @@ export class Roster {
   readonly #deps: RosterDeps
   /** Foreign servers that the log has named already. */
   readonly #named = new Set<string>()
+  /** Members of Raft as the pool last knew them in this reign. */
+  readonly #known = new Map<string, ServerMember>()
   #reign: AbortController | undefined
   #stopListening: (() => void) | undefined
   #timer: Timer | undefined
@@ -51,6 +56,7 @@ export class Roster {
   start(): void {
     this.#reign = new AbortController()
     this.#named.clear()
+    this.#known.clear()
     this.#stopListening = this.#deps.membership.onChange(() => this.#sweepSoon())
     this.#sweepSoon()
   }
@@ -101,7 +107,7 @@ export class Roster {
       const change = nextRosterChange({
         selfId: this.#nodeId,
         configuration: raft.status().configuration,
-        servers: directory.servers(),
+        servers: this.#servers(),
         isForeign: (id) => foreign.ids.has(id),
       })
       if (change === null) break
@@ -109,6 +115,21 @@ export class Roster {
       await raft.changeMembers({ kind: 'simple', change })
     }
     return foreign.silent === 0
+  }
+
+  /** As gossip knows them, and as left those members that it has forgotten. */
+  #servers(): readonly ServerMember[] {
+    const { raft, directory } = this.#deps
+    const servers = directory.servers()
+    const present = new Map(servers.map((server) => [server.id, server]))
+    const members = new Set<string>(raft.status().configuration.addresses.map(({ id }) => id))
+    for (const id of this.#known.keys()) if (!members.has(id)) this.#known.delete(id)
+    for (const id of members) {
+      const server = present.get(id)
+      if (server !== undefined) this.#known.set(id, server)
+    }
+    const forgotten = [...this.#known.values()].filter(({ id }) => !present.has(id))
+    return [...servers, ...forgotten.map((server) => ({ ...server, status: 'left' as const }))]
   }
 
   async #foreignServers(

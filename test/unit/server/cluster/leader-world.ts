@@ -52,6 +52,12 @@ export class LeaderWorld {
     },
   }
 
+  /** Gossip has forgotten a member. */
+  forget(id: string): void {
+    this.#members.delete(id)
+    this.#tell()
+  }
+
   gossip(id: string, status: Member['status'], address = id): void {
     this.#members.set(id, {
       name: `node-${id}`,
@@ -60,6 +66,10 @@ export class LeaderWorld {
       status,
       tags: { role: 'consul', dc: 'dc1', id, port: '8300', expect: '3' },
     })
+    this.#tell()
+  }
+
+  #tell(): void {
     for (const listener of [...this.#listeners]) listener([...this.#members.values()])
   }
 

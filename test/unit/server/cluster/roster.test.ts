@@ -39,6 +39,21 @@ test('who comes becomes a learner, who leaves goes, who moves is found again', a
   assert.equal(world.changes.length, 3, 'nothing after it stopped')
 })
 
+test('who the pool knew and forgets goes; who it never knew stays', async () => {
+  const world = new LeaderWorld('a', 'b', 'c')
+  world.forget('c')
+  const { clock, roster } = leading(world)
+  roster.start()
+  await pass(clock, 120_000, 1000)
+  assert.deepEqual(world.changes, [], 'autopilot decides about c')
+  world.gossip('b', 'failed')
+  await pass(clock, 100)
+  world.forget('b')
+  await pass(clock, 100)
+  assert.deepEqual(world.changes, ['remove b'])
+  await roster.stop()
+})
+
 test('a server of another cluster is left alone and named once', async () => {
   const world = new LeaderWorld('a', 'b', 'c')
   const { clock, roster, errors } = leading(world)

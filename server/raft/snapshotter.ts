@@ -98,7 +98,8 @@ export class Snapshotter {
   async take(): Promise<SnapshotMeta> {
     // One that already runs may be older than what the caller has seen applied.
     await this.#running
-    const taken = await this.#begin()
+    // Several may have waited: what the first of them began serves all. Two at once would write one file.
+    const taken = await (this.#running ?? this.#begin())
     if (taken === null) {
       throw new FairleadError(
         'STORAGE_FAILED',

@@ -266,6 +266,30 @@ describe('a data directory', () => {
     await again.node.stop()
   })
 
+  it('takes one snapshot at a time, however many ask for one', async () => {
+    const { open } = openMemory()
+    let writing = 0
+    let writingMost = 0
+    const { node } = await started(async (context) => {
+      const storage = await open(context)
+      const write = storage.snapshots.write.bind(storage.snapshots)
+      storage.snapshots.write = async (...args) => {
+        writingMost = Math.max(writingMost, ++writing)
+        await Promise.resolve()
+        await write(...args)
+        writing--
+      }
+      return storage
+    })
+    await node.propose(bytes('x'))
+    const before = await Promise.all([node.takeSnapshot(), node.takeSnapshot()])
+    await node.propose(bytes('y'))
+    const both = [node.takeSnapshot(), node.takeSnapshot(), node.takeSnapshot()]
+    for (const { index } of await Promise.all(both)) assert(index > (before[0]?.index ?? 0))
+    assert.equal(writingMost, 1)
+    await node.stop()
+  })
+
   it('without any good snapshot refuses to start', async () => {
     const directory = freshDir()
     const snapshots = { thresholdEntries: 20, intervalMs: 0, trailingEntries: 2 }

@@ -73,8 +73,9 @@ export class Founding {
       changedAt = clock.now()
     })
     try {
-      while (!signal.aborted && !(await this.#isOver(signal))) {
+      while (!signal.aborted) {
         try {
+          if (await this.#isOver(signal)) return
           await this.#round(clock.now() - changedAt >= SETTLED_MS, signal)
         } catch (thrown) {
           if (signal.aborted) return

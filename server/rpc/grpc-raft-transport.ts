@@ -257,9 +257,16 @@ export class GrpcRaftTransport implements RaftTransport {
         this.#warnings.warn('a raft message for another server was dropped', facts)
         continue
       }
-      if (way.queue !== null) this.#routes[way.lane].set(message.from, way.queue)
+      if (way.queue !== null) this.#route(way.lane, message.from, way.queue)
       this.#receiver?.(message, frame.cluster)
     }
+  }
+
+  #route(lane: FrameLane, peer: ServerId, inbound: Inbound): void {
+    const routes = this.#routes[lane]
+    // A stream is of one server; one that speaks for many loses their replies, and nobody else does.
+    if (!routes.has(peer) && routes.size >= INBOUND_MAX) return
+    routes.set(peer, inbound)
   }
 
   /** A server of no cluster yet hears everybody. */

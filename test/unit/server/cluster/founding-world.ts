@@ -44,6 +44,8 @@ export class FoundingWorld {
   readonly hosts = new Map<string, Host>()
   /** Called at every durable write and at every call; true kills the server at that moment. */
   crashAt: (id: string, point: string) => boolean = () => false
+  /** Servers whose record cannot be removed. */
+  readonly fixedRecords = new Set<string>()
   #clusters = 0
 
   async add(id: string, setup: ServerSetup = {}): Promise<void> {
@@ -209,7 +211,10 @@ export class FoundingWorld {
       path: '/founding.json',
       load: async () => host.promises,
       save: async (promises: FoundingPromises) => save(promises),
-      remove: async () => save(NO_PROMISES),
+      remove: async () => {
+        if (this.fixedRecords.has(host.id)) throw new FairleadError('STORAGE_FAILED', 'read-only')
+        save(NO_PROMISES)
+      },
     }
   }
 

@@ -23,6 +23,19 @@ test('three servers found one cluster, whatever the order of their starts', asyn
   }
 })
 
+test('promises that cannot be removed yet are removed later', async () => {
+  const world = new FoundingWorld()
+  world.fixedRecords.add('b')
+  for (const id of 'abc') await world.add(id)
+  await world.pass(5000)
+  assert.equal(world.begun.length, 3)
+  assert.notEqual(world.hosts.get('b')?.promises.accepted, null)
+  world.fixedRecords.clear()
+  await world.pass(1000)
+  assert.equal(world.hosts.get('b')?.promises.accepted, null)
+  await world.end()
+})
+
 test('two of three wait', async () => {
   const world = new FoundingWorld()
   await world.add('a')

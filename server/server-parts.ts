@@ -116,7 +116,7 @@ export function createServerParts(config: AgentConfig, deps: ServerDeps): Server
     calls,
     transport,
   })
-  const writer = new CommandWriter({ raft, clock })
+  const writer = new CommandWriter({ raft, store, clock })
   const ca = createCa(config, { ...deps, store, writer })
   const { sessions, tombstones } = createTimers({ ...deps, log, store, writer, stateMachine })
   const reconciler = new MemberReconciler({

@@ -60,6 +60,11 @@ export class StateStore implements StateStoreApi {
     return this.#state.lastIndex
   }
 
+  /** The newest time that a leader has stamped, in milliseconds since the epoch; 0 before the first. */
+  get clock(): number {
+    return this.#state.clock
+  }
+
   apply(index: number, command: Command, requestId?: RequestId): ApplyResult {
     assert(!this.#isApplying, 'apply was called by a watch or a follower')
     assert(index > this.#state.lastIndex, 'apply needs an index above every earlier one')

@@ -1,29 +1,31 @@
 /**
  * The one way from a command to its result: stamp the leader's time, propose, read what apply said.
  *
- * Guarantees: stamps never go back while this process lives, whatever the wall clock does; a refused
- * command becomes the FairleadError that apply named. Does not judge who may write what (local-server-api
- * does) and holds nothing while there is no leader (leader-hold does).
+ * Guarantees: stamps are those of leader-stamps.ts, whatever the wall clock does; a refused command becomes
+ * the FairleadError that apply named. Does not judge who may write what (local-server-api does) and holds
+ * nothing while there is no leader (leader-hold does).
  */
 
 import { encodeCommand } from '../../core/catalog/codec.ts'
 import type { ApplyResult, Command } from '../../core/catalog/commands.ts'
 import { isFreeing } from '../../core/catalog/freeing.ts'
 import type { RequestId } from '../../core/catalog/request-id.ts'
+import type { StateStore } from '../../core/catalog/state-store.ts'
 import { FairleadError } from '../../core/errors.ts'
 import type { WriteResult } from '../../core/rpc/server-api.ts'
 import type { Clock, WallTime } from '../../core/time.ts'
-import { wallTime } from '../../core/time.ts'
 import type { RaftNodeApi } from '../raft/types.ts'
+import { LeaderStamps } from './leader-stamps.ts'
 
 export interface CommandWriterDeps {
   readonly raft: Pick<RaftNodeApi, 'propose'>
+  readonly store: Pick<StateStore, 'clock'>
   readonly clock: Clock
 }
 
 export class CommandWriter {
   readonly #deps: CommandWriterDeps
-  #lastStamp = 0
+  readonly #stamps = new LeaderStamps()
 
   constructor(deps: CommandWriterDeps) {
     this.#deps = deps
@@ -64,7 +66,7 @@ export class CommandWriter {
   }
 
   #now(): WallTime {
-    this.#lastStamp = Math.max(this.#lastStamp, Math.floor(this.#deps.clock.wall()))
-    return wallTime(this.#lastStamp)
+    const { clock, store } = this.#deps
+    return this.#stamps.next(clock.now(), clock.wall(), store.clock)
   }
 }

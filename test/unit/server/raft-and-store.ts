@@ -38,7 +38,7 @@ export class RaftAndStore implements AsyncDisposable {
         onFatal: (error) => this.fatal.push(error),
       },
     )
-    this.writer = new CommandWriter({ raft: this.raft, clock: this.clock })
+    this.writer = new CommandWriter({ raft: this.raft, store: this.store, clock: this.clock })
   }
 
   async start(): Promise<this> {

@@ -1,6 +1,6 @@
 /**
- * Snapshots in memory, for `-dev` and for tests. Bound: `SNAPSHOTS_KEPT` images after each prune, and one
- * on its way.
+ * Snapshots in memory, for `-dev` and for tests. Bound: `SNAPSHOTS_KEPT` images after each prune, those
+ * received since, and one on its way.
  */
 
 import { FairleadError } from '../../core/errors.ts'
@@ -28,6 +28,7 @@ interface Kept extends Facts {
 
 export class MemorySnapshots implements SnapshotStore {
   #kept: Kept[] = []
+  #received: ReadonlySet<string> = new Set()
   #reception: MemoryReception | null = null
 
   async write(meta: SnapshotMeta, image: Iterable<Uint8Array>): Promise<void> {
@@ -51,7 +52,9 @@ export class MemorySnapshots implements SnapshotStore {
     const chunks = former?.isOf(facts) === true ? former.chunks : []
     this.#reception = new MemoryReception(facts, chunks, (whole) => {
       this.#reception = null
-      if (whole !== null) this.#keep({ ...facts, chunks: whole })
+      if (whole === null) return
+      this.#received = new Set([...this.#received, nameOf(meta)])
+      this.#keep({ ...facts, chunks: whole })
     })
     return this.#reception
   }
@@ -69,8 +72,14 @@ export class MemorySnapshots implements SnapshotStore {
     return { meta, sizeBytes, digest, image: (offset = 0) => piecesFrom(chunks, offset) }
   }
 
-  async prune(): Promise<void> {
-    this.#kept = this.#kept.slice(0, SNAPSHOTS_KEPT)
+  async prune(pointer: Name): Promise<void> {
+    const newer = this.#kept.filter(
+      ({ meta }) => meta.index > pointer.index && this.#received.has(nameOf(meta)),
+    )
+    const own = this.#kept.filter(({ meta }) => isNamed(meta, pointer))
+    const older = this.#kept.filter(({ meta }) => meta.index < pointer.index)
+    this.#kept = [...newer, ...own, ...older.slice(0, SNAPSHOTS_KEPT - 1)]
+    this.#received = new Set(newer.map(({ meta }) => nameOf(meta)))
   }
 
   async close(): Promise<void> {

@@ -43,6 +43,8 @@ type Name = Pick<SnapshotMeta, 'index' | 'term'>
 export class SnapshotFiles implements SnapshotStore {
   readonly #directory: string
   readonly #writing = new Set<string>()
+  /** Of images that came, or are coming, in this process; those that the log has passed are forgotten. */
+  #received: readonly string[] = []
   #reception: Promise<FileReception | null> = Promise.resolve(null)
 
   /** @param directory created, with its parents, by the first write */
@@ -82,6 +84,7 @@ export class SnapshotFiles implements SnapshotStore {
       await this.#removeReceptions(`${RECEIVING_PREFIX}${name}`)
       const partial = join(this.#directory, `${RECEIVING_PREFIX}${name}`)
       const final = join(this.#directory, name)
+      this.#received = [...this.#received, name]
       return await FileReception.begin({ partial, final }, meta, image)
     })
     this.#reception = begun.catch(() => null)
@@ -121,14 +124,16 @@ export class SnapshotFiles implements SnapshotStore {
     }
   }
 
-  async prune(): Promise<void> {
-    const listed = await this.list()
-    const kept = new Set(listed.slice(0, SNAPSHOTS_KEPT).map(directoryName))
-    const newest = listed[0]?.index ?? 0
+  async prune(pointer: Name): Promise<void> {
+    const isNewer = (name: string): boolean => (parseName(name)?.index ?? 0) > pointer.index
+    this.#received = this.#received.filter(isNewer)
+    const others = (await this.list()).filter(({ index }) => index < pointer.index)
+    const kept = new Set([pointer, ...others.slice(0, SNAPSHOTS_KEPT - 1)].map(directoryName))
+    for (const name of this.#received) kept.add(name)
     for (const name of await this.#names()) {
       const isOld = NAME.test(name) && !kept.has(name)
       const isLeftOver = name.startsWith(WRITING_PREFIX) && !this.#writing.has(name)
-      if (!isOld && !isLeftOver && !isOvertaken(name, newest)) continue
+      if (!isOld && !isLeftOver && !isOvertaken(name, pointer.index)) continue
       await rm(join(this.#directory, name), { recursive: true, force: true })
     }
   }
@@ -180,10 +185,10 @@ function parseName(name: string): Name | null {
 }
 
 /** A paused reception of an image that is of no use any more. */
-function isOvertaken(name: string, newest: number): boolean {
+function isOvertaken(name: string, pointerIndex: number): boolean {
   if (!name.startsWith(RECEIVING_PREFIX)) return false
   const parsed = parseName(name.slice(RECEIVING_PREFIX.length))
-  return parsed === null || parsed.index <= newest
+  return parsed === null || parsed.index <= pointerIndex
 }
 
 async function writeImage(

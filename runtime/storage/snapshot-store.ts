@@ -7,7 +7,7 @@
 
 import type { SnapshotMeta } from '../../core/raft/types.ts'
 
-/** Snapshots kept by `prune`. */
+/** Snapshots kept by `prune`: the one that the log relies on, and the newest before it. */
 export const SNAPSHOTS_KEPT = 2
 
 export interface OpenedSnapshot {
@@ -68,8 +68,13 @@ export interface SnapshotStore {
     name: Pick<SnapshotMeta, 'index' | 'term'>,
     pace?: (bytes: number) => Promise<void>,
   ): Promise<OpenedSnapshot>
-  /** Removes all but the newest `SNAPSHOTS_KEPT`, and what interrupted writes left. */
-  prune(): Promise<void>
+  /**
+   * Removes what the log has no use for: all but `pointer`, the newest below it, and images received in this
+   * process that are newer, for they may be about to be installed. Also what interrupted writes left.
+   *
+   * @param pointer the image that the log relies on now
+   */
+  prune(pointer: Pick<SnapshotMeta, 'index' | 'term'>): Promise<void>
   /** Pauses a reception that was left open. Idempotent. */
   close(): Promise<void>
 }

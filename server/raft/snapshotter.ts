@@ -175,7 +175,7 @@ export class Snapshotter {
     const durationMs = Math.round(clock.now() - begun)
     log.info('snapshot taken', { index: meta.index, term: meta.term, durationMs })
     try {
-      await storage.snapshots.prune()
+      await storage.snapshots.prune(meta)
     } catch (err) {
       log.warn('old snapshots could not be removed', { err })
     }

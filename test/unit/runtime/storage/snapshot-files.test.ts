@@ -157,12 +157,37 @@ for (const [name, make] of STORES) {
       assert.equal((await store.receive(metaAt(40), factsOf(LARGE))).received, 0)
     })
 
+    it('keeps the one that the log relies on, whatever was received and never installed', async () => {
+      const store = make()
+      const receive = async (index: number): Promise<void> => {
+        const reception = await store.receive(metaAt(index), factsOf(LARGE))
+        await reception.write(LARGE)
+        await reception.finish()
+      }
+      await store.write(metaAt(10), CHUNKS)
+      for (const index of [60, 70]) await receive(index)
+      await store.write(metaAt(20), CHUNKS)
+      await store.prune(metaAt(20))
+      const indexes = async (): Promise<number[]> => (await store.list()).map((s) => s.index)
+      assert.deepEqual(await indexes(), [70, 60, 20, 10])
+      // One of an older leader arrives; what lies there of newer ones is not in its way.
+      const reception = await store.receive(metaAt(50), factsOf(LARGE))
+      await store.prune(metaAt(20))
+      await reception.write(LARGE)
+      await reception.finish()
+      await store.prune(metaAt(50))
+      assert.deepEqual(await indexes(), [70, 60, 50, 20])
+      await store.write(metaAt(80), CHUNKS)
+      await store.prune(metaAt(80))
+      assert.deepEqual(await indexes(), [80, 70])
+    })
+
     it('lists the newest first, replaces, and keeps two', async () => {
       const store = make()
       assert.deepEqual(await store.list(), [])
       for (const index of [10, 30, 20]) await store.write(metaAt(index), CHUNKS)
       await store.write(metaAt(30), [Buffer.from('again')])
-      await store.prune()
+      await store.prune(metaAt(30))
       assert.deepEqual(
         (await store.list()).map((s) => s.index),
         [30, 20],
@@ -224,7 +249,7 @@ describe('snapshot files', () => {
     const reception = await filesIn(directory).receive(metaAt(40), factsOf(LARGE))
     await reception.write(LARGE.subarray(0, 1_300_000))
     const later = filesIn(directory)
-    await later.prune()
+    await later.prune(metaAt(30))
     const resumed = await later.receive(metaAt(40), factsOf(LARGE))
     assert.equal(resumed.received, 1_300_000)
     await resumed.write(LARGE.subarray(1_300_000))
@@ -258,10 +283,10 @@ describe('snapshot files', () => {
     const store = filesIn(directory)
     await (await store.receive(metaAt(40), factsOf(LARGE))).pause()
     await store.write(metaAt(30), CHUNKS)
-    await store.prune()
+    await store.prune(metaAt(30))
     assert.deepEqual((await readdir(directory)).sort(), ['.receiving-2-40', '2-30'])
     await store.write(metaAt(50), CHUNKS)
-    await store.prune()
+    await store.prune(metaAt(50))
     assert.deepEqual((await readdir(directory)).sort(), ['2-30', '2-50'])
   })
 
@@ -287,8 +312,19 @@ describe('snapshot files', () => {
       (await store.list()).map((s) => s.index),
       [10],
     )
-    await store.prune()
+    await store.prune(metaAt(10))
     assert.deepEqual((await readdir(directory)).sort(), ['2-10', 'something-else'])
+  })
+
+  it('that an earlier process received and never installed are removed', async () => {
+    const directory = fresh()
+    const reception = await filesIn(directory).receive(metaAt(60), factsOf(LARGE))
+    await reception.write(LARGE)
+    await reception.finish()
+    const later = filesIn(directory)
+    await later.write(metaAt(20), CHUNKS)
+    await later.prune(metaAt(20))
+    assert.deepEqual((await readdir(directory)).sort(), ['2-20'])
   })
 
   it('that fail leave nothing that would be shown', async () => {

@@ -7,6 +7,7 @@ import { assert } from '../assert.ts'
 import { advanceLeaderCommit } from './commit.ts'
 import { countOwnVote } from './election.ts'
 import { restored } from './images.ts'
+import { entryBytes } from './raft-log.ts'
 import { endRecovery } from './recovery.ts'
 import type { RaftState } from './state.ts'
 import { type AppendToken, type LogIndex, logIndex, type SnapshotMeta } from './types.ts'
@@ -32,7 +33,8 @@ export function appended(state: RaftState, token: AppendToken): void {
 export function applied(state: RaftState, index: LogIndex): void {
   assert(index <= state.applying, 'only handed-out entries can have been applied')
   for (let i = state.applied + 1; i <= index; i++) {
-    state.applyingBytes -= state.log.entry(i)?.data.length ?? 0
+    const entry = state.log.entry(i)
+    if (entry !== undefined) state.applyingBytes -= entryBytes(entry)
   }
   // Entries that an image took the place of in the meantime are not there to be subtracted, or added.
   state.applyingBytes = Math.max(0, state.applyingBytes)

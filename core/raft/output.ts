@@ -6,6 +6,7 @@
  * once, and nothing else.
  */
 
+import { entryBytes } from './raft-log.ts'
 import { emptyOutbox, type RaftState } from './state.ts'
 import { type AppendJob, type Batch, type Entry, logIndex } from './types.ts'
 
@@ -71,7 +72,7 @@ function takeCommitted(state: RaftState): readonly Entry[] {
     return []
   }
   const entries = state.log.slice(state.applying + 1, to + 1, Math.max(0, room))
-  for (const entry of entries) state.applyingBytes += entry.data.length
+  for (const entry of entries) state.applyingBytes += entryBytes(entry)
   state.applying = logIndex(state.applying + entries.length)
   return entries
 }

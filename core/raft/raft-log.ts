@@ -10,6 +10,14 @@ import { assert } from '../assert.ts'
 import type { Chain, Entry, LogIndex, LogPosition, Term } from './types.ts'
 import { logIndex } from './types.ts'
 
+/** What an entry takes on the wire beside its data, at most. */
+export const ENTRY_HEAD_BYTES = 40
+
+/** As all limits of entries in bytes count it: so many tiny ones are no small message. */
+export function entryBytes(entry: Pick<Entry, 'data'>): number {
+  return ENTRY_HEAD_BYTES + entry.data.length
+}
+
 export class RaftLog {
   #anchor: LogPosition
   #entries: Entry[]
@@ -45,7 +53,7 @@ export class RaftLog {
     return index === this.#anchor.index ? this.#anchor.chain : this.entry(index)?.chain
   }
 
-  /** Entries of [from, to), cut after the one that exceeds `bytesMax` but never empty for that reason. */
+  /** Entries of [from, to), cut before the one that exceeds `bytesMax` but never empty for that reason. */
   slice(from: number, to: number, bytesMax = Number.POSITIVE_INFINITY): Entry[] {
     assert(from > this.#anchor.index, 'entries asked for below the start of the log')
     const out: Entry[] = []
@@ -53,7 +61,7 @@ export class RaftLog {
     for (let index = from; index < to; index++) {
       const entry = this.entry(index)
       if (entry === undefined) break
-      bytes += entry.data.length
+      bytes += entryBytes(entry)
       if (out.length > 0 && bytes > bytesMax) break
       out.push(entry)
     }

@@ -9,6 +9,7 @@
 import { assert } from '../assert.ts'
 import { isActive } from './peers.ts'
 import type { Progress } from './progress.ts'
+import { entryBytes } from './raft-log.ts'
 import type { LeaderRole, RaftState } from './state.ts'
 import { logIndex, type ServerId } from './types.ts'
 
@@ -53,7 +54,7 @@ export function sendAppend(
     seq: role.appendSeq,
   })
   let bytes = 0
-  for (const entry of entries) bytes += entry.data.length
+  for (const entry of entries) bytes += entryBytes(entry)
   progress.sent(prevIndex + entries.length, entries.length, bytes)
   progress.sentCommit = Math.max(progress.sentCommit, state.commit)
   return true

@@ -116,7 +116,7 @@ export interface RaftOptions {
   /** For the test port alone (verification 19.1); the product never turns these off. Default true. */
   readonly preVote?: boolean
   readonly checkQuorum?: boolean
-  /** Soft limit of entry bytes of one append message; one entry always fits. Default 1 MiB. */
+  /** Soft limit of entries, heads included, in one append message; one entry always fits. Default 1 MiB. */
   readonly messageBytesMax?: number
   /** Appends in flight to one peer. Default 64. */
   readonly inflightMessagesMax?: number

@@ -15,6 +15,7 @@ import type {
   AppendRejectMessage,
   RaftMessage,
 } from '../../core/raft/messages.ts'
+import { entryBytes } from '../../core/raft/raft-log.ts'
 import {
   type Chain,
   chain,
@@ -31,9 +32,11 @@ import { checkedId, decodeSnapshotMeta, encodeSnapshotMeta } from './snapshot-me
 import { WireError, WireReader } from './wire-reader.ts'
 import type { WireWriter } from './wire-writer.ts'
 
-/** Entries of one append; of one that has more, only so many are sent, which Raft takes for a short one. */
+/**
+ * Entries of one append; more than the core puts into a message of its default size. Of one that has more, only
+ * so many are sent, which Raft takes for a short one.
+ */
 export const ENTRIES_MAX = 32_768
-const ENTRY_HEAD_BYTES_MAX = 40
 const MESSAGE_BYTES_USUAL = 256
 
 /** Fields of Message. */
@@ -65,7 +68,7 @@ const TYPE_OF_CODE: readonly EntryType[] = [...TYPES].sort(
 export function roomFor(message: RaftMessage): number {
   if (message.kind !== 'append') return MESSAGE_BYTES_USUAL
   let bytes = MESSAGE_BYTES_USUAL
-  for (const entry of message.entries) bytes += entry.data.length + ENTRY_HEAD_BYTES_MAX
+  for (const entry of message.entries) bytes += entryBytes(entry)
   return bytes
 }
 

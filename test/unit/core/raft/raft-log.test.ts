@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { AssertionError } from '../../../../core/assert.ts'
-import { RaftLog } from '../../../../core/raft/raft-log.ts'
+import { ENTRY_HEAD_BYTES, RaftLog } from '../../../../core/raft/raft-log.ts'
 import { logIndex, term } from '../../../../core/raft/types.ts'
 import { makeLog, ORIGIN } from './bench-core.ts'
 
@@ -21,10 +21,14 @@ describe('the log window', () => {
 
   it('cuts a slice at the byte limit but always gives one entry', () => {
     const log = logOf(1, 1, 1, 1)
-    const size = log.entry(2)?.data.length ?? 0
+    const size = ENTRY_HEAD_BYTES + (log.entry(2)?.data.length ?? 0)
     assert.deepEqual(
       log.slice(2, 5, 2 * size).map((e) => e.index),
       [2, 3],
+    )
+    assert.deepEqual(
+      log.slice(2, 5, 2 * size - 1).map((e) => e.index),
+      [2],
     )
     assert.deepEqual(
       log.slice(2, 5, 1).map((e) => e.index),

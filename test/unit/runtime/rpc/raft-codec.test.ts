@@ -8,7 +8,8 @@ import { describe, it } from 'node:test'
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import fc from 'fast-check'
 import type { RaftMessage } from '../../../../core/raft/messages.ts'
-import { logIndex } from '../../../../core/raft/types.ts'
+import { ENTRY_HEAD_BYTES, RaftLog } from '../../../../core/raft/raft-log.ts'
+import { chain, logIndex, term } from '../../../../core/raft/types.ts'
 import {
   FrameSchema,
   MessageSchema,
@@ -24,6 +25,7 @@ import { WireError } from '../../../../runtime/rpc/wire-reader.ts'
 import { WireWriter } from '../../../../runtime/rpc/wire-writer.ts'
 import { anyMessage, makeAppend } from './raft-messages.ts'
 
+const MIB = 1_048_576
 const CLUSTER = { clusterId: '8a1f5c0e-3b4d-4a6e-9f00-0123456789ab', epoch: 3 }
 
 function encoded(message: RaftMessage): Buffer {
@@ -127,6 +129,30 @@ describe('the codec of Raft messages', () => {
         (thrown) => thrown instanceof WireError && expected.test(thrown.message),
       )
     }
+  })
+
+  it('takes as many entries as the core puts into a message, however tiny they are', () => {
+    const data = new Uint8Array(0)
+    const last = term(Number.MAX_SAFE_INTEGER)
+    const log = new RaftLog({ index: logIndex(0), term: term(1), chain: chain(0) }, [])
+    for (let index = 1; index <= 2 * ENTRIES_MAX; index++) {
+      log.push({
+        index: logIndex(index),
+        term: last,
+        type: 'checkpoint',
+        data,
+        chain: chain(2 ** 52),
+      })
+    }
+    const entries = log.slice(1, log.lastIndex + 1, MIB)
+    assert.ok(entries.length > 20_000 && entries.length < ENTRIES_MAX, String(entries.length))
+    const bytes = encoded({ ...makeAppend({ entries: 1 }), entries })
+    assert.ok(bytes.length <= MIB + 256, String(bytes.length))
+    const decoded = decodeMessage(bytes)
+    assert.ok(decoded.kind === 'append')
+    assert.equal(decoded.entries.length, entries.length)
+    assert.equal(log.slice(1, 3, 2 * ENTRY_HEAD_BYTES).length, 2)
+    assert.equal(log.slice(1, 3, 2 * ENTRY_HEAD_BYTES - 1).length, 1)
   })
 
   it('sends the beginning of an append with more entries than a receiver takes', () => {

@@ -29,7 +29,7 @@ export interface MemberPool extends Membership {
   /**
    * Contacts each address (`host` or `host:port`, default port the own gossip port's default, 8301).
    *
-   * @returns how many answered
+   * @returns how many others answered; 0 when only this member itself did
    * @throws FairleadError NO_SERVERS naming every address and why, when none did
    */
   join(addresses: readonly string[], signal: AbortSignal): Promise<number>

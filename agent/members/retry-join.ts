@@ -4,7 +4,8 @@
  * Every attempt asks all addresses, and looks names up anew. Guarantees: after one that was answered there is no
  * other in this process, for gossip keeps the membership from then on; after `attemptsMax` failed ones
  * `onGivenUp` is called once. An agent that the pool has found by itself meanwhile still asks: its addresses may
- * lead to others. Waits between attempts without jitter, as Consul's users expect; where attempts are not
+ * lead to others. Where only this agent itself answers, one that needs others goes on, quietly, until it sees one:
+ * names may not stand for all of them yet. Waits between attempts without jitter, as Consul's users expect; where attempts are not
  * counted the first waits are shorter (1, 2, 4 s, …), so that servers that start together find each other at
  * once and not an interval later.
  */
@@ -23,10 +24,12 @@ export interface RetryJoinOptions {
   readonly intervalMs: number
   /** 0 is without limit. */
   readonly attemptsMax: number
+  /** False for a server that is a cluster of its own: that it finds itself is enough then. */
+  readonly needsOthers: boolean
 }
 
 export interface RetryJoinDeps {
-  readonly pool: Pick<MemberPool, 'join'>
+  readonly pool: Pick<MemberPool, 'join' | 'members'>
   readonly clock: Clock
   readonly log: Logger
   readonly onGivenUp: (error: FairleadError) => void
@@ -63,8 +66,16 @@ export class RetryJoin implements Service {
       const waitMs = attemptsMax > 0 ? intervalMs : earlyWaitMs(attempt, intervalMs)
       try {
         const answered = await pool.join(addresses, signal)
-        log.info('joined the pool', { addresses, answered })
-        return
+        if (answered > 0 || !this.#isAlone()) {
+          log.info('joined the pool', { addresses, answered })
+          return
+        }
+        if (attempt === attemptsMax) {
+          log.warn('found nobody but itself, will not try again', { addresses })
+          return
+        }
+        const level = attempt === 1 ? 'info' : 'debug'
+        log[level]('found nobody but itself yet, will try again', { addresses, waitMs })
       } catch (thrown) {
         if (signal.aborted) return
         const err = toFairleadError(thrown)
@@ -80,6 +91,11 @@ export class RetryJoin implements Service {
         return // stopped
       }
     }
+  }
+
+  #isAlone(): boolean {
+    if (!this.#options.needsOthers) return false
+    return this.#deps.pool.members().filter(({ status }) => status === 'alive').length < 2
   }
 
   #giveUp(attempts: number, cause: FairleadError): void {

@@ -115,6 +115,7 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
       addresses: config.retryJoin,
       intervalMs: config.retryIntervalMs,
       attemptsMax: config.retryMax,
+      needsOthers: !config.server || config.bootstrapExpect !== 1,
     },
     { pool, clock, log: log.child('gossip'), onGivenUp: deps.onFatal },
   )

@@ -7,18 +7,22 @@ import { test } from 'node:test'
 import { RetryJoin } from '../../../../agent/members/retry-join.ts'
 import { FairleadError } from '../../../../core/errors.ts'
 import { silentLogger } from '../../../../core/log.ts'
+import type { Member } from '../../../../core/membership.ts'
 import { ManualClock } from '../../../../runtime/clock/manual-clock.ts'
 
 async function settle(): Promise<void> {
   for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve))
 }
 
-function joining(failures: number, attemptsMax = 0) {
+const SELF: Member = { name: 'self', address: '10.0.0.1', port: 8301, tags: {}, status: 'alive' }
+
+function joining(failures: number, attemptsMax = 0, alone: { needsOthers?: boolean } = {}) {
   const clock = new ManualClock()
   const calls: (readonly string[])[] = []
   const givenUp: FairleadError[] = []
+  const found = { others: 1, members: [SELF] }
   const join = new RetryJoin(
-    { addresses: ['a', 'b:8301'], intervalMs: 30_000, attemptsMax },
+    { addresses: ['a', 'b:8301'], intervalMs: 30_000, attemptsMax, needsOthers: true, ...alone },
     {
       clock,
       log: silentLogger,
@@ -27,12 +31,13 @@ function joining(failures: number, attemptsMax = 0) {
         join: async (addresses) => {
           calls.push(addresses)
           if (calls.length <= failures) throw new FairleadError('NO_SERVERS', 'Failed to join: a')
-          return 1
+          return found.others
         },
+        members: () => found.members,
       },
     },
   )
-  return { clock, calls, givenUp, join }
+  return { clock, calls, givenUp, found, join }
 }
 
 test('asks all addresses each time until one answers, then never again', async () => {
@@ -94,5 +99,56 @@ test('waits a second at first, twice as long each time, at most the interval', a
     await settle()
     assert.equal(calls.length, before + 1)
   }
+  await join.stop()
+})
+
+async function pass(clock: ManualClock, times: number): Promise<void> {
+  for (let i = 0; i < times; i++) {
+    clock.advance(30_000)
+    await settle()
+  }
+}
+
+test('one that found only itself goes on until another answers', async () => {
+  const { clock, calls, found, join } = joining(0)
+  found.others = 0
+  await join.start()
+  await pass(clock, 3)
+  assert.equal(calls.length, 4)
+  found.others = 1
+  await pass(clock, 3)
+  assert.equal(calls.length, 5)
+  assert.equal(clock.armed, 0)
+  await join.stop()
+})
+
+test('one that found only itself is content once others have found it', async () => {
+  const { clock, calls, found, join } = joining(0)
+  found.others = 0
+  await join.start()
+  await pass(clock, 2)
+  found.members = [SELF, { ...SELF, name: 'other' }]
+  await pass(clock, 3)
+  assert.equal(calls.length, 4)
+  assert.equal(clock.armed, 0)
+  await join.stop()
+})
+
+test('a cluster of one is content with itself', async () => {
+  const { clock, calls, found, join } = joining(0, 0, { needsOthers: false })
+  found.others = 0
+  await join.start()
+  await pass(clock, 3)
+  assert.equal(calls.length, 1)
+  await join.stop()
+})
+
+test('that only itself answers is no reason to end the agent', async () => {
+  const { clock, calls, givenUp, found, join } = joining(0, 3)
+  found.others = 0
+  await join.start()
+  await pass(clock, 5)
+  assert.equal(calls.length, 3)
+  assert.deepEqual(givenUp, [])
   await join.stop()
 })

@@ -14,6 +14,7 @@ import type { Service } from '../core/lifecycle.ts'
 import type { MemberPool } from '../core/membership.ts'
 import type { ServerApi } from '../core/rpc/server-api.ts'
 import type { Clock, Instant } from '../core/time.ts'
+import { doubtfulFileSystemOf } from '../runtime/storage/file-system.ts'
 import { assertMayLeave, handOver, leaveCluster } from './cluster/leaving.ts'
 import { createServerParts, type ServerDeps, type ServerParts } from './server-parts.ts'
 
@@ -105,6 +106,7 @@ class ServerRole implements Server {
     const { duties, rpc, raft, acceptor, founding, directory } = this.#parts
     try {
       signal.throwIfAborted()
+      await this.#judgeDisk()
       await acceptor.load()
       this.#stopFollowing = directory.follow()
       duties.start()
@@ -118,6 +120,16 @@ class ServerRole implements Server {
       await this.stop()
       throw thrown
     }
+  }
+
+  async #judgeDisk(): Promise<void> {
+    const { dataDir } = this.#config
+    const fileSystem = dataDir === '' ? null : await doubtfulFileSystemOf(dataDir)
+    if (fileSystem === null) return
+    this.#parts.log.warn(
+      'data_dir is on a file system that is not known to keep what was synced; use ext4, XFS or Btrfs for servers',
+      { dataDir, fileSystem },
+    )
   }
 
   async #stop(): Promise<void> {

@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
-import { silentLogger } from '../../../core/log.ts'
+import { type Logger, silentLogger } from '../../../core/log.ts'
 import { seededRng } from '../../../core/rng.ts'
 import type { ServerApi } from '../../../core/rpc/server-api.ts'
 import { instant } from '../../../core/time.ts'
@@ -199,3 +199,20 @@ for (const [what, change, code] of NO_SERVER) {
     await assert.rejects(startServer(change), { code })
   })
 }
+
+test('a data directory on a file system that forgets is warned of', async (t) => {
+  const shared = await mkdtemp('/dev/shm/fairlead-server-').catch(() => null)
+  if (shared === null) return t.skip('there is no /dev/shm here')
+  const warnings: unknown[] = []
+  const log: Logger = {
+    ...silentLogger,
+    child: () => log,
+    warn: (_message, facts) => warnings.push(facts),
+  }
+  try {
+    await using _running = await startServer({ dataDir: shared, devMode: false }, { log })
+    assert.deepEqual(warnings, [{ dataDir: shared, fileSystem: 'tmpfs' }])
+  } finally {
+    await rm(shared, { recursive: true, force: true })
+  }
+})

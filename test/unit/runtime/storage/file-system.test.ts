@@ -1,3 +1,7 @@
+/**
+ * File systems that keep a log, and the names of those that may not.
+ */
+
 import assert from 'node:assert/strict'
 import { statfs } from 'node:fs/promises'
 import { test } from 'node:test'

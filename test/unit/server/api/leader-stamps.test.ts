@@ -1,3 +1,7 @@
+/**
+ * The time in commands while clocks leap, and what the state makes of it.
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'

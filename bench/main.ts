@@ -1,17 +1,39 @@
 /**
- * Runs every benchmark and prints its figures: `npm run bench`, or `npm run bench -- dns proxy` for some.
+ * Runs every benchmark and prints its figures: `npm run bench`; some by name, `npm run bench -- dns proxy`; all of a
+ * group by its name, `npm run bench -- cluster`.
  */
 
 import { type Figure, printFigures } from './figures.ts'
 
-const BENCHMARKS: Readonly<Record<string, { title: string; run: () => Promise<Figure[]> }>> = {
+interface Benchmark {
+  readonly title: string
+  readonly run: () => Promise<Figure[]>
+}
+
+const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   agent: {
     title: 'The agent',
     run: async () => (await import('./agent.ts')).benchAgent(),
   },
-  cluster: {
-    title: 'Three servers beside etcd',
-    run: async () => (await import('./cluster.ts')).benchCluster(),
+  'cluster/requests': {
+    title: 'Requests to three servers',
+    run: async () => (await import('./cluster/requests.ts')).benchRequests(),
+  },
+  'cluster/failover': {
+    title: 'A leader killed',
+    run: async () => (await import('./cluster/failover.ts')).benchFailover(),
+  },
+  'cluster/memory': {
+    title: 'Memory of registrations',
+    run: async () => (await import('./cluster/memory.ts')).benchMemory(),
+  },
+  'cluster/pause': {
+    title: 'Pause of the leader while it takes an image',
+    run: async () => (await import('./cluster/pause.ts')).benchPause(),
+  },
+  'cluster/install': {
+    title: 'An image installed on a fresh server',
+    run: async () => (await import('./cluster/install.ts')).benchInstall(),
   },
   dns: {
     title: 'DNS',
@@ -23,16 +45,19 @@ const BENCHMARKS: Readonly<Record<string, { title: string; run: () => Promise<Fi
   },
 }
 
+const names = Object.keys(BENCHMARKS)
 const wanted = process.argv.slice(2)
-const unknown = wanted.filter((name) => !(name in BENCHMARKS))
+const unknown = wanted.filter((name) => !names.some((known) => isMeant(known, name)))
 if (unknown.length > 0) {
-  console.error(
-    `No benchmark ${unknown.join(', ')}; there are: ${Object.keys(BENCHMARKS).join(', ')}`,
-  )
+  console.error(`No benchmark ${unknown.join(', ')}; there are: ${names.join(', ')}`)
   process.exitCode = 2
 } else {
   for (const [name, benchmark] of Object.entries(BENCHMARKS)) {
-    if (wanted.length > 0 && !wanted.includes(name)) continue
+    if (wanted.length > 0 && !wanted.some((each) => isMeant(name, each))) continue
     printFigures(benchmark.title, await benchmark.run())
   }
+}
+
+function isMeant(name: string, wish: string): boolean {
+  return name === wish || name.startsWith(`${wish}/`)
 }

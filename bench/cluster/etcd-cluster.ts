@@ -4,29 +4,38 @@
 
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Cluster, freePorts, Members, until } from './members.ts'
+import { freePorts, Members, type MortalCluster, until } from './members.ts'
 
-export async function startEtcd(folder: string, size = 3): Promise<Cluster> {
+export async function startEtcd(folder: string, size = 3): Promise<MortalCluster> {
   const members = new Members()
   const ports = await freePorts(2 * size)
   const names = Array.from({ length: size }, (_, i) => `etcd${i + 1}`)
   const client = names.map((_, i) => `http://127.0.0.1:${ports[2 * i]}`)
   const peer = names.map((_, i) => `http://127.0.0.1:${ports[2 * i + 1]}`)
   const initial = names.map((name, i) => `${name}=${peer[i]}`).join(',')
+  const alive = new Set(client)
   await mkdir(folder, { recursive: true })
-  for (const [i, name] of names.entries()) {
-    const args = ['--name', name, '--data-dir', join(folder, name), '--logger', 'zap']
-    args.push('--listen-client-urls', client[i] ?? '', '--advertise-client-urls', client[i] ?? '')
-    args.push('--listen-peer-urls', peer[i] ?? '', '--initial-advertise-peer-urls', peer[i] ?? '')
-    args.push('--initial-cluster', initial, '--initial-cluster-state', 'new')
-    members.start(name, ['etcd', ...args], join(folder, `${name}.log`))
+  const start = (i: number): void => {
+    const name = names[i] ?? ''
+    const argv: [string, ...string[]] = ['etcd', '--name', name, '--data-dir', join(folder, name)]
+    argv.push('--listen-client-urls', client[i] ?? '', '--advertise-client-urls', client[i] ?? '')
+    argv.push('--listen-peer-urls', peer[i] ?? '', '--initial-advertise-peer-urls', peer[i] ?? '')
+    argv.push('--initial-cluster', initial, '--initial-cluster-state', 'new', '--logger', 'zap')
+    members.start(name, { argv, logFile: join(folder, `${name}.log`) })
+    alive.add(client[i] ?? '')
   }
-  const cluster: Cluster = {
+  for (let i = 0; i < size; i++) start(i)
+  const cluster: MortalCluster = {
     name: 'etcd',
     urls: client,
-    leader: () => until('a leader of etcd', () => leaderOf(client)),
+    leader: () => until('a leader of etcd', () => leaderOf([...alive])),
     cpuMs: () => members.cpuMs(),
     rssBytes: () => members.rssBytes(),
+    kill: async (url) => {
+      alive.delete(url)
+      await members.end(names[client.indexOf(url)] ?? '', 'SIGKILL')
+    },
+    restart: async (url) => start(client.indexOf(url)),
     [Symbol.asyncDispose]: () => members.endAll(),
   }
   await cluster.leader()
@@ -36,7 +45,11 @@ export async function startEtcd(folder: string, size = 3): Promise<Cluster> {
 async function leaderOf(urls: readonly string[]): Promise<string | undefined> {
   for (const url of urls) {
     try {
-      const response = await fetch(`${url}/v3/maintenance/status`, { method: 'POST', body: '{}' })
+      const response = await fetch(`${url}/v3/maintenance/status`, {
+        method: 'POST',
+        body: '{}',
+        signal: AbortSignal.timeout(1_000),
+      })
       const status = (await response.json()) as { leader?: string; header: { member_id: string } }
       if (status.leader === status.header.member_id) return url
     } catch {

@@ -4,12 +4,17 @@
  * Data lies in one temporary folder for all clusters, so that they share a disk. Nothing is left behind.
  */
 
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { cpuMs, rssBytes } from '../process-stats.ts'
 
+const run = promisify(execFile)
 export const READY_MAX_MS = 60_000
 
 export interface Cluster extends AsyncDisposable {
@@ -24,13 +29,32 @@ export interface Cluster extends AsyncDisposable {
   rssBytes(): readonly number[]
 }
 
+/** A cluster whose members can be killed and started again where they were. */
+export interface MortalCluster extends Cluster {
+  /** SIGKILL to one member. */
+  kill(url: string): Promise<void>
+  /** Starts a killed member again, with its data. */
+  restart(url: string): Promise<void>
+}
+
+/** How one member is started. */
+export interface Command {
+  readonly argv: readonly [string, ...string[]]
+  readonly logFile: string
+  /** Besides the environment of the benchmark. */
+  readonly env?: Readonly<Record<string, string>>
+}
+
 /** Processes that end together. */
 export class Members {
   readonly #children = new Map<string, ChildProcess>()
 
-  start(name: string, command: readonly [string, ...string[]], logFile: string): void {
-    const [program, ...args] = command
-    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  start(name: string, { argv, logFile, env }: Command): void {
+    const [program, ...args] = argv
+    const child = spawn(program, args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+    })
     const log = createWriteStream(logFile, { flags: 'a' })
     child.stdout.pipe(log, { end: false })
     child.stderr.pipe(log, { end: false })
@@ -89,4 +113,22 @@ export async function freePorts(count: number): Promise<number[]> {
   }
   for (const server of servers) server.close()
   return ports
+}
+
+/** A temporary folder for one benchmark, on the disk of `BENCH_FOLDER` or of the system's. */
+export async function temporaryFolder(): Promise<{ readonly path: string } & AsyncDisposable> {
+  const path = await mkdtemp(join(process.env['BENCH_FOLDER'] ?? tmpdir(), 'fairlead-bench-'))
+  return {
+    path,
+    [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }),
+  }
+}
+
+export async function isInstalled(tool: string): Promise<boolean> {
+  try {
+    await run('sh', ['-c', `command -v ${tool}`])
+    return true
+  } catch {
+    return false
+  }
 }

@@ -44,6 +44,12 @@ export async function writeScript(path: string, expression: string): Promise<str
 const KEYS = 9_999
 const VALUE = 'x'.repeat(126)
 
+/** What the reads of etcd read, as a put. */
+export const ETCD_ENTRY = {
+  key: 'YmVuY2gv000001AA',
+  value: Buffer.from(VALUE).toString('base64'),
+}
+
 /** base64 of six digits cannot be made in Lua without a library, so etcd's key is a base64 text as it is. */
 export const SCRIPTS = {
   fairleadPut: 'wrk.format("PUT", "/v1/kv/bench/" .. id, nil, value)',
@@ -51,7 +57,7 @@ export const SCRIPTS = {
     'wrk.format("POST", "/v3/kv/put", nil, \'{"key":"YmVuY2gv\' .. id .. \'AA","value":"\' .. value64 .. \'"}\')',
   fairleadRegister:
     'wrk.format("PUT", "/v1/catalog/register", nil, \'{"Node":"node-\' .. id .. \'","Address":"10.0.0.1","Service":{"ID":"web-1","Service":"web","Port":8080,"Tags":["v1"]},"Check":{"CheckID":"service:web-1","Name":"web","Status":"passing","ServiceID":"web-1"}}\')',
-  etcdGet: 'wrk.format("POST", "/v3/kv/range", nil, \'{"key":"YmVuY2gvMDAwMDAxAA"}\')',
+  etcdGet: 'wrk.format("POST", "/v3/kv/range", nil, \'{"key":"YmVuY2gv000001AA"}\')',
   etcdSerializableGet:
-    'wrk.format("POST", "/v3/kv/range", nil, \'{"key":"YmVuY2gvMDAwMDAxAA","serializable":true}\')',
+    'wrk.format("POST", "/v3/kv/range", nil, \'{"key":"YmVuY2gv000001AA","serializable":true}\')',
 } as const

@@ -62,10 +62,20 @@ export interface ObjectOptions {
 }
 
 interface Known {
-  readonly key: string
+  /** Position of the field in the shape. */
+  readonly at: number
   readonly field: Field<unknown>
+  /** As Go's messages name it. */
+  readonly label: string
   /** 0 for the field's own name, 1 for an alias. */
   readonly rank: number
+}
+
+/** What was read so far, by position in the shape. */
+interface Found {
+  readonly values: unknown[]
+  /** Under which name; undefined where nothing was read. */
+  readonly names: (Known | undefined)[]
 }
 
 /** @param typeName as Go's messages name the struct, e.g. `ServiceDefinition` */
@@ -74,7 +84,11 @@ export function object<S extends Shape>(
   shape: S,
   options: ObjectOptions = {},
 ): Decoder<Decoded<S>> {
-  const names = { json: nameTable(shape, false), config: nameTable(shape, true) }
+  const fields = Object.entries<Field<unknown>>(shape)
+  const names = {
+    json: nameTable(typeName, shape, false),
+    config: nameTable(typeName, shape, true),
+  }
   const ignoreUnknown = options.unknownFields === 'ignore'
   return {
     type: typeName,
@@ -82,58 +96,63 @@ export function object<S extends Shape>(
       const source =
         at.style === 'config' && Array.isArray(input) && input.length === 1 ? input[0] : input
       if (!isPlainObject(source)) return at.mismatch(input, typeName)
-      const values = new Map<string, { value: unknown; rank: number }>()
-      for (const [name, raw] of Object.entries(source)) {
-        const known = names[at.style].get(name.toLowerCase())
+      const table = names[at.style]
+      const found: Found = { values: [], names: [] }
+      for (const name of Object.keys(source)) {
+        const known = table.get(name) ?? table.get(name.toLowerCase())
         if (known === undefined) {
           if (!ignoreUnknown) at.unknownField(name)
           continue
         }
-        if (raw === null) continue
-        readField(known, raw, at.field(name, `${typeName}.${known.field.name}`), values)
+        const raw = source[name]
+        if (raw !== null) readField(known, raw, at.field(name, known.label), found)
       }
-      return fill(shape, values)
+      return fill(fields, found) as Decoded<S>
     },
   }
 }
 
-function readField(
-  known: Known,
-  raw: unknown,
-  at: Place,
-  values: Map<string, { value: unknown; rank: number }>,
-): void {
+function readField(known: Known, raw: unknown, at: Place, { values, names }: Found): void {
   const value = known.field.decoder.read(raw, at)
   if (value === INVALID) return
-  const earlier = values.get(known.key)
+  const earlier = names[known.at]
   if (earlier !== undefined && earlier.rank < known.rank) return
-  values.set(known.key, { value, rank: known.rank })
+  values[known.at] = value
+  names[known.at] = known
 }
 
-function fill<S extends Shape>(
-  shape: S,
-  values: ReadonlyMap<string, { value: unknown; rank: number }>,
-): Decoded<S> {
+function fill(
+  fields: readonly (readonly [string, Field<unknown>])[],
+  { values, names }: Found,
+): Record<string, unknown> {
   const out: Record<string, unknown> = {}
-  for (const [key, spec] of Object.entries(shape)) {
-    const found = values.get(key)
-    out[key] = found === undefined ? spec.fallback : found.value
+  for (let i = 0; i < fields.length; i++) {
+    const [key, spec] = fields[i] as readonly [string, Field<unknown>]
+    out[key] = names[i] === undefined ? spec.fallback : values[i]
   }
-  return out as Decoded<S>
+  return out
 }
 
-function nameTable(shape: Shape, forConfig: boolean): ReadonlyMap<string, Known> {
+/** Folded names, and the usual spellings, which spare most look-ups the folding. */
+function nameTable(typeName: string, shape: Shape, forConfig: boolean): ReadonlyMap<string, Known> {
   const table = new Map<string, Known>()
   const add = (name: string, known: Known): void => {
     const folded = name.toLowerCase()
-    if (!table.has(folded)) table.set(folded, known)
+    const first = table.get(folded) ?? known
+    table.set(folded, first)
+    table.set(name, first)
   }
-  for (const [key, spec] of Object.entries(shape)) add(spec.name, { key, field: spec, rank: 0 })
-  for (const [key, spec] of Object.entries(shape)) {
-    if (forConfig) add(snakeCase(spec.name), { key, field: spec, rank: 0 })
-    for (const alias of spec.aliases) add(alias, { key, field: spec, rank: 1 })
+  const known = Object.values(shape).map((spec, at) => {
+    return { at, field: spec, label: `${typeName}.${spec.name}`, rank: 0 }
+  })
+  for (const each of known) add(each.field.name, each)
+  for (const each of known) {
+    const { field: spec } = each
+    const alias = { ...each, rank: 1 }
+    if (forConfig) add(snakeCase(spec.name), each)
+    for (const name of spec.aliases) add(name, alias)
     if (!forConfig) continue
-    for (const name of spec.configNames) add(name, { key, field: spec, rank: 1 })
+    for (const name of spec.configNames) add(name, alias)
   }
   return table
 }

@@ -18,7 +18,7 @@ export async function wrk(
   url: string,
   options: { readonly connections: number; readonly seconds: number; readonly script?: string },
 ): Promise<Load> {
-  const args = ['-t1', `-c${options.connections}`, `-d${options.seconds}s`]
+  const args = ['-t1', `-c${options.connections}`, `-d${options.seconds}s`, '--timeout', '30s']
   if (options.script !== undefined) args.push('-s', options.script)
   const { stdout } = await run('wrk', [...args, url])
   const requests = Number(/(\d+) requests in/.exec(stdout)?.[1] ?? 0)

@@ -5,11 +5,14 @@
  * for it never changes itself. Holds about one chunk at a time.
  */
 
+import { CanonicalJson } from './canonical-json.ts'
 import { IMAGE_CHUNK_SIZE, IMAGE_HEADER, type LineName } from './image-format.ts'
-import { canonicalJsonText } from './json-codec.ts'
 import type { PersistentMap } from './persistent-map.ts'
 import type { RequestWindow } from './request-window.ts'
 import type { InstanceGroup, State } from './state.ts'
+
+/** A record of the image: what it is, and what it holds. */
+type Line = readonly [LineName, unknown]
 
 const ENCODER = new TextEncoder()
 
@@ -30,21 +33,22 @@ export interface StagedImage {
 
 /** Chunks of about IMAGE_CHUNK_SIZE bytes; one with a long record is longer. */
 export function* writeImage(contents: ImageContents): Generator<Uint8Array, void, undefined> {
+  const json = new CanonicalJson()
   let pending = `${IMAGE_HEADER}\n`
   let lines = 0
   for (const line of linesOf(contents)) {
-    pending += `${line}\n`
+    pending += `${json.text(line)}\n`
     lines += 1
     if (pending.length < IMAGE_CHUNK_SIZE) continue
     yield ENCODER.encode(pending)
     pending = ''
   }
-  yield ENCODER.encode(`${pending}${lineOf('end', { lines })}\n`)
+  yield ENCODER.encode(`${pending}${json.text(['end', { lines }])}\n`)
 }
 
-function* linesOf({ state, requests, staged }: ImageContents): Generator<string, void, undefined> {
+function* linesOf({ state, requests, staged }: ImageContents): Generator<Line, void, undefined> {
   const { lastIndex, clock, caSerial, offsetCounter, indexes, restoredAt } = state
-  yield lineOf('meta', { lastIndex, clock, caSerial, offsetCounter, indexes, restoredAt })
+  yield ['meta', { lastIndex, clock, caSerial, offsetCounter, indexes, restoredAt }]
   yield* catalogLines(state)
   yield* groupLines('services', state.services)
   yield* groupLines('destinations', state.destinations)
@@ -54,23 +58,23 @@ function* linesOf({ state, requests, staged }: ImageContents): Generator<string,
   yield* tableLines('lock-delay', state.lockDelays)
   yield* tableLines('intention', state.intentions)
   yield* tableLines('config', state.configEntries)
-  for (const root of state.caRoots) yield lineOf('ca-root', root)
-  yield lineOf('ca-provider', state.caProvider)
-  yield lineOf('ca-config', state.caConfig)
-  if (state.autopilot !== null) yield lineOf('autopilot', state.autopilot)
+  for (const root of state.caRoots) yield ['ca-root', root]
+  yield ['ca-provider', state.caProvider]
+  yield ['ca-config', state.caConfig]
+  if (state.autopilot !== null) yield ['autopilot', state.autopilot]
   yield* tableLines('virtual-ip', state.virtualIps)
   yield* tableLines('free-offset', state.freeOffsets)
   yield* requestLines(requests)
   if (staged === null) return
-  yield lineOf('restore', { id: staged.id, touchedAt: staged.touchedAt })
-  for (const piece of staged.pieces) yield lineOf('restore-piece', piece)
+  yield ['restore', { id: staged.id, touchedAt: staged.touchedAt }]
+  for (const piece of staged.pieces) yield ['restore-piece', piece]
 }
 
-function* catalogLines(state: State): Generator<string, void, undefined> {
+function* catalogLines(state: State): Generator<Line, void, undefined> {
   const cursor = state.nodes.cursor()
   while (cursor.next()) {
     const { record, servicesIndex, checksIndex, services, checks } = cursor.value
-    yield lineOf('node', { record, servicesIndex, checksIndex })
+    yield ['node', { record, servicesIndex, checksIndex }]
     yield* tableLines('service', services)
     yield* tableLines('check', checks)
   }
@@ -79,29 +83,22 @@ function* catalogLines(state: State): Generator<string, void, undefined> {
 function* groupLines(
   table: 'services' | 'destinations',
   groups: PersistentMap<InstanceGroup>,
-): Generator<string, void, undefined> {
+): Generator<Line, void, undefined> {
   const cursor = groups.cursor()
   while (cursor.next()) {
     const { name, index } = cursor.value
-    yield lineOf('group', { table, key: cursor.key, name, index })
+    yield ['group', { table, key: cursor.key, name, index }]
   }
 }
 
-function* requestLines(requests: RequestWindow): Generator<string, void, undefined> {
+function* requestLines(requests: RequestWindow): Generator<Line, void, undefined> {
   for (const { answers, ...origin } of requests.records()) {
-    yield lineOf('request-origin', origin)
-    for (const answer of answers) yield lineOf('request', answer)
+    yield ['request-origin', origin]
+    for (const answer of answers) yield ['request', answer]
   }
 }
 
-function* tableLines<V>(
-  name: LineName,
-  table: PersistentMap<V>,
-): Generator<string, void, undefined> {
+function* tableLines<V>(name: LineName, table: PersistentMap<V>): Generator<Line, void, undefined> {
   const cursor = table.cursor()
-  while (cursor.next()) yield lineOf(name, cursor.value)
-}
-
-function lineOf(name: LineName, content: unknown): string {
-  return canonicalJsonText([name, content])
+  while (cursor.next()) yield [name, cursor.value]
 }

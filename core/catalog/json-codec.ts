@@ -13,9 +13,9 @@ import { fromBase64, toBase64 } from './base64.ts'
 
 export const JSON_DEPTH_MAX = 128
 
-const BYTES = '$bytes'
-const BIGINT = '$bigint'
-const PLAIN = '$plain'
+export const BYTES = '$bytes'
+export const BIGINT = '$bigint'
+export const PLAIN = '$plain'
 
 const BIGINT_FORM = /^(?:0|-?[1-9][0-9]{0,99})$/
 const UTF8_ENCODER = new TextEncoder()
@@ -32,12 +32,7 @@ export function encodeJson(value: unknown): Uint8Array {
 
 /** As `encodeJson`, as text. */
 export function encodeJsonText(value: unknown): string {
-  return JSON.stringify(tag(value, 0, false) ?? null)
-}
-
-/** As `encodeJsonText` with the keys of every object sorted: equal values give equal text. */
-export function canonicalJsonText(value: unknown): string {
-  return JSON.stringify(tag(value, 0, true) ?? null)
+  return JSON.stringify(tag(value, 0) ?? null)
 }
 
 /** @throws FairleadError BAD_REQUEST when the bytes are not UTF-8, not JSON, too deep or wrongly tagged */
@@ -67,8 +62,8 @@ function parse(text: string): unknown {
   }
 }
 
-/** @returns `value` itself when nothing in it needs a tag or another order */
-function tag(value: unknown, depth: number, isCanonical: boolean): unknown {
+/** @returns `value` itself when nothing in it needs a tag */
+function tag(value: unknown, depth: number): unknown {
   switch (typeof value) {
     case 'string':
     case 'boolean':
@@ -87,15 +82,15 @@ function tag(value: unknown, depth: number, isCanonical: boolean): unknown {
   if (value === null) return value
   if (value instanceof Uint8Array) return { [BYTES]: toBase64(value) }
   if (depth >= JSON_DEPTH_MAX) throw unencodable(`more than ${JSON_DEPTH_MAX} levels`)
-  if (Array.isArray(value)) return tagList(value, depth, isCanonical)
-  return tagObject(value as PlainObject, depth, isCanonical)
+  if (Array.isArray(value)) return tagList(value, depth)
+  return tagObject(value as PlainObject, depth)
 }
 
-function tagList(list: readonly unknown[], depth: number, isCanonical: boolean): unknown {
+function tagList(list: readonly unknown[], depth: number): unknown {
   let out: unknown[] | undefined
   for (let i = 0; i < list.length; i++) {
     const item = list[i]
-    const tagged = tag(item, depth + 1, isCanonical)
+    const tagged = tag(item, depth + 1)
     if (tagged === item) continue
     out ??= list.slice()
     out[i] = tagged
@@ -103,29 +98,18 @@ function tagList(list: readonly unknown[], depth: number, isCanonical: boolean):
   return out ?? list
 }
 
-function tagObject(object: PlainObject, depth: number, isCanonical: boolean): unknown {
+function tagObject(object: PlainObject, depth: number): unknown {
   const keys = Object.keys(object)
   let out: PlainObject | undefined
-  if (isCanonical && !isSorted(keys)) {
-    out = Object.create(null) as PlainObject
-    for (const key of keys.sort()) out[key] = object[key]
-  }
   for (const key of keys) {
     const item = object[key]
-    const tagged = tag(item, depth + 1, isCanonical)
+    const tagged = tag(item, depth + 1)
     if (tagged === item) continue
     out ??= copyOf(object)
     out[key] = tagged
   }
   const isAmbiguous = keys.length === 1 && keys[0]?.startsWith('$')
   return isAmbiguous ? { [PLAIN]: out ?? object } : (out ?? object)
-}
-
-function isSorted(keys: readonly string[]): boolean {
-  for (let i = 1; i < keys.length; i++) {
-    if ((keys[i - 1] as string) > (keys[i] as string)) return false
-  }
-  return true
 }
 
 /** Without a prototype, so that a key named `__proto__` is a key like any other. */
@@ -181,7 +165,7 @@ function untagSingle(key: string, content: unknown, depth: number): unknown {
   throw undecodable(`unknown tag "${key.slice(0, 32)}"`)
 }
 
-function unencodable(reason: string): FairleadError {
+export function unencodable(reason: string): FairleadError {
   return new FairleadError('BAD_REQUEST', `Cannot encode: ${reason}`)
 }
 

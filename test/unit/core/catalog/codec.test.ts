@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { fromBase64, toBase64 } from '../../../../core/catalog/base64.ts'
+import { CanonicalJson, canonicalJsonText } from '../../../../core/catalog/canonical-json.ts'
 import {
   COMMAND_SIZE_MAX,
   COMMAND_VERSION,
@@ -15,8 +16,8 @@ import {
 } from '../../../../core/catalog/codec.ts'
 import type { Command } from '../../../../core/catalog/commands.ts'
 import {
-  canonicalJsonText,
   decodeJson,
+  decodeJsonText,
   encodeJson,
   JSON_DEPTH_MAX,
 } from '../../../../core/catalog/json-codec.ts'
@@ -155,6 +156,23 @@ describe('base64', () => {
   })
 })
 
+/** Of what `normal` gives: every list, and so the keys of every object, in one order. */
+function unordered(value: unknown): unknown {
+  if (!Array.isArray(value)) return value
+  return value.map(unordered).sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
+}
+
+/** The same value with the keys of every object in another order. */
+function backwards(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(backwards)
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value
+  return Object.fromEntries(
+    Object.entries(value)
+      .reverse()
+      .map(([key, item]) => [key, backwards(item)]),
+  )
+}
+
 describe('tagged JSON', () => {
   it('gives back what it was given, users that write tags included', () => {
     fc.assert(
@@ -173,11 +191,30 @@ describe('tagged JSON', () => {
     assert.equal(canonicalJsonText({ b: 1, a: 2 }), '{"a":2,"b":1}')
   })
 
+  it('gives back canonical text, whatever was written before and in whatever order keys came', () => {
+    const json = new CanonicalJson()
+    fc.assert(
+      fc.property(data, (value) => {
+        const text = json.text(value)
+        const again = encodeJson(decodeJsonText(text))
+        assert.deepEqual(unordered(normal(decodeJson(again))), unordered(normal(value)))
+        assert.equal(text, canonicalJsonText(backwards(value)))
+      }),
+      { numRuns: 1000 },
+    )
+  })
+
+  it('orders keys that are numbers as numbers, in front of all others', () => {
+    const text = '{"9":1,"10":2,"":3,"-1":4,"b":5}'
+    assert.equal(canonicalJsonText({ b: 5, '': 3, '-1': 4, 10: 2, 9: 1 }), text)
+  })
+
   it('refuses what is no data and what is too deep', () => {
     let deep: unknown = 1
     for (let i = 0; i <= JSON_DEPTH_MAX; i++) deep = [deep]
     for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, () => 1, Symbol('x'), deep]) {
       assert.throws(() => encodeJson(bad), isDocumented)
+      assert.throws(() => canonicalJsonText(bad), isDocumented)
     }
   })
 

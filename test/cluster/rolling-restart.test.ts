@@ -14,7 +14,7 @@ describe('a rolling restart', { skip: whyNoHosts() ?? false, timeout: 600_000 },
     await fight({
       acts: [ROLLING_RESTART, ROLLING_CRASH],
       tell: (text) => t.diagnostic(text),
-      workloads: (urls) => [new RetryWorkload(urls)],
+      workloads: (urls, rng) => [new RetryWorkload(urls, rng)],
     })
   })
 })

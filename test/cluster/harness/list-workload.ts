@@ -5,12 +5,12 @@
  */
 
 import assert from 'node:assert/strict'
-import { Agent } from 'node:http'
 import type { Rng } from '../../../core/rng.ts'
 import { checkCycles } from '../../history/dependency-cycles.ts'
 import { listCodec } from '../../history/list-model.ts'
 import { operationsOf } from '../../history/operations.ts'
-import { ask, outcomeOf, pause } from './api-client.ts'
+import { outcomeOf, pause } from './api-client.ts'
+import { ClientPool } from './client-pool.ts'
 import { HistoryRecorder } from './history.ts'
 import type { Workload } from './workload.ts'
 
@@ -31,27 +31,21 @@ interface ResultEntry {
 
 export class ListWorkload implements Workload {
   readonly name = 'append lists in transactions'
-  readonly #urls: readonly string[]
-  readonly #rng: Rng
-  readonly #agent = new Agent({ keepAlive: true })
+  readonly #clients: ClientPool
   readonly #history = new HistoryRecorder()
-  #isStopped = false
   #counter = 0
-  #running: Promise<unknown> = Promise.resolve()
 
   constructor(urls: readonly string[], rng: Rng) {
-    this.#urls = urls
-    this.#rng = rng
+    this.#clients = new ClientPool(urls, rng)
   }
 
   start(): void {
-    this.#running = Promise.all(Array.from({ length: CLIENTS }, () => this.#client()))
+    this.#clients.start(CLIENTS, () => this.#client())
   }
 
   async stop(): Promise<void> {
-    this.#isStopped = true
-    await this.#running
-    this.#agent.destroy()
+    await this.#clients.stop()
+    this.#clients.close()
   }
 
   verdict(): Promise<string> {
@@ -66,14 +60,14 @@ export class ListWorkload implements Workload {
 
   async #client(): Promise<void> {
     let process = this.#history.newProcess()
-    while (!this.#isStopped) {
+    while (!this.#clients.isStopped) {
       const number = ++this.#counter
       const generation = Math.floor(number / TRANSACTIONS_PER_GENERATION)
-      const [a, b] = this.#rng
+      const [a, b] = this.#clients.rng
         .shuffle(Array.from({ length: KEYS }, (_, i) => `list/${generation}-${i}`))
         .slice(0, 2) as [string, string]
       const isKnown =
-        this.#rng.float() < 0.4
+        this.#clients.rng.float() < 0.4
           ? await this.#readBoth(process, a, b)
           : await this.#append(process, a, b, `t${number}`)
       if (!isKnown) process = this.#history.newProcess()
@@ -87,7 +81,7 @@ export class ListWorkload implements Workload {
       ['r', b, null],
     ]
     this.#history.add({ process, type: 'invoke', f: 'txn', value: wanted })
-    const lists = await this.#fetch(this.#server(), a, b)
+    const lists = await this.#fetch(a, b)
     const value =
       lists === undefined ? wanted : [a, b].map((key, i) => ['r', key, lists[i]?.values])
     this.#history.add({ process, type: lists === undefined ? 'fail' : 'ok', f: 'txn', value })
@@ -98,7 +92,7 @@ export class ListWorkload implements Workload {
     const append = ['append', a, value]
     const event = { process, f: 'txn', value: [['r', a, null], append, ['r', b, null]] } as const
     this.#history.add({ ...event, type: 'invoke' })
-    const lists = await this.#fetch(this.#server(), a, b)
+    const lists = await this.#fetch(a, b)
     if (lists === undefined) {
       this.#history.add({ ...event, type: 'fail' })
       return true
@@ -113,25 +107,21 @@ export class ListWorkload implements Workload {
       { KV: { Verb: 'cas', Key: a, Value: text, Index: first.modifyIndex } },
       { KV: unchanged },
     ])
-    const answer = await ask(this.#agent, 'PUT', `${this.#server()}/v1/txn`, body)
+    const answer = await this.#clients.ask('PUT', '/v1/txn', { body })
     const type = outcomeOf(answer)
     const seen = [['r', a, first.values], append, ['r', b, second.values]]
     this.#history.add({ ...event, type, ...(type === 'ok' ? { value: seen } : {}) })
     return type !== 'info'
   }
 
-  async #fetch(url: string, a: string, b: string): Promise<readonly [List, List] | undefined> {
+  async #fetch(a: string, b: string): Promise<readonly [List, List] | undefined> {
     const body = JSON.stringify([a, b].map((Key) => ({ KV: { Verb: 'get-or-empty', Key } })))
-    const answer = await ask(this.#agent, 'PUT', `${url}/v1/txn`, body)
+    const answer = await this.#clients.ask('PUT', '/v1/txn', { body })
     if (answer.kind !== 'answered' || answer.status !== 200) return undefined
     const { Results } = JSON.parse(answer.body) as { readonly Results: readonly ResultEntry[] }
     return Results.map(({ KV }) => {
       const text = Buffer.from(KV.Value ?? '', 'base64').toString()
       return { values: text === '' ? [] : text.split(' '), modifyIndex: KV.ModifyIndex ?? 0 }
     }) as unknown as readonly [List, List]
-  }
-
-  #server(): string {
-    return this.#rng.pick(this.#urls) as string
   }
 }

@@ -7,12 +7,12 @@
  */
 
 import assert from 'node:assert/strict'
-import { Agent } from 'node:http'
 import type { Rng } from '../../../core/rng.ts'
 import { checkLinearizability } from '../../history/linearizability.ts'
 import { lockCodec, lockModel } from '../../history/lock-model.ts'
 import { operationsOf } from '../../history/operations.ts'
-import { type Answer, ask, outcomeOf, pause } from './api-client.ts'
+import { type Answer, outcomeOf, pause } from './api-client.ts'
+import { ClientPool } from './client-pool.ts'
 import { HistoryRecorder } from './history.ts'
 import type { Workload } from './workload.ts'
 
@@ -31,27 +31,21 @@ interface ProtectedWrite {
 
 export class LockWorkload implements Workload {
   readonly name = 'locks'
-  readonly #urls: readonly string[]
-  readonly #rng: Rng
-  readonly #agent = new Agent({ keepAlive: true })
+  readonly #clients: ClientPool
   readonly #history = new HistoryRecorder()
   readonly #writes: ProtectedWrite[] = []
-  #isStopped = false
-  #running: Promise<unknown> = Promise.resolve()
 
   constructor(urls: readonly string[], rng: Rng) {
-    this.#urls = urls
-    this.#rng = rng
+    this.#clients = new ClientPool(urls, rng)
   }
 
   start(): void {
-    this.#running = Promise.all(Array.from({ length: CLIENTS }, () => this.#client()))
+    this.#clients.start(CLIENTS, () => this.#client())
   }
 
   async stop(): Promise<void> {
-    this.#isStopped = true
-    await this.#running
-    this.#agent.destroy()
+    await this.#clients.stop()
+    this.#clients.close()
   }
 
   verdict(): Promise<string> {
@@ -73,7 +67,7 @@ export class LockWorkload implements Workload {
   }
 
   async #client(): Promise<void> {
-    while (!this.#isStopped) {
+    while (!this.#clients.isStopped) {
       const session = await this.#createSession()
       if (session === undefined) await pause(PAUSE_MS)
       else await this.#hold(session)
@@ -84,14 +78,14 @@ export class LockWorkload implements Workload {
   async #hold(session: string): Promise<void> {
     let process = this.#history.newProcess()
     let isKnown = true
-    while (isKnown && !this.#isStopped) {
+    while (isKnown && !this.#clients.isStopped) {
       const acquired = await this.#change(process, 'acquire', session)
       isKnown = acquired !== undefined
       if (acquired === true) {
         await this.#writeProtected(session)
         isKnown = (await this.#change(process, 'release', session)) !== undefined
       }
-      await pause(2 * PAUSE_MS * this.#rng.float())
+      await pause(2 * PAUSE_MS * this.#clients.rng.float())
     }
     process = this.#history.newProcess()
     // To destroy a session is to release what it holds, whenever that happens.
@@ -99,8 +93,8 @@ export class LockWorkload implements Workload {
     this.#history.add({ ...event, type: 'invoke' })
     let isDestroyed = false
     for (let tries = 0; !isDestroyed && tries < DESTROY_TRIES_MAX; tries++) {
-      const path = `/v1/session/destroy/${session}`
-      isDestroyed = outcomeOf(await ask(this.#agent, 'PUT', `${this.#server()}${path}`)) === 'ok'
+      const answer = await this.#clients.ask('PUT', `/v1/session/destroy/${session}`)
+      isDestroyed = outcomeOf(answer) === 'ok'
       if (!isDestroyed) await pause(PAUSE_MS)
     }
     this.#history.add({ ...event, type: 'info' })
@@ -114,12 +108,8 @@ export class LockWorkload implements Workload {
   ): Promise<boolean | undefined> {
     const event = { process, f, key: LOCK, value: session } as const
     this.#history.add({ ...event, type: 'invoke' })
-    const answer = await ask(
-      this.#agent,
-      'PUT',
-      `${this.#server()}/v1/kv/${LOCK}?${f}=${session}`,
-      session,
-    )
+    const path = `/v1/kv/${LOCK}?${f}=${session}`
+    const answer = await this.#clients.ask('PUT', path, { body: session })
     const type = outcomeOf(answer)
     const isDone = answer.kind === 'answered' && answer.body.trim() === 'true'
     this.#history.add({ ...event, type, ...(type === 'ok' ? { value: isDone } : {}) })
@@ -127,7 +117,7 @@ export class LockWorkload implements Workload {
   }
 
   async #writeProtected(session: string): Promise<void> {
-    const lock = await ask(this.#agent, 'GET', `${this.#server()}/v1/kv/${LOCK}?consistent`)
+    const lock = await this.#clients.ask('GET', `/v1/kv/${LOCK}?consistent`)
     const [entry] = entriesOf<{ Session?: string; LockIndex: number }>(lock)
     if (entry?.Session !== session) return
     const Value = Buffer.from(`${entry.LockIndex} ${session}`).toString('base64')
@@ -135,7 +125,7 @@ export class LockWorkload implements Workload {
       { KV: { Verb: 'check-session', Key: LOCK, Session: session } },
       { KV: { Verb: 'set', Key: PROTECTED, Value } },
     ])
-    const answer = await ask(this.#agent, 'PUT', `${this.#server()}/v1/txn`, body)
+    const answer = await this.#clients.ask('PUT', '/v1/txn', { body })
     if (answer.kind !== 'answered' || answer.status !== 200) return
     const { Results } = JSON.parse(answer.body) as {
       readonly Results: readonly { readonly KV: { readonly ModifyIndex: number } }[]
@@ -146,13 +136,9 @@ export class LockWorkload implements Workload {
 
   async #createSession(): Promise<string | undefined> {
     const body = JSON.stringify({ Name: 'fight', NodeChecks: [], LockDelay: '0s' })
-    const answer = await ask(this.#agent, 'PUT', `${this.#server()}/v1/session/create`, body)
+    const answer = await this.#clients.ask('PUT', '/v1/session/create', { body })
     if (answer.kind !== 'answered' || answer.status !== 200) return undefined
     return (JSON.parse(answer.body) as { readonly ID: string }).ID
-  }
-
-  #server(): string {
-    return this.#rng.pick(this.#urls) as string
   }
 }
 

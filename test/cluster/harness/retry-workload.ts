@@ -4,8 +4,9 @@
  */
 
 import assert from 'node:assert/strict'
-import { Agent } from 'node:http'
-import { ask, pause } from './api-client.ts'
+import type { Rng } from '../../../core/rng.ts'
+import { pause } from './api-client.ts'
+import { ClientPool } from './client-pool.ts'
 import type { Workload } from './workload.ts'
 
 const WRITERS = 4
@@ -23,48 +24,45 @@ const REPEATABLE: ReadonlySet<string> = new Set([
 
 export class RetryWorkload implements Workload {
   readonly name = 'writers that retry'
-  readonly #urls: readonly string[]
-  readonly #agent = new Agent({ keepAlive: true })
+  readonly #clients: ClientPool
   readonly #acknowledged: string[] = []
   readonly #wrong: string[] = []
   #retries = 0
   #longestMs = 0
-  #isStopped = false
-  #running: Promise<unknown> = Promise.resolve()
 
-  constructor(urls: readonly string[]) {
-    this.#urls = urls
+  constructor(urls: readonly string[], rng: Rng) {
+    this.#clients = new ClientPool(urls, rng)
   }
 
   start(): void {
-    this.#running = Promise.all(Array.from({ length: WRITERS }, (_, i) => this.#write(i)))
+    this.#clients.start(WRITERS, (writer) => this.#write(writer))
   }
 
-  async stop(): Promise<void> {
-    this.#isStopped = true
-    await this.#running
+  stop(): Promise<void> {
+    return this.#clients.stop()
   }
 
   async verdict(): Promise<string> {
     assert.deepEqual(this.#wrong, [])
-    for (const url of this.#urls) {
-      const answer = await ask(this.#agent, 'GET', `${url}/v1/kv/retry/?keys`)
-      assert(answer.kind === 'answered' && answer.status === 200, `${url} does not answer`)
+    for (const server of this.#clients.urls) {
+      const answer = await this.#clients.ask('GET', '/v1/kv/retry/?keys', { server })
+      assert(answer.kind === 'answered' && answer.status === 200, `${server} does not answer`)
       const kept = new Set(JSON.parse(answer.body) as readonly string[])
       const lost = this.#acknowledged.filter((key) => !kept.has(key))
-      assert.deepEqual(lost, [], `${url} lost writes`)
+      assert.deepEqual(lost, [], `${server} lost writes`)
     }
-    this.#agent.destroy()
+    this.#clients.close()
     const longest = Math.round(this.#longestMs)
     return `${this.#acknowledged.length} writes, 0 final errors, 0 lost, ${this.#retries} retries, the longest took ${longest} ms`
   }
 
   async #write(writer: number): Promise<void> {
+    const { urls } = this.#clients
     let next = writer
-    for (let n = 0; !this.#isStopped; n++) {
+    for (let n = 0; !this.#clients.isStopped; n++) {
       const key = `retry/${writer}-${n}`
       const begun = performance.now()
-      while (!(await this.#wrote(this.#urls[next++ % this.#urls.length] as string, key))) {
+      while (!(await this.#wrote(urls[next++ % urls.length] as string, key))) {
         this.#retries++
         if (performance.now() - begun > WRITE_MAX_MS) {
           this.#wrong.push(`${key} was not written in ${WRITE_MAX_MS} ms`)
@@ -78,12 +76,12 @@ export class RetryWorkload implements Workload {
     }
   }
 
-  async #wrote(url: string, key: string): Promise<boolean> {
-    const answer = await ask(this.#agent, 'PUT', `${url}/v1/kv/${key}`, key)
+  async #wrote(server: string, key: string): Promise<boolean> {
+    const answer = await this.#clients.ask('PUT', `/v1/kv/${key}`, { server, body: key })
     if (answer.kind !== 'answered') return false
     if (answer.status === 200) return answer.body.trim() === 'true'
     if (!REPEATABLE.has(answer.code)) {
-      this.#wrong.push(`${url}: ${answer.status} ${answer.code} ${answer.body}`)
+      this.#wrong.push(`${server}: ${answer.status} ${answer.code} ${answer.body}`)
     }
     return false
   }

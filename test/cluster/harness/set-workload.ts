@@ -4,10 +4,10 @@
  */
 
 import assert from 'node:assert/strict'
-import { Agent } from 'node:http'
 import type { Rng } from '../../../core/rng.ts'
 import { checkSet, type SetAttempt } from '../../history/lost-writes.ts'
-import { ask, outcomeOf, pause } from './api-client.ts'
+import { outcomeOf, pause } from './api-client.ts'
+import { ClientPool } from './client-pool.ts'
 import type { Workload } from './workload.ts'
 
 const WRITERS = 2
@@ -15,55 +15,43 @@ const PAUSE_MS = 40
 
 export class SetWorkload implements Workload {
   readonly name = 'unique set'
-  readonly #urls: readonly string[]
-  readonly #rng: Rng
-  readonly #agent = new Agent({ keepAlive: true })
+  readonly #clients: ClientPool
   readonly #attempts: SetAttempt[] = []
-  #isStopped = false
-  #running: Promise<unknown> = Promise.resolve()
 
   constructor(urls: readonly string[], rng: Rng) {
-    this.#urls = urls
-    this.#rng = rng
+    this.#clients = new ClientPool(urls, rng)
   }
 
   start(): void {
-    this.#running = Promise.all(Array.from({ length: WRITERS }, (_, i) => this.#write(i)))
+    this.#clients.start(WRITERS, (writer) => this.#write(writer))
   }
 
-  async stop(): Promise<void> {
-    this.#isStopped = true
-    await this.#running
+  stop(): Promise<void> {
+    return this.#clients.stop()
   }
 
   async verdict(): Promise<string> {
     let recovered = 0
-    for (const url of this.#urls) {
-      const answer = await ask(this.#agent, 'GET', `${url}/v1/kv/set/?keys&consistent`)
+    for (const server of this.#clients.urls) {
+      const answer = await this.#clients.ask('GET', '/v1/kv/set/?keys&consistent', { server })
       assert(
         answer.kind === 'answered' && answer.status === 200,
-        `${url}: ${JSON.stringify(answer)}`,
+        `${server}: ${JSON.stringify(answer)}`,
       )
       const keys = JSON.parse(answer.body) as readonly string[]
       const { verdict, ...found } = checkSet(this.#attempts, keys)
-      assert.equal(verdict, 'ok', `${url}: ${JSON.stringify(found)}`)
+      assert.equal(verdict, 'ok', `${server}: ${JSON.stringify(found)}`)
       recovered = found.recovered.length
     }
-    this.#agent.destroy()
+    this.#clients.close()
     const acknowledged = this.#attempts.filter(({ outcome }) => outcome === 'ok').length
     return `${acknowledged} of ${this.#attempts.length} elements acknowledged, 0 lost, ${recovered} of unknown outcome are there`
   }
 
   async #write(writer: number): Promise<void> {
-    for (let n = 0; !this.#isStopped; n++) {
+    for (let n = 0; !this.#clients.isStopped; n++) {
       const element = `set/${writer}-${n}`
-      const answer = await ask(
-        this.#agent,
-        'PUT',
-        `${this.#rng.pick(this.#urls)}/v1/kv/${element}`,
-        '',
-      )
-      const outcome = outcomeOf(answer)
+      const outcome = outcomeOf(await this.#clients.ask('PUT', `/v1/kv/${element}`, { body: '' }))
       this.#attempts.push({ element, outcome: outcome === 'info' ? 'unknown' : outcome })
       await pause(PAUSE_MS)
     }

@@ -9,10 +9,10 @@
  */
 
 import assert from 'node:assert/strict'
-import { Agent } from 'node:http'
 import type { Rng } from '../../../core/rng.ts'
 import { eventually } from '../../e2e/harness/program.ts'
-import { ask, outcomeOf, pause } from './api-client.ts'
+import { outcomeOf, pause } from './api-client.ts'
+import { ClientPool } from './client-pool.ts'
 import type { Workload } from './workload.ts'
 
 const WATCHERS_PER_MODE = 2
@@ -22,7 +22,7 @@ const RETRY_PAUSE_MS = 100
 /** Between a word of the leader and its arrival, and a word of ours: two loaded processors. */
 const CONTACT_SLACK_MS = 2_000
 const WAKE_UP_MAX_MS = 10_000
-const KEY = 'watched'
+const PATH = '/v1/kv/watched'
 
 interface Acknowledged {
   readonly index: number
@@ -31,29 +31,24 @@ interface Acknowledged {
 
 export class WatchWorkload implements Workload {
   readonly name = 'watchers'
-  readonly #urls: readonly string[]
-  readonly #rng: Rng
-  readonly #agent = new Agent({ keepAlive: true })
+  readonly #clients: ClientPool
   readonly #values = new Map<number, string>()
   readonly #wrong: string[] = []
   readonly #seen: number[] = []
   readonly #acknowledged: Acknowledged[] = []
   #isWriting = true
-  #isWatching = true
   #answers = 0
   #lagging = 0
   #writer: Promise<void> = Promise.resolve()
-  #watchers: Promise<unknown> = Promise.resolve()
 
   constructor(urls: readonly string[], rng: Rng) {
-    this.#urls = urls
-    this.#rng = rng
+    this.#clients = new ClientPool(urls, rng)
   }
 
   start(): void {
     this.#writer = this.#write()
     const modes = ['stale&', ''].flatMap((mode) => Array(WATCHERS_PER_MODE).fill(mode) as string[])
-    this.#watchers = Promise.all(modes.map((mode, i) => this.#watch(i, mode)))
+    this.#clients.start(modes.length, (watcher) => this.#watch(watcher, modes[watcher] as string))
   }
 
   async stop(): Promise<void> {
@@ -61,9 +56,9 @@ export class WatchWorkload implements Workload {
     await this.#writer
     try {
       const last = await eventually('a last write', async () => {
-        const url = this.#urls[0] as string
-        const answer = await ask(this.#agent, 'PUT', `${url}/v1/kv/${KEY}`, 'last')
-        return outcomeOf(answer) === 'ok' ? await this.#indexOf(url) : undefined
+        const server = this.#clients.urls[0] as string
+        const answer = await this.#clients.ask('PUT', PATH, { server, body: 'last' })
+        return outcomeOf(answer) === 'ok' ? await this.#indexAt(server) : undefined
       })
       await eventually(
         'every watcher has heard of the last write',
@@ -71,9 +66,8 @@ export class WatchWorkload implements Workload {
         WAKE_UP_MAX_MS,
       )
     } finally {
-      this.#isWatching = false
-      await this.#watchers
-      this.#agent.destroy()
+      await this.#clients.stop()
+      this.#clients.close()
     }
   }
 
@@ -85,20 +79,20 @@ export class WatchWorkload implements Workload {
     )
   }
 
-  async #indexOf(url: string): Promise<number | undefined> {
-    const answer = await ask(this.#agent, 'GET', `${url}/v1/kv/${KEY}?consistent`)
+  async #indexAt(server: string): Promise<number | undefined> {
+    const answer = await this.#clients.ask('GET', `${PATH}?consistent`, { server })
     if (answer.kind !== 'answered' || answer.status !== 200) return undefined
     return (JSON.parse(answer.body) as [{ ModifyIndex: number }])[0].ModifyIndex
   }
 
   async #write(): Promise<void> {
     for (let n = 0; this.#isWriting; n++) {
-      const url = this.#rng.pick(this.#urls) as string
-      const answer = await ask(this.#agent, 'PUT', `${url}/v1/kv/${KEY}`, `w${n}`)
+      const server = this.#clients.server()
+      const answer = await this.#clients.ask('PUT', PATH, { server, body: `w${n}` })
       if (outcomeOf(answer) === 'ok') {
         const at = performance.now()
         // What is read after the acknowledgement is at least as new; nobody else writes the key.
-        const index = await this.#indexOf(url)
+        const index = await this.#indexAt(server)
         if (index !== undefined) this.#acknowledged.push({ index, at })
       }
       await pause(WRITE_PAUSE_MS)
@@ -108,11 +102,11 @@ export class WatchWorkload implements Workload {
   async #watch(watcher: number, mode: string): Promise<void> {
     let index = 0
     this.#seen[watcher] = 0
-    while (this.#isWatching) {
-      const url = this.#rng.pick(this.#urls) as string
+    while (!this.#clients.isStopped) {
+      const server = this.#clients.server()
       const asked = performance.now()
-      const path = `/v1/kv/${KEY}?${mode}index=${index}&wait=${WAIT_MS}ms`
-      const answer = await ask(this.#agent, 'GET', `${url}${path}`)
+      const path = `${PATH}?${mode}index=${index}&wait=${WAIT_MS}ms`
+      const answer = await this.#clients.ask('GET', path, { server })
       if (answer.kind !== 'answered' || answer.status !== 200) {
         await pause(RETRY_PAUSE_MS)
         continue
@@ -120,7 +114,7 @@ export class WatchWorkload implements Workload {
       this.#answers++
       const [entry] = JSON.parse(answer.body) as [{ Value: string; ModifyIndex: number }]
       const seen = this.#seen[watcher] as number
-      const where = `watcher ${watcher} (${mode || 'default'}) at ${url}`
+      const where = `watcher ${watcher} (${mode || 'default'}) at ${server}`
       const reported = Number(answer.headers['x-consul-index'])
       if (entry.ModifyIndex < seen) {
         // A server that lags waits for the index; only when the wait is over it answers with what it has, and

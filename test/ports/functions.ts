@@ -9,6 +9,7 @@
  * Scalars come back as {"value": …}. `args` may hold the arguments of a formula by name or in order.
  */
 
+import { AUTOPILOT_DEFAULTS } from '../../core/autopilot/defaults.ts'
 import { promotions } from '../../core/autopilot/promotions.ts'
 import { removals } from '../../core/autopilot/removals.ts'
 import { autopilotState } from '../../core/autopilot/state.ts'
@@ -160,14 +161,7 @@ function autopilotInputOf(fields: JsonObject): AutopilotInput {
     now: Number(fields['now'] ?? 0),
     runningSince: Number(fields['runningSince'] ?? 0),
     config: {
-      cleanupDeadServers: true,
-      lastContactThresholdMs: 200,
-      maxTrailingLogs: 250,
-      minQuorum: 0,
-      serverStabilizationTimeMs: 10_000,
-      redundancyZoneTag: '',
-      disableUpgradeMigration: false,
-      upgradeVersionTag: '',
+      ...AUTOPILOT_DEFAULTS,
       createIndex: 0,
       modifyIndex: 0,
       ...objectAt(fields['config'] ?? {}, '"config"'),

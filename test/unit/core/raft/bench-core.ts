@@ -51,6 +51,32 @@ export function makeLog(
   return out
 }
 
+/** To A. */
+export function heartbeat(from: ServerId, ofTerm: number, commit = 0) {
+  return {
+    kind: 'heartbeat',
+    from,
+    to: A,
+    term: term(ofTerm),
+    commit: logIndex(commit),
+    readSeq: 0,
+    leaseSeq: 0,
+  } as const
+}
+
+/** To A. */
+export function heartbeatAck(from: ServerId, ofTerm: number, readSeq = 0) {
+  return {
+    kind: 'heartbeat-ack',
+    from,
+    to: A,
+    term: term(ofTerm),
+    readSeq,
+    leaseSeq: 0,
+    isRecovering: false,
+  } as const
+}
+
 export function persistedLog(
   entries: readonly Entry[],
   hardState: { readonly term?: number; readonly vote?: ServerId; readonly commit?: number } = {},

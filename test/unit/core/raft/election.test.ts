@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { VoteRequestMessage } from '../../../../core/raft/messages.ts'
 import { logIndex, type ServerId, term } from '../../../../core/raft/types.ts'
-import { A, B, Bench, C, makeLog, persistedLog } from './bench-core.ts'
+import { A, B, Bench, C, heartbeat, makeLog, persistedLog } from './bench-core.ts'
 
 function ballot(
   kind: 'pre-vote' | 'vote',
@@ -23,17 +23,6 @@ function ballot(
     transfer: fields.transfer ?? false,
   }
 }
-
-const heartbeat = (from: ServerId, t: number) =>
-  ({
-    kind: 'heartbeat',
-    from,
-    to: A,
-    term: term(t),
-    commit: logIndex(0),
-    readSeq: 0,
-    leaseSeq: 0,
-  }) as const
 
 describe('an election', () => {
   it('begins after between E and 2E-1 ticks of silence', () => {

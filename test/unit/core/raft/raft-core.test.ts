@@ -8,7 +8,7 @@ import { AssertionError } from '../../../../core/assert.ts'
 import { RaftCore } from '../../../../core/raft/raft-core.ts'
 import { appendToken, logIndex, serverId, term } from '../../../../core/raft/types.ts'
 import { seededRng } from '../../../../core/rng.ts'
-import { A, B, Bench, C, makeLog, ORIGIN, persistedLog } from './bench-core.ts'
+import { A, B, Bench, C, heartbeatAck, makeLog, ORIGIN, persistedLog } from './bench-core.ts'
 
 describe('a server that decides alone', () => {
   it('leads after two writes, without a tick, also after a restart', () => {
@@ -81,15 +81,7 @@ describe('the leader', () => {
   it('steps down when no quorum answered for E, and stays while one peer does', () => {
     const bench = Bench.leader()
     for (let i = 0; i < 5; i++) {
-      bench.receive({
-        kind: 'heartbeat-ack',
-        from: B,
-        to: A,
-        term: bench.core.term,
-        readSeq: 0,
-        leaseSeq: 0,
-        isRecovering: false,
-      })
+      bench.receive(heartbeatAck(B, bench.core.term))
       bench.tick(10)
     }
     assert.equal(bench.core.role, 'leader')

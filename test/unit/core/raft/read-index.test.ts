@@ -5,20 +5,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { logIndex, term } from '../../../../core/raft/types.ts'
-import { A, B, Bench, C } from './bench-core.ts'
+import { A, B, Bench, C, heartbeat, heartbeatAck } from './bench-core.ts'
 
 const read = (bench: Bench, context: string) => bench.do({ kind: 'read-index', context })
 
 function beat(bench: Bench, from: typeof B, readSeq: number): void {
-  bench.receive({
-    kind: 'heartbeat-ack',
-    from,
-    to: A,
-    term: bench.core.term,
-    readSeq,
-    leaseSeq: 0,
-    isRecovering: false,
-  })
+  bench.receive(heartbeatAck(from, bench.core.term, readSeq))
 }
 
 function officeHolder(): Bench {
@@ -94,16 +86,7 @@ describe('a linearizable read', () => {
   it('goes to the leader from a follower, and is answered by that leader only, once', () => {
     const bench = new Bench()
     assert.deepEqual(read(bench, 'nobody'), { kind: 'rejected', reason: 'no-leader' })
-    const commit = logIndex(0)
-    bench.receive({
-      kind: 'heartbeat',
-      from: B,
-      to: A,
-      term: term(1),
-      commit,
-      readSeq: 0,
-      leaseSeq: 0,
-    })
+    bench.receive(heartbeat(B, 1))
     bench.take()
     read(bench, 'f1')
     assert.deepEqual(
@@ -126,19 +109,9 @@ describe('a linearizable read', () => {
 
   it('of a follower fails when the leader changes', () => {
     const bench = new Bench()
-    const beatOf = (from: typeof B, t: number) =>
-      bench.receive({
-        kind: 'heartbeat',
-        from,
-        to: A,
-        term: term(t),
-        commit: logIndex(0),
-        readSeq: 0,
-        leaseSeq: 0,
-      })
-    beatOf(B, 1)
+    bench.receive(heartbeat(B, 1))
     read(bench, 'f1')
-    beatOf(C, 2)
+    bench.receive(heartbeat(C, 2))
     assert.deepEqual(bench.readsFailed, ['f1'])
   })
 
@@ -163,16 +136,7 @@ describe('a linearizable read', () => {
     candidate.tick(19)
     assert.deepEqual(read(candidate, 'r1'), { kind: 'rejected', reason: 'no-leader' })
     const follower = new Bench({ readsMax: 0 })
-    const commit = logIndex(0)
-    follower.receive({
-      kind: 'heartbeat',
-      from: B,
-      to: A,
-      term: term(1),
-      commit,
-      readSeq: 0,
-      leaseSeq: 0,
-    })
+    follower.receive(heartbeat(B, 1))
     assert.deepEqual(read(follower, 'r1'), { kind: 'rejected', reason: 'busy' })
   })
 })

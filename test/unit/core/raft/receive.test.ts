@@ -5,30 +5,19 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { logIndex, serverId, term } from '../../../../core/raft/types.ts'
-import { A, B, Bench, C, makeLog, persistedLog } from './bench-core.ts'
-
-const heartbeat = (t: number, from = B) =>
-  ({
-    kind: 'heartbeat',
-    from,
-    to: A,
-    term: term(t),
-    commit: logIndex(0),
-    readSeq: 0,
-    leaseSeq: 0,
-  }) as const
+import { A, B, Bench, C, heartbeat, makeLog, persistedLog } from './bench-core.ts'
 
 describe('the term of a message', () => {
   it('is ignored with the message when it is for someone else, or from itself', () => {
     const bench = new Bench()
-    bench.receive({ ...heartbeat(5), to: C })
-    bench.receive({ ...heartbeat(5), from: A })
+    bench.receive({ ...heartbeat(B, 5), to: C })
+    bench.receive({ ...heartbeat(B, 5), from: A })
     assert.equal(bench.core.term, 1)
   })
 
   it('makes a follower of everyone when it is later, and a leader known only from a leader', () => {
     const leader = Bench.leader()
-    leader.receive(heartbeat(9))
+    leader.receive(heartbeat(B, 9))
     assert.deepEqual([leader.core.role, leader.core.term, leader.core.leader], ['follower', 9, B])
     const other = Bench.leader()
     other.receive({ kind: 'vote-reply', from: B, to: A, term: term(9), granted: false })
@@ -37,7 +26,7 @@ describe('the term of a message', () => {
 
   it('is durable before anything is said in it', () => {
     const bench = new Bench({ slowDisk: true })
-    bench.receive(heartbeat(9))
+    bench.receive(heartbeat(B, 9))
     assert.deepEqual(bench.take(), [])
     bench.finishWrite()
     assert.deepEqual(
@@ -65,7 +54,7 @@ describe('the term of a message', () => {
 
   it('is answered when it is earlier, so that a stuck leader or pre-candidate learns', () => {
     const bench = new Bench({ persisted: persistedLog(makeLog([1]), { term: 5 }) })
-    bench.receive(heartbeat(4))
+    bench.receive(heartbeat(B, 4))
     bench.receive({
       kind: 'pre-vote',
       from: C,
@@ -89,7 +78,7 @@ describe('the term of a message', () => {
   it('halts a leader that meets another leader of its own term', () => {
     const bench = Bench.leader()
     bench.take()
-    bench.receive(heartbeat(bench.core.term))
+    bench.receive(heartbeat(B, bench.core.term))
     assert.equal(bench.core.role, 'failed')
     assert.match(bench.core.failure ?? '', /also leads in term 2/)
     bench.tick(30)

@@ -7,7 +7,17 @@ import { describe, it } from 'node:test'
 import { chainedEntry } from '../../../../core/raft/chain.ts'
 import type { AppendMessage } from '../../../../core/raft/messages.ts'
 import { chain, type Entry, type LogPosition, logIndex, term } from '../../../../core/raft/types.ts'
-import { A, B, Bench, C, makeLog, ORIGIN, persistedLog } from './bench-core.ts'
+import {
+  A,
+  B,
+  Bench,
+  C,
+  heartbeat,
+  heartbeatAck,
+  makeLog,
+  ORIGIN,
+  persistedLog,
+} from './bench-core.ts'
 
 function append(
   prev: LogPosition,
@@ -163,16 +173,7 @@ describe('a follower', () => {
 
   it('halts when a heartbeat says that entries it lacks are committed', () => {
     const bench = follower([1])
-    const commit = logIndex(5)
-    bench.receive({
-      kind: 'heartbeat',
-      from: B,
-      to: A,
-      term: term(1),
-      commit,
-      readSeq: 0,
-      leaseSeq: 0,
-    })
+    bench.receive(heartbeat(B, 1, 5))
     assert.match(bench.core.failure ?? '', /committed, the log ends at 1/)
   })
 
@@ -301,15 +302,7 @@ describe('a leader', () => {
     bench.propose('lost')
     bench.propose('waiting')
     bench.take()
-    const answer = {
-      kind: 'heartbeat-ack',
-      from: B,
-      to: A,
-      term: bench.core.term,
-      readSeq: 0,
-      leaseSeq: 0,
-      isRecovering: false,
-    } as const
+    const answer = heartbeatAck(B, bench.core.term)
     bench.receive(answer)
     const [probe] = bench.takeOf('append')
     assert.deepEqual([probe?.prevIndex, probe?.entries.length], [3, 0])
@@ -379,15 +372,7 @@ describe('a leader', () => {
       'nothing is sent to a peer that gets an image',
     )
     bench.do({ kind: 'snapshot-report', peer: C, ok: true })
-    bench.receive({
-      kind: 'heartbeat-ack',
-      from: C,
-      to: A,
-      term: bench.core.term,
-      readSeq: 0,
-      leaseSeq: 0,
-      isRecovering: false,
-    })
+    bench.receive(heartbeatAck(C, bench.core.term))
     assert.deepEqual(
       bench.takeOf('append').map((m) => [m.to, m.prevIndex]),
       [[C, 4]],

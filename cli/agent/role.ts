@@ -7,15 +7,11 @@
 
 import { serverMembers } from '../../core/cluster/server-members.ts'
 import type { AgentConfig } from '../../core/config/model.ts'
-import type { FairleadError } from '../../core/errors.ts'
 import type { Service } from '../../core/lifecycle.ts'
-import type { Logger } from '../../core/log.ts'
-import type { Membership } from '../../core/membership.ts'
-import type { Rng } from '../../core/rng.ts'
 import type { ServerApi } from '../../core/rpc/server-api.ts'
-import type { Clock } from '../../core/time.ts'
 import { RpcServerApi } from '../../runtime/rpc/rpc-server-api.ts'
 import { createServer, type Server } from '../../server/server.ts'
+import type { ServerDeps } from '../../server/server-parts.ts'
 
 export interface Role {
   readonly servers: ServerApi
@@ -25,26 +21,10 @@ export interface Role {
   readonly life: Service
 }
 
-export interface RoleDeps {
-  readonly clock: Clock
-  readonly rng: Rng
-  readonly log: Logger
-  readonly membership: Membership
-  readonly version: string
-  readonly onFatal: (error: FairleadError) => void
-}
-
-export function createRole(config: AgentConfig, deps: RoleDeps): Role {
+export function createRole(config: AgentConfig, deps: ServerDeps): Role {
   const { clock, log, rng, membership } = deps
   if (config.server) {
-    const server = createServer(config, {
-      clock,
-      log,
-      membership,
-      version: deps.version,
-      rng: rng.fork('server'),
-      onFatal: deps.onFatal,
-    })
+    const server = createServer(config, { ...deps, rng: rng.fork('server') })
     return { servers: server.api, server, life: server }
   }
   const servers = new RpcServerApi(

@@ -6,8 +6,8 @@
  * Encoded by core/catalog/codec.ts, versioned.
  */
 
+import type { AutopilotSettings } from '../autopilot/types.ts'
 import type { ErrorCode } from '../errors.ts'
-import type { AutopilotSettingsRequest } from '../rpc/operator.ts'
 import type { WallTime } from '../time.ts'
 import type {
   CaConfig,
@@ -168,7 +168,7 @@ export type Command =
   /** Replaces all settings. `cas` is the expected modifyIndex, 0 for none yet. */
   | {
       readonly kind: 'autopilot.config.set'
-      readonly config: AutopilotSettingsRequest
+      readonly config: AutopilotSettings
       readonly cas?: number
     }
   /** Announces the image of a whole state; takes the place of a restore that nobody goes on with. */

@@ -4,7 +4,7 @@
  * Part of the border between agents and servers (server-api.ts); the HTTP spelling is http-api.md 20 and 21.
  */
 
-import type { AutopilotConfig, AutopilotState } from '../autopilot/types.ts'
+import type { AutopilotConfig, AutopilotSettings, AutopilotState } from '../autopilot/types.ts'
 
 export interface RaftServerView {
   readonly id: string
@@ -37,13 +37,11 @@ export interface OperatorCalls {
   'autopilot.config': { request: Record<string, never>; reply: AutopilotConfig }
   /** @returns false when `cas` is not the present modify index */
   'autopilot.config.set': {
-    request: { readonly config: AutopilotSettingsRequest; readonly cas?: number }
+    request: { readonly config: AutopilotSettings; readonly cas?: number }
     reply: boolean
   }
   'autopilot.state': { request: Record<string, never>; reply: AutopilotState }
 }
-
-export type AutopilotSettingsRequest = Omit<AutopilotConfig, 'createIndex' | 'modifyIndex'>
 
 export type OperatorName = keyof OperatorCalls
 

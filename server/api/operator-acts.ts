@@ -5,14 +5,13 @@
  * changes nothing. Does not ask who may: there is no access control yet.
  */
 
-import type { AutopilotConfig, AutopilotState } from '../../core/autopilot/types.ts'
-import { FairleadError } from '../../core/errors.ts'
 import type {
-  AutopilotSettingsRequest,
-  OperatorCalls,
-  OperatorName,
-  RaftConfigurationView,
-} from '../../core/rpc/operator.ts'
+  AutopilotConfig,
+  AutopilotSettings,
+  AutopilotState,
+} from '../../core/autopilot/types.ts'
+import { FairleadError } from '../../core/errors.ts'
+import type { OperatorCalls, OperatorName, RaftConfigurationView } from '../../core/rpc/operator.ts'
 import type { RaftNodeApi } from '../raft/types.ts'
 
 export interface OperatorActsDeps {
@@ -21,7 +20,7 @@ export interface OperatorActsDeps {
   readonly autopilot: {
     config(): AutopilotConfig
     /** @returns false when `cas` is not the present modify index */
-    setConfig(config: AutopilotSettingsRequest, cas: number | undefined): Promise<boolean>
+    setConfig(config: AutopilotSettings, cas: number | undefined): Promise<boolean>
     /** Judged now, with what is known of the servers. */
     state(): Promise<AutopilotState>
   }

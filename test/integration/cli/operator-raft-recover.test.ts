@@ -7,33 +7,14 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import type { CliContext } from '../../../cli/command.ts'
-import { runProgram } from '../../../cli/program.ts'
 import { diskRaftStorage } from '../../../runtime/storage/raft-storage.ts'
+import { run } from '../../unit/cli/run-program.ts'
 import { makeNode, never } from '../server/raft/node-bench.ts'
 
 const ID = '0b5c7a51-6f0e-4c1b-9a67-2f6a3f1f9e10'
 const CLUSTER = '7b1b7f0a-3a54-4f8e-8b53-0f2f5f6a7c11'
 
-async function run(
-  ...argv: readonly string[]
-): Promise<{ code: number; out: string; err: string }> {
-  let out = ''
-  let err = ''
-  const context: CliContext = {
-    env: {},
-    stdout: (text) => {
-      out += text
-    },
-    stderr: (text) => {
-      err += text
-    },
-    readStdin: async () => new Uint8Array(),
-    readFile: async () => new Uint8Array(),
-    columns: undefined,
-  }
-  return { code: await runProgram(['operator', 'raft', 'recover', ...argv], context), out, err }
-}
+const recover = (...flags: readonly string[]) => run(['operator', 'raft', 'recover', ...flags])
 
 /** One of three founding members, which never met the others. */
 async function lonelyServer(): Promise<{ dataDir: string } & AsyncDisposable> {
@@ -54,15 +35,15 @@ describe('fairlead operator raft recover', () => {
   it('says what it would do, does it when told the cluster, and the server leads alone', async () => {
     await using server = await lonelyServer()
     const { dataDir } = server
-    const plan = await run(`-data-dir=${dataDir}`)
-    assert.equal(plan.code, 0, plan.err)
-    assert.match(plan.out, new RegExp(`Cluster +${CLUSTER}, epoch 0 -> 1`))
-    assert.match(plan.out, /Servers given up +gone-1 10\.0\.0\.2:8300, gone-2 10\.0\.0\.3:8300/)
-    assert.match(plan.out, /Committed by this +index 1 to 1/)
-    assert.match(plan.out, new RegExp(`Nothing was changed[^]*-i-understand=${CLUSTER}`))
-    const done = await run(`-data-dir=${dataDir}`, `-i-understand=${CLUSTER}`)
-    assert.equal(done.code, 0, done.err)
-    assert.match(done.out, /Done\. Start this server/)
+    const plan = await recover(`-data-dir=${dataDir}`)
+    assert.equal(plan.code, 0, plan.stderr)
+    assert.match(plan.stdout, new RegExp(`Cluster +${CLUSTER}, epoch 0 -> 1`))
+    assert.match(plan.stdout, /Servers given up +gone-1 10\.0\.0\.2:8300, gone-2 10\.0\.0\.3:8300/)
+    assert.match(plan.stdout, /Committed by this +index 1 to 1/)
+    assert.match(plan.stdout, new RegExp(`Nothing was changed[^]*-i-understand=${CLUSTER}`))
+    const done = await recover(`-data-dir=${dataDir}`, `-i-understand=${CLUSTER}`)
+    assert.equal(done.code, 0, done.stderr)
+    assert.match(done.stdout, /Done\. Start this server/)
     const { node } = makeNode(diskRaftStorage(dataDir), { id: ID })
     await node.start(never())
     assert.equal(node.status().role, 'leader')
@@ -72,16 +53,16 @@ describe('fairlead operator raft recover', () => {
 
   it('changes nothing for another cluster, nor where there is no server', async () => {
     await using server = await lonelyServer()
-    const wrong = await run(`-data-dir=${server.dataDir}`, '-i-understand=other')
+    const wrong = await recover(`-data-dir=${server.dataDir}`, '-i-understand=other')
     assert.equal(wrong.code, 1)
-    assert.match(wrong.err, new RegExp(`is "${CLUSTER}", not "other"`))
-    const nowhere = await run(`-data-dir=${server.dataDir}/nowhere`)
+    assert.match(wrong.stderr, new RegExp(`is "${CLUSTER}", not "other"`))
+    const nowhere = await recover(`-data-dir=${server.dataDir}/nowhere`)
     assert.equal(nowhere.code, 1)
-    assert.match(nowhere.err, /is not the data directory of a server/)
-    const unsaid = await run()
+    assert.match(nowhere.stderr, /is not the data directory of a server/)
+    const unsaid = await recover()
     assert.equal(unsaid.code, 1)
-    assert.match(unsaid.err, /Must specify -data-dir/)
-    const plan = await run(`-data-dir=${server.dataDir}`)
-    assert.match(plan.out, /epoch 0 -> 1/)
+    assert.match(unsaid.stderr, /Must specify -data-dir/)
+    const plan = await recover(`-data-dir=${server.dataDir}`)
+    assert.match(plan.stdout, /epoch 0 -> 1/)
   })
 })

@@ -7,33 +7,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import type { CliContext } from '../../../cli/command.ts'
 import { COMMANDS, type CommandTree } from '../../../cli/command-tree.ts'
-import { runProgram } from '../../../cli/program.ts'
-
-interface Result {
-  readonly code: number
-  readonly stdout: string
-  readonly stderr: string
-}
-
-async function run(argv: readonly string[], env: Record<string, string> = {}): Promise<Result> {
-  let stdout = ''
-  let stderr = ''
-  const context: CliContext = {
-    env,
-    stdout: (text) => {
-      stdout += text
-    },
-    stderr: (text) => {
-      stderr += text
-    },
-    readStdin: async () => new Uint8Array(),
-    readFile: async () => new Uint8Array(),
-    columns: undefined,
-  }
-  return { code: await runProgram(argv, context), stdout, stderr }
-}
+import { run } from './run-program.ts'
 
 describe('the program', () => {
   it('shows help when asked, and fails with 127 without a command', async () => {

@@ -10,6 +10,8 @@ import { systemClock } from '../../../../runtime/clock/system-clock.ts'
 import { decodeImageDown, encodeImageUp } from '../../../../runtime/rpc/image-codec.ts'
 import { MessageStream } from '../../../../runtime/rpc/message-stream.ts'
 import { dialRaft } from '../../../../runtime/rpc/raft-service.ts'
+import type { OpenedSnapshot } from '../../../../runtime/storage/snapshot-store.ts'
+import type { RaftTransport } from '../../../../server/raft/transport.ts'
 import {
   A,
   B,
@@ -29,6 +31,32 @@ import { openGrpcBench } from './grpc-bench.ts'
 
 const MIB = 1024 * 1024
 const never = new AbortController().signal
+
+/** A server that keeps the first chunk of an image waiting. @returns lets it go on */
+function holdFirstChunk(receiver: RaftTransport): () => void {
+  const sink = new TestSink()
+  const release = Promise.withResolvers<void>()
+  sink.onWrite = (received) => (received === 0 ? release.promise : undefined)
+  receiver.onSnapshot({ offered: async () => sink })
+  return () => release.resolve()
+}
+
+/** Says how many pieces of an image were asked for. */
+function counted(image: OpenedSnapshot): OpenedSnapshot & { readonly produced: number } {
+  let produced = 0
+  return {
+    ...image,
+    get produced() {
+      return produced
+    },
+    async *image(offset = 0) {
+      for await (const piece of image.image(offset)) {
+        produced += 1
+        yield piece
+      }
+    },
+  }
+}
 
 describe('the Raft transport over gRPC', { concurrency: true }, () => {
   it('gives up a connection whose other end is gone without a word, and makes another', async () => {
@@ -125,29 +153,16 @@ describe('the Raft transport over gRPC', { concurrency: true }, () => {
     const { a, b } = bench.transports
     const heard = listen(b)
     await untilHeard(a, B, heard)
-    const sink = new TestSink()
-    const release = Promise.withResolvers<void>()
-    sink.onWrite = (received) => (received === 0 ? release.promise : undefined)
-    b.onSnapshot({ offered: async () => sink })
+    const release = holdFirstChunk(b)
     const begun = performance.now()
-    let produced = 0
-    const image = imageOf(12 * 512 * 1024, 512 * 1024)
-    const counted = {
-      ...image,
-      async *image(offset = 0) {
-        for await (const piece of image.image(offset)) {
-          produced += 1
-          yield piece
-        }
-      },
-    }
-    const sent = a.sendSnapshot(offerOf(A, B), counted, never)
-    await until(() => produced >= 5, 'chunks on their way')
+    const image = counted(imageOf(12 * 512 * 1024, 512 * 1024))
+    const sent = a.sendSnapshot(offerOf(A, B), image, never)
+    await until(() => image.produced >= 5, 'chunks on their way')
     // The receiver writes nothing yet; what is not an image goes on.
     a.send(heartbeat(A, B, 5))
     await until(() => heard.messages.length > 0, 'a heartbeat beside the image')
-    assert.ok(produced <= 9, `${produced} chunks for a window of 8`)
-    release.resolve()
+    assert.ok(image.produced <= 9, `${image.produced} chunks for a window of 8`)
+    release()
     assert.equal(await sent, 'received')
     assert.ok(performance.now() - begun > 600, '6 MiB at 8 MiB/s take 0.75 s')
   })
@@ -158,30 +173,17 @@ describe('the Raft transport over gRPC', { concurrency: true }, () => {
     const { a, b } = bench.transports
     const heard = listen(b)
     await untilHeard(a, B, heard)
-    const sink = new TestSink()
-    const release = Promise.withResolvers<void>()
-    sink.onWrite = (received) => (received === 0 ? release.promise : undefined)
-    b.onSnapshot({ offered: async () => sink })
-    let produced = 0
-    const image = imageOf(100_000, 1_000)
-    const counted = {
-      ...image,
-      async *image() {
-        for await (const piece of image.image()) {
-          produced += 1
-          yield piece
-        }
-      },
-    }
-    const sent = a.sendSnapshot(offerOf(A, B), counted, never)
-    await until(() => produced >= 9, 'a full window')
+    const release = holdFirstChunk(b)
+    const image = counted(imageOf(100_000, 1_000))
+    const sent = a.sendSnapshot(offerOf(A, B), image, never)
+    await until(() => image.produced >= 9, 'a full window')
     // Many turns of both sides, in which a sender without a window would go on.
     for (let i = 0; i < 20; i++) {
       a.send(heartbeat(A, B, i))
       await until(() => heard.messages.length > i, 'a heartbeat beside the image')
     }
-    assert.equal(produced, 9, 'eight on their way, one in hand')
-    release.resolve()
+    assert.equal(image.produced, 9, 'eight on their way, one in hand')
+    release()
     assert.equal(await sent, 'received')
   })
 

@@ -3,6 +3,7 @@
  */
 
 import assert from 'node:assert/strict'
+import type { AutopilotSettings } from '../../../../core/autopilot/types.ts'
 import type {
   ApplyResult,
   ApplyValue,
@@ -19,7 +20,6 @@ import type {
   ServiceDefinition,
   SessionRecord,
 } from '../../../../core/catalog/types.ts'
-import type { AutopilotSettingsRequest } from '../../../../core/rpc/operator.ts'
 import type { ReadName, ReadReply, Reads } from '../../../../core/rpc/reads.ts'
 import { wallTime } from '../../../../core/time.ts'
 
@@ -128,7 +128,7 @@ export function session(
   }
 }
 
-export const AUTOPILOT: AutopilotSettingsRequest = {
+export const AUTOPILOT: AutopilotSettings = {
   cleanupDeadServers: true,
   lastContactThresholdMs: 200,
   maxTrailingLogs: 250,

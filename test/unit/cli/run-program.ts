@@ -1,0 +1,32 @@
+/**
+ * Runs a command of the program in this process, with nothing on stdin and no files.
+ */
+
+import { runProgram } from '../../../cli/program.ts'
+
+export interface Ran {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export async function run(
+  argv: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Ran> {
+  let stdout = ''
+  let stderr = ''
+  const code = await runProgram(argv, {
+    env,
+    stdout: (text) => {
+      stdout += text
+    },
+    stderr: (text) => {
+      stderr += text
+    },
+    readStdin: async () => new Uint8Array(),
+    readFile: async () => new Uint8Array(),
+    columns: undefined,
+  })
+  return { code, stdout, stderr }
+}

@@ -2,7 +2,8 @@
  * What the catalog must learn about one member of the gossip pool, or about one that vanished. Pure.
  *
  * Guarantees: nothing is written when nothing differs; nodes without a `serfHealth` check (registered by
- * API) are never touched; what the node's own agent keeps in the catalog (meta, tagged addresses) stays.
+ * API) are never touched; what the node's own agent keeps in the catalog (meta, tagged addresses) stays. A
+ * host that took over a name gets nothing of what the host before it had there.
  * Source: http-api.md 10.8.
  */
 
@@ -60,6 +61,10 @@ export function isServer(member: Member): boolean {
 }
 
 function planAlive(member: Member, known: CatalogNode | null): Command | null {
+  if (known !== null && isOfAnotherHost(known, member)) {
+    const gone = planGone(known)
+    if (gone !== null) return gone
+  }
   const service = isServer(member) ? serverService(member) : undefined
   const node = known?.node
   const isSameNode =
@@ -85,6 +90,12 @@ function planAlive(member: Member, known: CatalogNode | null): Command | null {
       checks: isPassing ? [] : [serfHealth('passing')],
     },
   }
+}
+
+/** Gossip gives a name to one host only, and to another only when the one before is gone. */
+function isOfAnotherHost({ node }: CatalogNode, { tags }: Member): boolean {
+  const { id = '' } = tags
+  return id !== '' && node.id !== '' && node.id.toLowerCase() !== id.toLowerCase()
 }
 
 function planFailed(member: Member, known: CatalogNode | null): Command | null {

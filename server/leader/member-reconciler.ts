@@ -107,10 +107,18 @@ export class MemberReconciler {
     let done = 0
     for (const member of inOrder(members, self)) {
       if (!this.#isLeading) return
-      await this.#writeIfAny(planMember(member, this.#known(member.name)))
+      await this.#reconcile(member)
       if (++done % YIELD_EVERY === 0) await nextTurn()
     }
     await this.#handleMissing(members)
+  }
+
+  async #reconcile(member: Member): Promise<void> {
+    const plan = planMember(member, this.#known(member.name))
+    await this.#writeIfAny(plan)
+    if (plan?.kind !== 'deregister' || member.status !== 'alive') return
+    // Another host had the name; now it is free.
+    await this.#writeIfAny(planMember(member, this.#known(member.name)))
   }
 
   async #handleMissing(members: ReadonlyMap<string, Member>): Promise<void> {
@@ -149,7 +157,7 @@ export class MemberReconciler {
     }
     if (command.kind === 'deregister') {
       this.#missing.delete(keyOf(command.request.node))
-      this.#deps.log.info('deregistered a node that left', { node: command.request.node })
+      this.#deps.log.info('deregistered a node that is gone', { node: command.request.node })
     }
   }
 }

@@ -15,6 +15,8 @@ import { HandMembership, member, NODE_ID } from '../../../integration/server/run
 import { pass, RaftAndStore, register, settle } from '../raft-and-store.ts'
 
 const RECONNECT_TIMEOUT_MS = 72 * 3_600_000
+const OLD_ID = '5b7f0c5e-8d4b-4f0a-9a51-6f2f6f3f0a01'
+const NEW_ID = '5b7f0c5e-8d4b-4f0a-9a51-6f2f6f3f0a02'
 
 interface Rig {
   readonly base: RaftAndStore
@@ -68,6 +70,26 @@ test('the own node comes first, with the service consul; the others follow', asy
   assert.equal(own?.services[0]?.service, 'consul')
   assert.equal(own?.services[0]?.port, 8300)
   assert.equal(own?.node.id, NODE_ID)
+  await reconciler.stop()
+})
+
+test('a host that took over a name gets a clean node, though the one before never failed', async () => {
+  const { base, membership, reconciler, written } = await rig()
+  await using _ = base
+  membership.set([
+    member('n1'),
+    member('n2', { tags: { role: 'consul', id: OLD_ID, port: '8300' } }),
+  ])
+  await reconciler.start()
+  membership.set([member('n1'), member('n2', { tags: { role: 'node', id: NEW_ID } })])
+  await reconciler.sweepSoon()
+  const { node, services } = base.store.read('catalog.node', { node: 'n2' }).value ?? {}
+  assert.equal(node?.id, NEW_ID)
+  assert.deepEqual(services, [], 'nothing of the host before it')
+  assert.equal(status(base, 'n2'), 'passing')
+  const count = written.length
+  await reconciler.sweepSoon()
+  assert.equal(written.length, count)
   await reconciler.stop()
 })
 

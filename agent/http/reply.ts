@@ -52,9 +52,12 @@ export function emptyReply(status = 200, headers: readonly string[] = NO_HEADERS
 /** A body that is too large for memory: sent chunked, as it is, at the pace of the client. */
 export class StreamedBody {
   readonly chunks: AsyncIterable<Uint8Array>
+  readonly close: () => Promise<void>
 
-  constructor(chunks: AsyncIterable<Uint8Array>) {
+  /** @param close called once by whoever sends or drops the body, also when no chunk was asked for */
+  constructor(chunks: AsyncIterable<Uint8Array>, close: () => Promise<void>) {
     this.chunks = chunks
+    this.close = close
   }
 }
 

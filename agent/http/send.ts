@@ -39,8 +39,8 @@ export interface SendOptions {
 /** Resolves when the reply was handed to the connection; a connection that is gone is no error. */
 export function send(reply: Reply, options: SendOptions): void | Promise<void> {
   const { request, response } = options
-  if (response.headersSent || response.destroyed) return undefined
   if (reply.body instanceof StreamedBody) return sendStream(reply, reply.body, options)
+  if (response.headersSent || response.destroyed) return undefined
   const bytes = bytesOf(reply, reply.body, options.layout)
   const isCompressed =
     bytes.length >= GZIP_SIZE_MIN && acceptsGzip(request.headers['accept-encoding'])
@@ -70,14 +70,17 @@ async function sendStream(
   body: StreamedBody,
   { response, standing }: SendOptions,
 ): Promise<void> {
-  const headers = [...standing, ...reply.headers]
-  if (reply.type !== '') headers.push('Content-Type', reply.type)
-  response.writeHead(reply.status, headers)
   try {
+    if (response.headersSent || response.destroyed) return
+    const headers = [...standing, ...reply.headers]
+    if (reply.type !== '') headers.push('Content-Type', reply.type)
+    response.writeHead(reply.status, headers)
     await pipeline(Readable.from(body.chunks, { objectMode: false }), response)
   } catch (thrown) {
     // A client that hangs up is no failure of ours.
     if ((thrown as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw thrown
+  } finally {
+    await body.close()
   }
 }
 

@@ -47,8 +47,8 @@ async function save(call: HttpCall): Promise<Reply> {
   const done = agent.snapshots.begin()
   let spool: SpoolFile | undefined
   try {
-    const image = await agent.servers.saveImage({ stale: isStale, signal: call.signal })
     spool = await spoolFor(agent)
+    const image = await agent.servers.saveImage({ stale: isStale, signal: call.signal })
     for await (const chunk of image.chunks) {
       call.signal.throwIfAborted()
       if (spool.sizeBytes + chunk.length > STATE_SIZE_MAX) {
@@ -59,27 +59,17 @@ async function save(call: HttpCall): Promise<Reply> {
     const { leader } = await agent.servers.status()
     const facts = { index: image.index, knownLeader: leader !== '', lastContactMs: 0 }
     const headers = metaHeaders(facts, isStale ? 'stale' : 'default')
-    const chunks = archiveOf(agent, image, spool, done)
-    return { status: 200, type: ARCHIVE_TYPE, headers, body: new StreamedBody(chunks) }
+    const now = agent.clock.wall()
+    const chunks = writeArchive(metaOf(image, spool.sizeBytes, now), spool, now)
+    const body = new StreamedBody(chunks, async () => {
+      done()
+      await spool?.[Symbol.asyncDispose]()
+    })
+    return { status: 200, type: ARCHIVE_TYPE, headers, body }
   } catch (thrown) {
     done()
     await spool?.[Symbol.asyncDispose]()
     throw thrown
-  }
-}
-
-async function* archiveOf(
-  agent: AgentContext,
-  image: StateImage,
-  spool: SpoolFile,
-  done: () => void,
-): AsyncGenerator<Uint8Array> {
-  try {
-    const now = agent.clock.wall()
-    yield* writeArchive(metaOf(image, spool.sizeBytes, now), spool, now)
-  } finally {
-    done()
-    await spool[Symbol.asyncDispose]()
   }
 }
 

@@ -137,6 +137,7 @@ class LocalStore implements Pick<ServerApi, 'read' | 'subscribe'> {
       wake()
     })
     return {
+      epoch: 'bench',
       close: () => {
         isClosed = true
         leave()

@@ -37,6 +37,7 @@ import { FoundingRecord } from './cluster/founding-record.ts'
 import { peerStats } from './cluster/peer-stats.ts'
 import { Roster } from './cluster/roster.ts'
 import { ServerDirectory } from './cluster/server-directory.ts'
+import { FeedSessions } from './feeds/feed-sessions.ts'
 import { LeaderDuties } from './leader/leader-duties.ts'
 import { MemberReconciler } from './leader/member-reconciler.ts'
 import { SessionTimers } from './leader/session-timers.ts'
@@ -49,6 +50,8 @@ import { StateMachine } from './state-machine.ts'
 
 /** Raft's tick at `raft_multiplier` 1. */
 const TICK_MS = 10
+/** A leader that was not heard of for so long, at `raft_multiplier` 1, may be one no more: twice its lease. */
+const LEADER_SILENCE_MS = 1_000
 
 export interface ServerDeps {
   readonly clock: Clock
@@ -65,6 +68,7 @@ export interface ServerParts {
   readonly raft: RaftNode
   readonly api: LocalServerApi
   readonly rpc: RpcHost
+  readonly feeds: FeedSessions
   readonly duties: LeaderDuties
   readonly directory: ServerDirectory
   readonly acceptor: FoundingAcceptor
@@ -188,10 +192,21 @@ export function createServerParts(config: AgentConfig, deps: ServerDeps): Server
       addressOf,
     },
   )
+  const leaderSilenceMs = LEADER_SILENCE_MS * config.raft.multiplier
+  const feeds = new FeedSessions({
+    store,
+    start: api.feedStart,
+    clock,
+    hasLeader: () => {
+      const { role, lastContactMs } = raft.status()
+      return role === 'leader' || lastContactMs < leaderSilenceMs
+    },
+  })
   const rpc = new RpcHost(
     { address: config.bindAddress, port: config.ports.server },
     {
       handlers: serverApiHandlers(api),
+      feeds: (stream) => feeds.accept(stream),
       peers: peerHandlers({
         stats: () =>
           peerStats(raft.status(), {
@@ -221,6 +236,7 @@ export function createServerParts(config: AgentConfig, deps: ServerDeps): Server
     raft,
     api,
     rpc,
+    feeds,
     duties,
     directory,
     acceptor,

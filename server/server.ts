@@ -77,13 +77,14 @@ class ServerRole implements Server {
   }
 
   async drain(deadline: Instant): Promise<void> {
-    const { api, rpc, raft } = this.#parts
+    const { api, rpc, raft, feeds } = this.#parts
     const overdue = new AbortController()
     const timer = this.#clock.timer(deadline, () => overdue.abort())
     try {
       // While everything still runs: what other servers have sent here must end well.
       await this.#handOver(overdue.signal)
       api.close()
+      feeds.close()
       await rpc.drain(overdue.signal)
       await raft.drain(deadline)
     } finally {
@@ -133,8 +134,9 @@ class ServerRole implements Server {
   }
 
   async #stop(): Promise<void> {
-    const { api, duties, founding, rpc, raft, closePeers } = this.#parts
+    const { api, duties, feeds, founding, rpc, raft, closePeers } = this.#parts
     api.close()
+    feeds.close()
     await founding?.stop()
     await duties.stop()
     await rpc.stop()

@@ -1,18 +1,19 @@
 /**
  * One subscription at the servers, shared by any number of holders.
  *
- * Keeps the last items while no server feeds it and says so (`isStale`); subscribes again from its index
- * after a back-off with jitter, for as long as it lives. Holders are told of changes once per microtask,
+ * Keeps the last items while no server that knows a leader feeds it, and says so (`isStale`); subscribes again
+ * from where it was after a back-off with jitter, for as long as it lives, and from nothing when what comes does
+ * not fit on what it has. Holders are told of changes once per microtask,
  * after the items have changed. A listener that throws is a bug and ends the process.
  * Bounds: one subscription, one timer; back-off `BACKOFF_MIN_MS` to `BACKOFF_MAX_MS`.
  */
 
-import type { FeedFrame, Topic, TopicKey, Topics } from '../../core/catalog/feed.ts'
+import type { SubscriptionFrame, Topic, TopicKey, Topics } from '../../core/catalog/feed.ts'
 import { FairleadError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Rng } from '../../core/rng.ts'
 import type { ServerApi, Subscription } from '../../core/rpc/server-api.ts'
-import { type Clock, instant } from '../../core/time.ts'
+import type { Clock } from '../../core/time.ts'
 import { MaterialisedView } from './materialised.ts'
 import type { View } from './types.ts'
 
@@ -26,8 +27,6 @@ export interface FeedViewDeps {
 const BACKOFF_MIN_MS = 50
 export const BACKOFF_MAX_MS = 10_000
 const BACKOFF_BASE_MS = 200
-/** A resumed feed may have nothing to send; staying open this long proves that a server feeds it. */
-export const SETTLE_MS = 1000
 
 export class FeedView<T extends Topic> {
   readonly #topic: TopicKey<T>
@@ -40,6 +39,8 @@ export class FeedView<T extends Topic> {
   readonly #task: Promise<void>
   #subscription: Subscription | undefined
   #isStale = true
+  /** What is here does not fit on what the servers have. */
+  #mustBeginAnew = false
   #isNotifying = false
 
   /** @param onIdle called whenever the last holder lets go */
@@ -123,37 +124,38 @@ export class FeedView<T extends Topic> {
 
   /** Follows one subscription to its end. @returns whether it delivered anything */
   async #follow(): Promise<boolean> {
-    const { clock, log, servers } = this.#deps
+    const { log, servers } = this.#deps
     let wasFed = false
-    const settle = clock.timer(instant(clock.now() + SETTLE_MS), () => {
-      if (this.#state.isReady) this.#isStale = false
-    })
     try {
-      const fromIndex = this.#state.isReady ? this.#state.index : undefined
-      this.#subscription = servers.subscribe(this.#topic, fromIndex)
-      for await (const frame of this.#subscription) {
+      const from = this.#mustBeginAnew ? undefined : this.#state.position
+      this.#mustBeginAnew = false
+      const subscription = servers.subscribe(this.#topic, from)
+      this.#subscription = subscription
+      for await (const frame of subscription) {
         if (this.#abort.signal.aborted) break
         // The feed of a topic carries that topic's items: the one place where this is taken on trust.
-        if (!this.#apply(frame as FeedFrame<T>)) break
+        if (!this.#apply(frame as SubscriptionFrame<T>, subscription.epoch)) break
         wasFed = true
       }
     } catch (err) {
       log.debug('subscription ended', { topic: this.#topic.topic, key: this.#topic.key, err })
     } finally {
-      settle.cancel()
       this.#subscription?.close()
       this.#subscription = undefined
     }
     return wasFed
   }
 
-  #apply(frame: FeedFrame<T>): boolean {
-    const outcome = this.#state.apply(frame)
-    if (outcome === 'refused') {
-      this.#deps.log.warn('feed began without a snapshot', { topic: this.#topic.topic })
+  /** @returns false when this subscription is of no use */
+  #apply(frame: SubscriptionFrame<T>, epoch: string): boolean {
+    const outcome = this.#state.apply(frame, epoch)
+    if (outcome === 'missed' || outcome === 'behind') {
+      const { topic, key } = this.#topic
+      this.#deps.log.warn('a feed does not go on where this view is', { topic, key, outcome })
+      this.#mustBeginAnew = outcome === 'missed'
       return false
     }
-    this.#isStale = false
+    this.#isStale = frame.kind === 'bookmark' && !frame.hasLeader
     this.#ready.resolve()
     if (outcome === 'changed') this.#notify()
     return true

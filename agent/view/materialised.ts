@@ -1,16 +1,28 @@
 /**
- * The items of one topic and key, built from feed frames. Pure: no clock, no socket.
+ * The items of one topic and key, built from frames of a subscription. Pure: no clock, no socket.
  *
- * Guarantees: after a snapshot the items are exactly the snapshot's; after a delta they are what the server
- * had at that index. A delta before any snapshot is refused, so a view never shows part of a topic.
- * Everything a saved view needs is here: `index` and `items`.
+ * Guarantees (gossip.md 15.3): the items are what the servers had at every index from `index` to `seen`; within
+ * an epoch `seen` never goes back; a frame that does not fit on what is here is refused, so a view never shows
+ * part of a topic. Everything a saved view needs is here: `position`, `index` and `items`.
  */
 
-import type { FeedFrame, Topic, Topics } from '../../core/catalog/feed.ts'
+import type { FeedPosition, SubscriptionFrame, Topic, Topics } from '../../core/catalog/feed.ts'
+
+/** What is kept of a view over a restart. */
+export interface ViewImage<T extends Topic = Topic> {
+  readonly position: FeedPosition
+  readonly index: number
+  readonly items: ReadonlyMap<string, Topics[T]>
+}
+
+/** `missed`: changes lie between what is here and the frame; `behind`: the server has less than is here. */
+export type Applied = 'changed' | 'unchanged' | 'missed' | 'behind'
 
 export class MaterialisedView<T extends Topic> {
   #items = new Map<string, Topics[T]>()
   #index = 0
+  #seen = 0
+  #epoch = ''
   #isReady = false
 
   /** Live: deltas change this map in place, a snapshot puts a new one in its stead. */
@@ -18,7 +30,7 @@ export class MaterialisedView<T extends Topic> {
     return this.#items
   }
 
-  /** Raft index of the last frame, 0 before the first. */
+  /** Raft index of the last change, or of the snapshot; 0 before the first. */
   get index(): number {
     return this.#index
   }
@@ -27,21 +39,48 @@ export class MaterialisedView<T extends Topic> {
     return this.#isReady
   }
 
-  /**
-   * Applies the next frame of the feed.
-   *
-   * A delta older than the view (sent again after a resumed subscription) changes nothing.
-   * @returns 'refused' for a delta that has no snapshot to build on
-   */
-  apply(frame: FeedFrame<T>): 'changed' | 'unchanged' | 'refused' {
+  /** Where to go on; undefined before the first snapshot. */
+  get position(): FeedPosition | undefined {
+    return this.#isReady ? { epoch: this.#epoch, index: this.#seen } : undefined
+  }
+
+  image(): ViewImage<T> | undefined {
+    const { position } = this
+    return position === undefined
+      ? undefined
+      : { position, index: this.#index, items: new Map(this.#items) }
+  }
+
+  /** Takes over what was kept from before. Not after frames have come. */
+  restore({ position, index, items }: ViewImage<T>): void {
+    this.#items = new Map(items)
+    this.#index = index
+    this.#seen = position.index
+    this.#epoch = position.epoch
+    this.#isReady = true
+  }
+
+  /** @param epoch that the index of the frame counts in */
+  apply(frame: SubscriptionFrame<T>, epoch: string): Applied {
+    const isSameEpoch = this.#isReady && epoch === this.#epoch
     if (frame.kind === 'snapshot') {
+      if (isSameEpoch && frame.index < this.#seen) return 'behind'
       this.#items = new Map(frame.items.map((item) => [item.id, item.value]))
       this.#index = frame.index
+      this.#seen = frame.index
+      this.#epoch = epoch
       this.#isReady = true
       return 'changed'
     }
-    if (!this.#isReady) return 'refused'
-    if (frame.index < this.#index) return 'unchanged'
+    if (!isSameEpoch) return 'missed'
+    if (frame.kind === 'bookmark') {
+      this.#seen = Math.max(this.#seen, frame.index)
+      return 'unchanged'
+    }
+    // Sent again after a resumption.
+    if (frame.index < this.#seen) return 'unchanged'
+    if (frame.after > this.#seen) return 'missed'
+    this.#seen = frame.index
     this.#index = frame.index
     for (const id of frame.deletes) this.#items.delete(id)
     for (const item of frame.upserts) this.#items.set(item.id, item.value)

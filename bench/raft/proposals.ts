@@ -100,7 +100,6 @@ async function openTransport(id: string, seed: number): Promise<RaftTransport> {
     renewSession: none,
     status: none,
     operate: none,
-    subscribe: async function* () {},
     saveImage: async function* () {},
     restoreImage: none,
   }

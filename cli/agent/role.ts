@@ -27,21 +27,34 @@ export function createRole(config: AgentConfig, deps: ServerDeps): Role {
     const server = createServer(config, { ...deps, rng: rng.fork('server') })
     return { servers: server.api, server, life: server }
   }
+  const alive = (): readonly string[] =>
+    serverMembers(membership.members(), config.datacenter)
+      .filter(({ status }) => status === 'alive')
+      .map(({ address }) => address)
   const servers = new RpcServerApi(
     {
-      servers: () =>
-        serverMembers(membership.members(), config.datacenter)
-          .filter(({ status }) => status === 'alive')
-          .map(({ address }) => address),
+      servers: alive,
+      members: () => membership.members().length,
       nodeId: config.nodeId,
       holdMs: config.rpcHoldTimeoutMs,
     },
     { clock, rng: rng.fork('servers'), log: log.child('rpc') },
   )
+  let unfollow = (): void => {}
   const life: Service = {
-    start: async () => {},
+    start: async () => {
+      let known = alive().join()
+      unfollow = membership.onChange(() => {
+        const now = alive().join()
+        if (now !== known) servers.serversChanged()
+        known = now
+      })
+    },
     drain: async () => {},
-    stop: () => servers.close(),
+    stop: async () => {
+      unfollow()
+      await servers.close()
+    },
   }
   return { servers, server: undefined, life }
 }

@@ -23,10 +23,20 @@ export interface FeedBounds {
   readonly followersMax?: number
 }
 
+type Delta = Extract<FeedFrame, { kind: 'delta' }>
+
 interface Past {
   readonly index: number
+  readonly after: number
   readonly channel: Channel
   readonly delta: TopicDelta
+}
+
+/** Who follows one channel. */
+interface Group {
+  readonly members: Set<Follower>
+  /** When the channel changed last, or an index that all who follow had passed when they came. */
+  lastIndex: number
 }
 
 interface Follower {
@@ -36,7 +46,7 @@ interface Follower {
 }
 
 export class FeedHub {
-  readonly #followers = new Map<Channel, Set<Follower>>()
+  readonly #followers = new Map<Channel, Group>()
   /** Recent deltas of each channel, oldest first. */
   readonly #history = new Map<Channel, Past[]>()
   /** All recent deltas in log order; entries before `#oldest` are dropped already. */
@@ -79,15 +89,19 @@ export class FeedHub {
   }
 
   publish(index: number, deltas: ReadonlyMap<Channel, TopicDelta>): void {
-    for (const [channel, delta] of deltas) this.#remember({ index, channel, delta })
     // Gathered first: a sink may follow or close, and a follower of two channels gets one frame.
-    const mail = new Map<Follower, TopicDelta>()
+    const mail = new Map<Follower, Delta>()
     for (const [channel, delta] of deltas) {
-      for (const follower of this.#followers.get(channel) ?? []) {
-        mail.set(follower, merged(mail.get(follower), delta))
-      }
+      const group = this.#followers.get(channel)
+      const after = group?.lastIndex ?? this.#lastIndexOf(channel)
+      this.#remember({ index, after, channel, delta })
+      if (group === undefined) continue
+      group.lastIndex = index
+      // One frame for all of them: who sends it on encodes it once.
+      const frame: Delta = { kind: 'delta', index, after, ...delta }
+      for (const follower of group.members) mail.set(follower, merged(mail.get(follower), frame))
     }
-    for (const [follower, delta] of mail) send(follower, index, delta)
+    for (const [follower, frame] of mail) send(follower, frame)
   }
 
   /** After a restore: forgets the past and gives every follower a new snapshot. */
@@ -98,13 +112,18 @@ export class FeedHub {
     this.#historyItems = 0
     this.#floor = state.lastIndex
     const followers = new Set<Follower>()
-    for (const group of this.#followers.values()) for (const one of group) followers.add(one)
+    for (const group of this.#followers.values()) {
+      group.lastIndex = state.lastIndex
+      for (const one of group.members) followers.add(one)
+    }
     for (const follower of followers) sendSnapshot(state, follower)
   }
 
   #listen(channel: Channel, follower: Follower): void {
-    const group = this.#followers.get(channel) ?? new Set()
-    this.#followers.set(channel, group.add(follower))
+    const known = this.#followers.get(channel)
+    const group = known ?? { members: new Set(), lastIndex: this.#lastIndexOf(channel) }
+    group.members.add(follower)
+    if (known === undefined) this.#followers.set(channel, group)
   }
 
   #close(follower: Follower): void {
@@ -113,20 +132,27 @@ export class FeedHub {
     this.#followerCount -= 1
     for (const channel of channelsOf(follower.key)) {
       const group = this.#followers.get(channel)
-      group?.delete(follower)
-      if (group?.size === 0) this.#followers.delete(channel)
+      group?.members.delete(follower)
+      if (group?.members.size === 0) this.#followers.delete(channel)
     }
   }
 
   #replay(follower: Follower, fromIndex: number): void {
-    const missed = new Map<number, TopicDelta>()
+    const missed = new Map<number, Delta>()
     for (const channel of channelsOf(follower.key)) {
-      for (const { index, delta } of this.#history.get(channel) ?? []) {
-        if (index > fromIndex) missed.set(index, merged(missed.get(index), delta))
+      for (const { index, after, delta } of this.#history.get(channel) ?? []) {
+        if (index <= fromIndex) continue
+        missed.set(index, merged(missed.get(index), { kind: 'delta', index, after, ...delta }))
       }
     }
-    const indexes = [...missed.keys()].sort((a, b) => a - b)
-    for (const index of indexes) send(follower, index, missed.get(index) as TopicDelta)
+    for (const frame of [...missed.values()].sort((a, b) => a.index - b.index)) {
+      send(follower, frame)
+    }
+  }
+
+  /** When a channel that nobody follows changed last; the floor, which is later, when that is forgotten. */
+  #lastIndexOf(channel: Channel): number {
+    return this.#history.get(channel)?.at(-1)?.index ?? this.#floor
   }
 
   #remember(past: Past): void {
@@ -159,14 +185,16 @@ function sendSnapshot(state: State, follower: Follower): void {
   follower.sink({ kind: 'snapshot', index: state.lastIndex, items: itemsOf(state, follower.key) })
 }
 
-function send(follower: Follower, index: number, delta: TopicDelta): void {
-  if (follower.isClosed) return
-  follower.sink({ kind: 'delta', index, upserts: delta.upserts, deletes: delta.deletes })
+function send(follower: Follower, frame: FeedFrame): void {
+  if (!follower.isClosed) follower.sink(frame)
 }
 
-function merged(first: TopicDelta | undefined, second: TopicDelta): TopicDelta {
+/** Of two channels at one index; each was gapless from its own `after` on, both are from the later one. */
+function merged(first: Delta | undefined, second: Delta): Delta {
   if (first === undefined) return second
   return {
+    ...first,
+    after: Math.max(first.after, second.after),
     upserts: first.upserts.concat(second.upserts),
     deletes: first.deletes.concat(second.deletes),
   }

@@ -46,6 +46,27 @@ export type FeedFrame<T extends Topic = Topic> =
   | {
       readonly kind: 'delta'
       readonly index: number
+      /** What changed here changed last at this index or before: who has less has missed something. */
+      readonly after: number
       readonly upserts: readonly FeedItem<T>[]
       readonly deletes: readonly string[]
     }
+
+/**
+ * How far a subscriber has come. Indexes count in one epoch only: after a recovery that gave up entries, the
+ * same index may stand for something else.
+ */
+export interface FeedPosition {
+  readonly epoch: string
+  readonly index: number
+}
+
+/** All changes up to `index` were sent. */
+export interface FeedBookmark {
+  readonly kind: 'bookmark'
+  readonly index: number
+  /** The server is in contact with a leader: what it has applied is what there is. */
+  readonly hasLeader: boolean
+}
+
+export type SubscriptionFrame<T extends Topic = Topic> = FeedFrame<T> | FeedBookmark

@@ -6,7 +6,7 @@
  */
 
 import type { ApplyValue, Command, TxnError } from '../catalog/commands.ts'
-import type { FeedFrame, TopicKey } from '../catalog/feed.ts'
+import type { FeedPosition, SubscriptionFrame, TopicKey } from '../catalog/feed.ts'
 import type { RequestId } from '../catalog/request-id.ts'
 import type { SessionRecord } from '../catalog/types.ts'
 import type { OperatorApi } from './operator.ts'
@@ -58,7 +58,10 @@ export interface SignedLeaf {
   readonly index: number
 }
 
-export interface Subscription extends AsyncIterable<FeedFrame> {
+/** A snapshot first, or what came after the position it was resumed from; a bookmark when that was nothing. */
+export interface Subscription extends AsyncIterable<SubscriptionFrame> {
+  /** That the indexes of its frames count in; known from the first frame on, '' before. */
+  readonly epoch: string
   /** Ends the iteration; idempotent. */
   close(): void
 }
@@ -91,8 +94,12 @@ export interface ServerApi extends OperatorApi {
    */
   write(command: Command, options?: WriteOptions): Promise<WriteResult>
 
-  /** Snapshot, then deltas in log order. `fromIndex` resumes where the server still can, else a new snapshot. */
-  subscribe(topic: TopicKey, fromIndex?: number): Subscription
+  /**
+   * Snapshot, then deltas in log order. `from` resumes where the server still can, else a new snapshot.
+   *
+   * @throws (while iterating) FairleadError NO_SERVERS, SHUTTING_DOWN, BUSY when the server is behind `from`
+   */
+  subscribe(topic: TopicKey, from?: FeedPosition): Subscription
 
   /** Signs a CSR (PEM, exactly one SPIFFE URI) with the active CA (mesh.md 4.4). */
   signLeaf(csrPem: string, signal?: AbortSignal): Promise<SignedLeaf>

@@ -20,7 +20,6 @@ export const REQUEST_BYTES_MAX = 2 * 1024 * 1024
 export const REPLY_BYTES_MAX = 64 * 1024 * 1024
 
 export type UnaryMethod = 'read' | 'write' | 'signLeaf' | 'renewSession' | 'status' | 'operate'
-export type StreamMethod = 'subscribe'
 /** Of one server to another. */
 export type PeerMethod = 'stats' | 'bootstrap' | 'forward'
 
@@ -34,14 +33,13 @@ export interface MethodDefinition {
   readonly responseDeserialize: (bytes: Buffer) => Boxed
 }
 
-export const SERVERS_SERVICE: Readonly<Record<UnaryMethod | StreamMethod, MethodDefinition>> = {
+export const SERVERS_SERVICE: Readonly<Record<UnaryMethod, MethodDefinition>> = {
   read: define(Servers, 'read'),
   write: define(Servers, 'write'),
   signLeaf: define(Servers, 'signLeaf'),
   renewSession: define(Servers, 'renewSession'),
   status: define(Servers, 'status'),
   operate: define(Servers, 'operate'),
-  subscribe: define(Servers, 'subscribe'),
 }
 
 export const PEERS_SERVICE: Readonly<Record<PeerMethod, MethodDefinition>> = {

@@ -79,18 +79,14 @@ export class RpcCalls {
     }
   }
 
-  /** @param wrap what a message of the handler is for grpc-js */
-  download<T, W>(
-    handler: (request: unknown, signal: AbortSignal) => AsyncIterable<T>,
-    wrap: (message: T) => W,
-  ) {
-    return async (call: ServerWritableStream<Boxed, W>): Promise<void> => {
+  download<T>(handler: (request: unknown, signal: AbortSignal) => AsyncIterable<T>) {
+    return async (call: ServerWritableStream<Boxed, T>): Promise<void> => {
       const scope = this.#openCall(call)
       try {
         this.#admit()
         for await (const message of handler(unbox(call.request), scope.signal)) {
           if (scope.signal.aborted) break
-          if (!call.write(wrap(message))) await once(call, 'drain', { signal: scope.signal })
+          if (!call.write(message)) await once(call, 'drain', { signal: scope.signal })
         }
         scope.signal.throwIfAborted()
         call.end()

@@ -12,6 +12,7 @@ import { once } from 'node:events'
 import type { Client, ClientReadableStream, ServiceError } from '@grpc/grpc-js'
 import { FairleadError } from '../../core/errors.ts'
 import type { Clock } from '../../core/time.ts'
+import { type ByteStream, clientStream } from './byte-stream.ts'
 import { waitUntilReady } from './channel-state.ts'
 import {
   type Boxed,
@@ -21,9 +22,9 @@ import {
   REPLY_BYTES_MAX,
   REQUEST_BYTES_MAX,
   SERVERS_SERVICE,
-  type StreamMethod,
   type UnaryMethod,
 } from './envelope.ts'
+import { FEEDS_SERVICE } from './feed-messages.ts'
 import { type GrpcLibrary, loadGrpc } from './grpc-library.ts'
 import { chunkParts, IMAGES_SERVICE, type ImagePart } from './image-part.ts'
 import { type RpcFailure, readFailure } from './rpc-errors.ts'
@@ -44,7 +45,6 @@ const NO_REPLY: RpcFailure = {
   kind: 'lost',
   error: new FairleadError('NO_SERVERS', 'rpc error making call: EOF'),
 }
-const GIVEN_UP = new FairleadError('NO_SERVERS', 'rpc error making call: the server was given up')
 
 /** Thrown by calls that failed on the other side or on the way. */
 export class RpcCallError extends Error {
@@ -126,29 +126,14 @@ export class RpcChannel {
     )
   }
 
-  /** @throws (while iterating) RpcCallError, or the abort reason */
-  async *stream(
-    method: StreamMethod,
-    request: unknown,
-    signal: AbortSignal,
-  ): AsyncGenerator<unknown> {
-    const { path, requestSerialize, responseDeserialize } = SERVERS_SERVICE[method]
-    const open = (): ClientReadableStream<Boxed> =>
-      this.#client.makeServerStreamRequest(
-        path,
-        requestSerialize,
-        responseDeserialize,
-        box(request),
-      )
-    for await (const message of this.#messages(
-      open,
-      AbortSignal.any([signal, this.#retiring.signal]),
-    )) {
-      if (message.kind === 'undecodable') {
-        throw new RpcCallError({ kind: 'lost', error: message.error })
-      }
-      yield message.value
-    }
+  /** Opens a stream of feeds; it ends, as lost, with the channel. */
+  feeds(): ByteStream {
+    const { path, requestSerialize, responseDeserialize } = FEEDS_SERVICE.feeds
+    const call = this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize)
+    const cancel = (): void => call.cancel()
+    this.#retiring.signal.addEventListener('abort', cancel, { once: true })
+    call.on('status', () => this.#retiring.signal.removeEventListener('abort', cancel))
+    return clientStream(call)
   }
 
   /** A head, then chunks. @throws (while iterating) RpcCallError, or the abort reason */
@@ -203,10 +188,10 @@ export class RpcChannel {
     }
   }
 
-  /** Lets calls that run end, ends subscriptions as lost, then closes. Idempotent. */
+  /** Lets calls that run end, ends feeds as lost, then closes. Idempotent. */
   retire(onClosed: () => void): void {
     this.#onClosed = onClosed
-    this.#retiring.abort(new RpcCallError({ kind: 'lost', error: GIVEN_UP }))
+    this.#retiring.abort()
     if (this.#calls === 0) this.close()
   }
 

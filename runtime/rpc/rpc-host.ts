@@ -9,9 +9,8 @@
 import type { Server, ServerDuplexStream, UntypedServiceImplementation } from '@grpc/grpc-js'
 import { FairleadError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
-import { serverStream } from './byte-stream.ts'
+import { type ByteStream, serverStream } from './byte-stream.ts'
 import {
-  box,
   PEERS_SERVICE,
   type PeerMethod,
   REPLY_BYTES_MAX,
@@ -19,6 +18,7 @@ import {
   SERVERS_SERVICE,
   type UnaryMethod,
 } from './envelope.ts'
+import { FEEDS_SERVICE } from './feed-messages.ts'
 import { widenConnections, widenStreams } from './flow-control.ts'
 import { type GrpcLibrary, loadGrpc } from './grpc-library.ts'
 import { IMAGES_SERVICE, type ImagePart } from './image-part.ts'
@@ -32,7 +32,6 @@ const KEEPALIVE_TIMEOUT_MS = 10_000
 type UnaryHandler = (request: unknown, signal: AbortSignal) => Promise<unknown>
 
 export type RpcHandlers = { readonly [M in UnaryMethod]: UnaryHandler } & {
-  readonly subscribe: (request: unknown, signal: AbortSignal) => AsyncIterable<unknown>
   /** A head, then chunks. */
   readonly saveImage: (request: unknown, signal: AbortSignal) => AsyncIterable<ImagePart>
   readonly restoreImage: (
@@ -51,6 +50,8 @@ export interface RpcHostOptions {
 
 export interface RpcHostDeps {
   readonly handlers: RpcHandlers
+  /** Takes the streams of feeds that agents open; without it they are told that the call is unknown. */
+  readonly feeds?: (stream: ByteStream) => void
   /** For other servers; without it they are told that the call is unknown. */
   readonly peers?: PeerHandlers
   /** Takes the streams that other servers dial; without it there is no Raft service. */
@@ -77,7 +78,7 @@ export class RpcHost {
 
   /** @throws FairleadError INVALID_CONFIG when the address cannot be bound */
   async start(): Promise<void> {
-    const { handlers, peers, raft, log } = this.#deps
+    const { handlers, peers, raft, feeds, log } = this.#deps
     const grpc = await loadGrpc()
     const calls = new RpcCalls(grpc, log)
     const server = new grpc.Server({
@@ -90,7 +91,10 @@ export class RpcHost {
       // leaves them open.
     })
     widenStreams(server)
-    server.addService({ ...SERVERS_SERVICE, ...IMAGES_SERVICE }, serversOf(handlers, calls))
+    server.addService(
+      { ...SERVERS_SERVICE, ...IMAGES_SERVICE, ...(feeds === undefined ? {} : FEEDS_SERVICE) },
+      { ...serversOf(handlers, calls), ...(feeds === undefined ? {} : feedsOf(feeds, calls)) },
+    )
     if (peers !== undefined) server.addService(PEERS_SERVICE, peersOf(peers, calls))
     if (raft !== undefined) server.addService(RAFT_SERVICE, raftOf(raft, calls))
     this.#port = await this.#bind(server, grpc)
@@ -142,8 +146,7 @@ function serversOf(handlers: RpcHandlers, calls: RpcCalls): UntypedServiceImplem
     renewSession: calls.unary(handlers.renewSession),
     status: calls.unary(handlers.status),
     operate: calls.unary(handlers.operate),
-    subscribe: calls.download(handlers.subscribe, box),
-    saveImage: calls.download(handlers.saveImage, (part) => part),
+    saveImage: calls.download(handlers.saveImage),
     restoreImage: calls.upload(handlers.restoreImage),
   }
 }
@@ -153,6 +156,17 @@ function peersOf(handlers: PeerHandlers, calls: RpcCalls): UntypedServiceImpleme
     stats: calls.unary(handlers.stats),
     bootstrap: calls.unary(handlers.bootstrap),
     forward: calls.unary(handlers.forward),
+  }
+}
+
+/** Nor are those of feeds calls: their host ends them. */
+function feedsOf(
+  accept: (stream: ByteStream) => void,
+  calls: RpcCalls,
+): UntypedServiceImplementation {
+  return {
+    feeds: (call: ServerDuplexStream<Buffer, Buffer>) =>
+      accept(serverStream(call, (error) => calls.status(error))),
   }
 }
 

@@ -11,7 +11,7 @@
 
 import { encodeCommand } from '../../core/catalog/codec.ts'
 import type { Command } from '../../core/catalog/commands.ts'
-import type { FeedFrame, TopicKey } from '../../core/catalog/feed.ts'
+import type { FeedPosition, TopicKey } from '../../core/catalog/feed.ts'
 import type { SessionRecord } from '../../core/catalog/types.ts'
 import { type ErrorCode, FairleadError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
@@ -32,6 +32,7 @@ import type {
 import type { Clock } from '../../core/time.ts'
 import { newUuid } from '../random/system-random.ts'
 import type { UnaryMethod } from './envelope.ts'
+import { FeedClient, type FeedConnection } from './feed-client.ts'
 import { chunkOf, type ImagePart } from './image-part.ts'
 import { RpcCallError, RpcChannel } from './rpc-channel.ts'
 import type {
@@ -40,10 +41,10 @@ import type {
   RenewSessionMessage,
   SaveImageMessage,
   SignLeafMessage,
-  SubscribeMessage,
   WriteMessage,
 } from './server-api-messages.ts'
 import { ServerChoice } from './server-choice.ts'
+import { ServerMoves } from './server-moves.ts'
 
 /** Time for the answer of a call that does not block, above the servers' own hold. */
 const ANSWER_MARGIN_MS = 15_000
@@ -71,6 +72,8 @@ const HARMLESS: ReadonlySet<OperatorName> = new Set([
 export interface RpcServerApiOptions {
   /** `host:port` of the servers known now; asked again at every choice. */
   readonly servers: () => readonly string[]
+  /** Members of the fleet, about: what all of them do at a time is spread accordingly. */
+  readonly members: () => number
   /** Decides which server this agent turns to first, so that agents spread evenly and stay where they are. */
   readonly nodeId: string
   readonly holdMs: number
@@ -111,7 +114,11 @@ export class RpcServerApi implements ServerApi {
   readonly #closing = new AbortController()
   readonly #choice: ServerChoice
   readonly #names: RequestNames
+  readonly #feeds: FeedClient
+  readonly #moves: ServerMoves
   #current: Connection | undefined
+  /** Left for another server that this agent belongs to. */
+  readonly #moved = new WeakSet<RpcChannel>()
   /** Given up, ending their last calls. */
   readonly #retired = new Set<RpcChannel>()
 
@@ -120,6 +127,14 @@ export class RpcServerApi implements ServerApi {
     this.#deps = deps
     this.#choice = new ServerChoice(options.nodeId, deps.clock)
     this.#names = new RequestNames({ nodeId: options.nodeId, boot: newUuid() })
+    const { members } = options
+    this.#feeds = new FeedClient({
+      ...deps,
+      members,
+      servers: () => options.servers().length,
+      connect: (signal) => this.#feedConnection(signal),
+    })
+    this.#moves = new ServerMoves({ ...deps, members, move: () => this.#move() })
   }
 
   async read<N extends ReadName>(
@@ -198,16 +213,18 @@ export class RpcServerApi implements ServerApi {
     }
   }
 
-  subscribe(topic: TopicKey, fromIndex?: number): Subscription {
-    const message: SubscribeMessage = {
-      ...topic,
-      ...(fromIndex === undefined ? {} : { fromIndex }),
-    }
-    const ended = new AbortController()
-    return {
-      close: () => ended.abort(CLOSED),
-      [Symbol.asyncIterator]: () => this.#frames(message, ended.signal),
-    }
+  subscribe(topic: TopicKey, from?: FeedPosition): Subscription {
+    return this.#feeds.subscribe({ topic, from })
+  }
+
+  /** The list of servers has changed. */
+  serversChanged(): void {
+    this.#moves.serversChanged()
+  }
+
+  /** The servers have come as far as `index`, as members of the fleet tell each other. */
+  noticed(index: number): void {
+    this.#feeds.noticed(index)
   }
 
   async signLeaf(csrPem: string, signal?: AbortSignal): Promise<SignedLeaf> {
@@ -230,28 +247,23 @@ export class RpcServerApi implements ServerApi {
 
   /** Ends the connection, every call and every subscription. Idempotent. */
   async close(): Promise<void> {
-    this.#closing.abort(new FairleadError('SHUTTING_DOWN', 'The agent is stopping'))
+    const stopping = new FairleadError('SHUTTING_DOWN', 'The agent is stopping')
+    this.#closing.abort(stopping)
+    this.#moves.stop()
+    await this.#feeds.close(stopping)
     const current = this.#current
     this.#current = undefined
     for (const retired of this.#retired) retired.close()
     if (current !== undefined) (await current.opening.catch(() => undefined))?.close()
   }
 
-  async *#frames(message: SubscribeMessage, ended: AbortSignal): AsyncGenerator<FeedFrame> {
-    if (ended.aborted) return
-    const signal = AbortSignal.any([ended, this.#closing.signal])
-    let channel: RpcChannel | undefined
-    try {
-      channel = await this.#connected(signal)
-      for await (const frame of channel.stream('subscribe', message, signal)) {
-        yield frame as FeedFrame
-      }
-    } catch (thrown) {
-      if (ended.aborted) return
-      signal.throwIfAborted()
-      if (!(thrown instanceof RpcCallError)) throw thrown
-      if (channel !== undefined && thrown.failure.kind === 'lost') this.#leave(channel)
-      throw thrown.failure.error
+  async #feedConnection(signal: AbortSignal): Promise<FeedConnection> {
+    const channel = await this.#connected(signal)
+    return {
+      stream: channel.feeds(),
+      address: channel.address,
+      giveUp: () => this.#leave(channel),
+      hasMoved: () => this.#moved.has(channel),
     }
   }
 
@@ -357,10 +369,31 @@ export class RpcServerApi implements ServerApi {
 
   /** Gives up on a server; the next call chooses another. Calls that still run there may end. */
   #leave(channel: RpcChannel): void {
+    if (this.#retired.has(channel) || this.#moved.has(channel)) return
     this.#choice.failed(channel.address)
     if (this.#current?.address !== channel.address) return
     this.#current = undefined
     this.#retire(channel)
+  }
+
+  /** Connects to the server this agent belongs to before it leaves the one it has. */
+  async #move(): Promise<boolean> {
+    const current = this.#current
+    const wanted = this.#choice.choose(this.#options.servers())
+    if (current === undefined || wanted === undefined || wanted === current.address) {
+      return this.#choice.hasFailed
+    }
+    const channel = await this.#open(wanted)
+    if (this.#current !== current || this.#closing.signal.aborted) {
+      channel.close()
+      return true
+    }
+    this.#current = { address: wanted, opening: Promise.resolve(channel) }
+    const old = await current.opening.catch(() => undefined)
+    if (old === undefined) return true
+    this.#moved.add(old)
+    this.#retire(old)
+    return this.#choice.hasFailed
   }
 
   /** A server that is none of the known any more has left the cluster. */
@@ -391,8 +424,6 @@ export class RpcServerApi implements ServerApi {
     return this.#options.holdMs + ANSWER_MARGIN_MS
   }
 }
-
-const CLOSED = new FairleadError('SHUTTING_DOWN', 'The subscription is closed')
 
 function unknownOutcome(cause: FairleadError): FairleadError {
   if (cause.code === 'OUTCOME_UNKNOWN') return cause

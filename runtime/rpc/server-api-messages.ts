@@ -4,7 +4,6 @@
  * Adding an optional field is compatible; anything else raises ENVELOPE_VERSION.
  */
 
-import type { Topic } from '../../core/catalog/feed.ts'
 import type { OperatorName } from '../../core/rpc/operator.ts'
 import type { ForwardedMethod } from '../../core/rpc/peer-calls.ts'
 import type { ReadName, Reads } from '../../core/rpc/reads.ts'
@@ -28,12 +27,6 @@ export interface SignLeafMessage {
 
 export interface RenewSessionMessage {
   readonly id: string
-}
-
-export interface SubscribeMessage {
-  readonly topic: Topic
-  readonly key: string
-  readonly fromIndex?: number
 }
 
 export interface OperateMessage {

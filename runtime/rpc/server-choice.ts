@@ -9,7 +9,7 @@
 import type { Clock, Instant } from '../../core/time.ts'
 import { HashRing } from '../hash-ring/hash-ring.ts'
 
-const FAILED_MS = 30_000
+export const FAILED_MS = 30_000
 
 export class ServerChoice {
   readonly #nodeId: string
@@ -23,6 +23,11 @@ export class ServerChoice {
 
   failed(address: string): void {
     this.#failed.set(address, this.#clock.now())
+  }
+
+  /** One of the servers known now is passed over for a failure. */
+  get hasFailed(): boolean {
+    return this.#failed.size > 0
   }
 
   /** @returns undefined when no server is known */

@@ -10,7 +10,7 @@
 
 import { encodeCommand } from '../../core/catalog/codec.ts'
 import type { Command } from '../../core/catalog/commands.ts'
-import type { TopicKey } from '../../core/catalog/feed.ts'
+import type { FeedPosition, TopicKey } from '../../core/catalog/feed.ts'
 import type { RequestId } from '../../core/catalog/request-id.ts'
 import type { StateStoreApi } from '../../core/catalog/store-api.ts'
 import type { SessionRecord } from '../../core/catalog/types.ts'
@@ -32,9 +32,10 @@ import type {
   WriteResult,
 } from '../../core/rpc/server-api.ts'
 import type { Clock } from '../../core/time.ts'
+import type { FeedStartDeps } from '../feeds/feed-start.ts'
+import { FeedSubscription } from '../feeds/feed-subscription.ts'
 import type { RaftNodeApi } from '../raft/types.ts'
 import { BlockingReads, reportedIndex } from './blocking-read.ts'
-import { FeedSubscription } from './feed-subscription.ts'
 import type { LeaderActs } from './leader-acts.ts'
 import type { LeaderCalls } from './leader-calls.ts'
 import { LeaderHold } from './leader-hold.ts'
@@ -75,6 +76,8 @@ export class LocalServerApi implements ServerApi {
   readonly #hold: LeaderHold
   readonly #gate: ReadGate
   readonly #subscriptions = new Set<FeedSubscription>()
+  /** For feeds of this process and of agents elsewhere. */
+  readonly feedStart: FeedStartDeps
   readonly #stopListening: () => void
   readonly #closing = new AbortController()
 
@@ -84,6 +87,16 @@ export class LocalServerApi implements ServerApi {
     this.#blocking = new BlockingReads(deps)
     this.#hold = new LeaderHold({ holdMs: options.holdMs }, deps)
     this.#gate = new ReadGate({ defaultRead: options.defaultRead }, { ...deps, hold: this.#hold })
+    this.feedStart = {
+      store: deps.store,
+      clock: deps.clock,
+      epoch: () => {
+        const { cluster } = deps.raft.status()
+        return cluster === null ? '' : `${cluster.clusterId}/${cluster.epoch}`
+      },
+      ready: (signal) => untilAborted(this.#gate.catchUp(this.#closing.signal), signal),
+      catchUp: (signal) => this.#gate.linearizable(signal),
+    }
     // A deposed leader's blocked reads must not sleep on as if nothing had happened.
     this.#stopListening = deps.raft.onLeadership((isLeader) => {
       if (!isLeader) this.#blocking.wakeAll()
@@ -128,12 +141,12 @@ export class LocalServerApi implements ServerApi {
     return this.#write(complete, options.requestId ?? this.#deps.names.next(), options.signal)
   }
 
-  subscribe(topic: TopicKey, fromIndex?: number): Subscription {
+  subscribe(topic: TopicKey, from?: FeedPosition): Subscription {
     const subscription: FeedSubscription = new FeedSubscription(
-      { topic, ...(fromIndex === undefined ? {} : { fromIndex }) },
+      { topic, ...(from === undefined ? {} : { from }) },
       {
         store: this.#deps.store,
-        ready: (signal) => untilAborted(this.#gate.catchUp(this.#closing.signal), signal),
+        start: this.feedStart,
         onClosed: () => this.#subscriptions.delete(subscription),
       },
     )

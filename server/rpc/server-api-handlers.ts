@@ -2,12 +2,12 @@
  * The server API over RPC: every message is checked, then handed to the local implementation.
  *
  * Guarantees: nothing malformed reaches the state store or the log (BAD_REQUEST says where), commands
- * pass the same decoder as log entries, and a cancelled call stops its read or feed. Says nothing about
+ * pass the same decoder as log entries, and a cancelled call stops its read. Feeds are server/feeds/. Says nothing about
  * who may call.
  */
 
 import { decodeCommand, decodeLogged, encodeCommand } from '../../core/catalog/codec.ts'
-import { boolean, bytes, count, object, oneOf, text } from '../../core/catalog/shape.ts'
+import { boolean, bytes, object, text } from '../../core/catalog/shape.ts'
 import { FairleadError } from '../../core/errors.ts'
 import type { ReadName } from '../../core/rpc/reads.ts'
 import type { ServerApi } from '../../core/rpc/server-api.ts'
@@ -19,7 +19,6 @@ import type {
   RenewSessionMessage,
   SaveImageMessage,
   SignLeafMessage,
-  SubscribeMessage,
   WriteMessage,
 } from '../../runtime/rpc/server-api-messages.ts'
 import { check, checked } from './checked-message.ts'
@@ -31,14 +30,6 @@ const writeMessage = object({ command: bytes }, { datacenter: text })
 const signLeafMessage = object({ csrPem: text })
 const renewSessionMessage = object({ id: text })
 const saveImageMessage = object({ stale: boolean })
-const subscribeMessage = object(
-  {
-    topic: oneOf('health', 'connect', 'intentions', 'roots', 'config', 'virtual-ips'),
-    key: text,
-  },
-  { fromIndex: count },
-)
-
 export function serverApiHandlers(api: ServerApi): RpcHandlers {
   return {
     read: async (request, signal) => {
@@ -64,30 +55,11 @@ export function serverApiHandlers(api: ServerApi): RpcHandlers {
       const { name, request: wish } = checkedOperation(request)
       return api.operate(name, wish, signal)
     },
-    subscribe: (request, signal) => feed(api, request, signal),
     saveImage: (request, signal) => image(api, request, signal),
     restoreImage: async (chunks, signal) => {
       await api.restoreImage(chunks, signal)
       return null
     },
-  }
-}
-
-async function* feed(
-  api: ServerApi,
-  request: unknown,
-  signal: AbortSignal,
-): AsyncGenerator<unknown> {
-  const { topic, key, fromIndex } = checked<SubscribeMessage>(subscribeMessage, request)
-  const subscription = api.subscribe({ topic, key }, fromIndex)
-  const onAbort = (): void => subscription.close()
-  signal.addEventListener('abort', onAbort, { once: true })
-  try {
-    if (signal.aborted) return
-    for await (const frame of subscription) yield frame
-  } finally {
-    signal.removeEventListener('abort', onAbort)
-    subscription.close()
   }
 }
 

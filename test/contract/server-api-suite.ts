@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { Command } from '../../core/catalog/commands.ts'
-import type { FeedFrame } from '../../core/catalog/feed.ts'
+import type { SubscriptionFrame } from '../../core/catalog/feed.ts'
 import type { ServerApi } from '../../core/rpc/server-api.ts'
 import { wallTime } from '../../core/time.ts'
 import { isSignedBy, readCertificate } from '../../runtime/pki/certificate.ts'
@@ -198,15 +198,54 @@ export function serverApiContract(name: string, make: () => Promise<SubjectUnder
       assert.equal((await last).done, true)
     })
 
-    test('a subscription resumes after the index it names', async () => {
-      const name = fresh('web')
-      const from = await write(register('n-c', { service: service(name) }))
-      const later = await write(register('n-d', { service: service(name) }))
-      const subscription = api.subscribe({ topic: 'health', key: name }, from)
-      const frame = await nextFrame(subscription[Symbol.asyncIterator]())
+    test('a subscription resumes after the position it names', async () => {
+      const topic = { topic: 'health', key: fresh('web') } as const
+      const index = await write(register('n-c', { service: service(topic.key) }))
+      const first = api.subscribe(topic)
+      assert.equal(first.epoch, '')
+      await nextFrame(first[Symbol.asyncIterator]())
+      const { epoch } = first
+      assert.match(epoch, /^.+\/\d+$/)
+      first.close()
+      const later = await write(register('n-d', { service: service(topic.key) }))
+      const second = api.subscribe(topic, { epoch, index })
+      const frame = await nextFrame(second[Symbol.asyncIterator]())
       assert.equal(frame.kind, 'delta')
       assert.equal(frame.index, later)
+      second.close()
+    })
+
+    test('a subscription that missed nothing begins with where it is', async () => {
+      const topic = { topic: 'health', key: fresh('web') } as const
+      const index = await write(register('n-e', { service: service(topic.key) }))
+      const first = api.subscribe(topic)
+      await nextFrame(first[Symbol.asyncIterator]())
+      const { epoch } = first
+      first.close()
+      const second = api.subscribe(topic, { epoch, index })
+      const { value } = await second[Symbol.asyncIterator]().next()
+      assert.equal(value?.kind, 'bookmark')
+      assert.ok(value?.index >= index)
+      second.close()
+    })
+
+    test('a position of another epoch counts for nothing', async () => {
+      const topic = { topic: 'health', key: fresh('web') } as const
+      const index = await write(register('n-f', { service: service(topic.key) }))
+      const subscription = api.subscribe(topic, { epoch: 'another/1', index: index + 1000 })
+      assert.equal((await nextFrame(subscription[Symbol.asyncIterator]())).kind, 'snapshot')
       subscription.close()
+    })
+
+    test('a subscription from the future is refused', async () => {
+      const topic = { topic: 'health', key: fresh('web') } as const
+      const index = await write(register('n-g', { service: service(topic.key) }))
+      const first = api.subscribe(topic)
+      await nextFrame(first[Symbol.asyncIterator]())
+      const { epoch } = first
+      first.close()
+      const second = api.subscribe(topic, { epoch, index: index + 1000 })
+      await assert.rejects(second[Symbol.asyncIterator]().next(), { code: 'BUSY' })
     })
 
     test('the roots name an active one of our trust domain', async () => {
@@ -279,10 +318,15 @@ export function serverApiContract(name: string, make: () => Promise<SubjectUnder
   })
 }
 
-async function nextFrame(frames: AsyncIterator<FeedFrame>): Promise<FeedFrame> {
-  const next = await frames.next()
-  assert.equal(next.done, false)
-  return next.value
+/** Bookmarks come when they want. */
+async function nextFrame(
+  frames: AsyncIterator<SubscriptionFrame>,
+): Promise<Exclude<SubscriptionFrame, { kind: 'bookmark' }>> {
+  for (;;) {
+    const next = await frames.next()
+    assert.equal(next.done, false)
+    if (next.value.kind !== 'bookmark') return next.value
+  }
 }
 
 /** The CA is made right after the leader is there, and a moment later than the rest. */

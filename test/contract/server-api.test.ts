@@ -20,7 +20,12 @@ serverApiContract('the local implementation', async () => {
 serverApiContract('the RPC client', async () => {
   const running = await startServer()
   const api = new RpcServerApi(
-    { servers: () => [running.server.rpcAddress], nodeId: 'agent-1', holdMs: 7000 },
+    {
+      servers: () => [running.server.rpcAddress],
+      members: () => 2,
+      nodeId: 'agent-1',
+      holdMs: 7000,
+    },
     { clock: systemClock, rng: seededRng(2), log: silentLogger },
   )
   return {

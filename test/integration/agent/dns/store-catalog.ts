@@ -3,7 +3,7 @@
  */
 
 import type { Command } from '../../../../core/catalog/commands.ts'
-import type { FeedFrame, TopicKey } from '../../../../core/catalog/feed.ts'
+import type { FeedFrame, FeedPosition, TopicKey } from '../../../../core/catalog/feed.ts'
 import { StateStore } from '../../../../core/catalog/state-store.ts'
 import type { HealthEntry, NodeRecord } from '../../../../core/catalog/types.ts'
 import { FairleadError } from '../../../../core/errors.ts'
@@ -58,10 +58,10 @@ export class StoreCatalog implements Pick<ServerApi, 'read' | 'subscribe'> {
     return this.#subscriptions.size
   }
 
-  subscribe(topic: TopicKey, fromIndex?: number): Subscription {
+  subscribe(topic: TopicKey, from?: FeedPosition): Subscription {
     const subscription = new StoreSubscription(
       (sink) => {
-        return this.isSilent ? () => {} : this.#store.follow(topic, fromIndex, sink)
+        return this.isSilent ? () => {} : this.#store.follow(topic, from?.index, sink)
       },
       () => this.#subscriptions.delete(subscription),
     )
@@ -87,6 +87,7 @@ export class StoreCatalog implements Pick<ServerApi, 'read' | 'subscribe'> {
 }
 
 class StoreSubscription implements Subscription {
+  readonly epoch = 'store'
   readonly #frames: FeedFrame[] = []
   readonly #leave: () => void
   readonly #onClose: () => void

@@ -9,8 +9,8 @@ import {
   SubscribedViews,
   VIEWS_IDLE_MAX,
 } from '../../../../agent/view/catalog-views.ts'
-import { BACKOFF_MAX_MS, SETTLE_MS } from '../../../../agent/view/feed-view.ts'
-import type { FeedFrame, TopicKey } from '../../../../core/catalog/feed.ts'
+import { BACKOFF_MAX_MS } from '../../../../agent/view/feed-view.ts'
+import type { FeedPosition, SubscriptionFrame, TopicKey } from '../../../../core/catalog/feed.ts'
 import type { VirtualIpRecord } from '../../../../core/catalog/types.ts'
 import { silentLogger } from '../../../../core/log.ts'
 import { seededRng } from '../../../../core/rng.ts'
@@ -21,8 +21,8 @@ import { ManualClock } from '../../../../runtime/clock/manual-clock.ts'
 class Feed {
   readonly subscriptions: FakeSubscription[] = []
 
-  subscribe(topic: TopicKey, fromIndex?: number): Subscription {
-    const subscription = new FakeSubscription(topic, fromIndex)
+  subscribe(topic: TopicKey, from?: FeedPosition): Subscription {
+    const subscription = new FakeSubscription(topic, from)
     this.subscriptions.push(subscription)
     return subscription
   }
@@ -36,18 +36,19 @@ class Feed {
 
 class FakeSubscription implements Subscription {
   readonly topic: TopicKey
-  readonly fromIndex: number | undefined
+  readonly from: FeedPosition | undefined
+  epoch = 'e/1'
   isClosed = false
-  readonly #frames: FeedFrame[] = []
+  readonly #frames: SubscriptionFrame[] = []
   #failure: Error | undefined
   #wake = (): void => {}
 
-  constructor(topic: TopicKey, fromIndex: number | undefined) {
+  constructor(topic: TopicKey, from: FeedPosition | undefined) {
     this.topic = topic
-    this.fromIndex = fromIndex
+    this.from = from
   }
 
-  push(frame: FeedFrame): void {
+  push(frame: SubscriptionFrame): void {
     this.#frames.push(frame)
     this.#wake()
   }
@@ -62,7 +63,7 @@ class FakeSubscription implements Subscription {
     this.#wake()
   }
 
-  async *[Symbol.asyncIterator](): AsyncIterator<FeedFrame> {
+  async *[Symbol.asyncIterator](): AsyncIterator<SubscriptionFrame> {
     for (;;) {
       const frame = this.#frames.shift()
       if (frame !== undefined) yield frame
@@ -78,13 +79,22 @@ function record(service: string, offset = 1): VirtualIpRecord {
   return { service, offset, virtualIp, createIndex: 1, modifyIndex: 1 }
 }
 
-function snapshot(index: number, ...names: string[]): FeedFrame {
+function snapshot(index: number, ...names: string[]): SubscriptionFrame {
   return { kind: 'snapshot', index, items: names.map((id) => ({ id, value: record(id) })) }
 }
 
-function delta(index: number, upserts: string[], deletes: string[] = []): FeedFrame {
+function delta(
+  index: number,
+  upserts: string[],
+  deletes: string[] = [],
+  after = 0,
+): SubscriptionFrame {
   const items = upserts.map((id) => ({ id, value: record(id, index) }))
-  return { kind: 'delta', index, upserts: items, deletes }
+  return { kind: 'delta', index, after, upserts: items, deletes }
+}
+
+function bookmark(index: number, hasLeader = true): SubscriptionFrame {
+  return { kind: 'bookmark', index, hasLeader }
 }
 
 function setUp(): { feed: Feed; clock: ManualClock; views: SubscribedViews } {
@@ -175,7 +185,7 @@ describe('SubscribedViews', () => {
     clock.advance(BACKOFF_MAX_MS)
     await turn()
     assert.equal(feed.subscriptions.length, 2)
-    assert.equal(feed.last.fromIndex, 5)
+    assert.deepEqual(feed.last.from, { epoch: 'e/1', index: 5 })
     feed.last.push(delta(9, ['b']))
     await turn()
     assert.equal(view.isStale, false)
@@ -183,7 +193,7 @@ describe('SubscribedViews', () => {
     await views.stop()
   })
 
-  it('counts a resumed feed without news as alive once it has stayed open', async () => {
+  it('counts as alive once a server says where it is, and goes on from there', async () => {
     const { feed, clock, views } = setUp()
     const view = views.open('virtual-ips', '')
     feed.last.push(snapshot(5, 'a'))
@@ -193,8 +203,62 @@ describe('SubscribedViews', () => {
     clock.advance(BACKOFF_MAX_MS)
     await turn()
     assert.equal(view.isStale, true)
-    clock.advance(SETTLE_MS)
+    feed.last.push(bookmark(12))
+    await turn()
     assert.equal(view.isStale, false)
+    assert.equal(view.index, 5, 'nothing has changed since')
+    feed.last.fail()
+    await turn()
+    clock.advance(BACKOFF_MAX_MS)
+    await turn()
+    assert.deepEqual(feed.last.from, { epoch: 'e/1', index: 12 })
+    await views.stop()
+  })
+
+  it('is stale while its server knows no leader', async () => {
+    const { feed, views } = setUp()
+    const view = views.open('virtual-ips', '')
+    feed.last.push(snapshot(5, 'a'))
+    feed.last.push(bookmark(6, false))
+    await turn()
+    assert.equal(view.isStale, true)
+    feed.last.push(bookmark(6))
+    await turn()
+    assert.equal(view.isStale, false)
+    await views.stop()
+  })
+
+  it('begins anew when something was missed, and keeps what it has until then', async () => {
+    const { feed, clock, views } = setUp()
+    const view = views.open('virtual-ips', '')
+    feed.last.push(snapshot(5, 'a'))
+    feed.last.push(delta(9, ['b'], [], 7))
+    await turn()
+    assert.deepEqual([...view.items().keys()], ['a'])
+    assert.equal(feed.last.isClosed, true)
+    clock.advance(BACKOFF_MAX_MS)
+    await turn()
+    assert.equal(feed.last.from, undefined)
+    feed.last.push(snapshot(10, 'a', 'b'))
+    await turn()
+    assert.deepEqual([...view.items().keys()], ['a', 'b'])
+    await views.stop()
+  })
+
+  it('never goes back within an epoch, and takes over what another epoch has', async () => {
+    const { feed, clock, views } = setUp()
+    const view = views.open('virtual-ips', '')
+    feed.last.push(snapshot(5, 'a'))
+    feed.last.push(snapshot(4, 'old'))
+    await turn()
+    assert.deepEqual([...view.items().keys()], ['a'])
+    clock.advance(BACKOFF_MAX_MS)
+    await turn()
+    assert.deepEqual(feed.last.from, { epoch: 'e/1', index: 5 })
+    feed.last.epoch = 'e/2'
+    feed.last.push(snapshot(3, 'recovered'))
+    await turn()
+    assert.deepEqual([...view.items().keys()], ['recovered'])
     await views.stop()
   })
 
@@ -222,7 +286,7 @@ describe('SubscribedViews', () => {
     assert.equal(feed.last.isClosed, true)
     clock.advance(BACKOFF_MAX_MS)
     await turn()
-    assert.equal(feed.last.fromIndex, undefined)
+    assert.equal(feed.last.from, undefined)
     feed.last.push(snapshot(4, 'a'))
     await view.ready()
     await views.stop()

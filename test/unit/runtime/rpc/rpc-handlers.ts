@@ -16,7 +16,6 @@ export function rpcHandlers(some: Partial<RpcHandlers> = {}): RpcHandlers {
     renewSession: none,
     status: none,
     operate: none,
-    subscribe: async function* () {},
     saveImage: async function* () {},
     restoreImage: none,
     ...some,

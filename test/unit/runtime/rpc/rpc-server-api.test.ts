@@ -32,7 +32,12 @@ async function using(
 ): Promise<void> {
   const addresses = [...(options.extra ?? []), ...hosts.map((one) => `127.0.0.1:${one.port}`)]
   const api = new RpcServerApi(
-    { servers: () => addresses, nodeId: 'agent-1', holdMs: options.holdMs ?? 3000 },
+    {
+      servers: () => addresses,
+      members: () => 2,
+      nodeId: 'agent-1',
+      holdMs: options.holdMs ?? 3000,
+    },
     { clock: systemClock, rng: seededRng(5), log: silentLogger },
   )
   try {
@@ -48,7 +53,7 @@ async function withApi(
   use: (api: RpcServerApi) => Promise<void>,
 ): Promise<void> {
   const api = new RpcServerApi(
-    { nodeId: 'agent-1', ...options },
+    { nodeId: 'agent-1', members: () => 2, ...options },
     { clock: systemClock, rng: seededRng(1), log: silentLogger },
   )
   try {
@@ -66,6 +71,7 @@ test('a server that is not there is passed over', async () => {
     const api = new RpcServerApi(
       {
         servers: () => ['127.0.0.1:1', `127.0.0.1:${one.port}`],
+        members: () => 2,
         nodeId: `agent-${seed}`,
         holdMs: 9000,
       },
@@ -300,7 +306,7 @@ test('a read whose server dies is asked of another', async () => {
   const healthy = await host({ read: async () => reply })
   const known = [`127.0.0.1:${dying.port}`]
   const api = new RpcServerApi(
-    { servers: () => known, nodeId: 'agent-1', holdMs: 3000 },
+    { servers: () => known, members: () => 2, nodeId: 'agent-1', holdMs: 3000 },
     { clock: systemClock, rng: seededRng(1), log: silentLogger },
   )
   assert.equal((await api.read('ca.roots', {})).index, 3)

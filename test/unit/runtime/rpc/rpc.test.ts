@@ -14,7 +14,6 @@ import { RpcCallError, RpcChannel } from '../../../../runtime/rpc/rpc-channel.ts
 import { type RpcHandlers, RpcHost } from '../../../../runtime/rpc/rpc-host.ts'
 import { rpcHandlers } from './rpc-handlers.ts'
 
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 const TIMEOUT = { timeoutMs: 5000 }
 
 async function withChannel(
@@ -130,76 +129,6 @@ test('what is no envelope, or one of the future, is refused by name', () => {
   assert.equal(future[1], 1)
   future[1] = 9
   assert.throws(() => open(future), { code: 'NOT_SUPPORTED' })
-})
-
-test('a slow reader holds the source of a stream back', async () => {
-  let made = 0
-  const endless: RpcHandlers['subscribe'] = async function* () {
-    for (;;) yield { n: made++, padding: 'x'.repeat(64 * 1024) }
-  }
-  await withChannel({ subscribe: endless }, async (channel) => {
-    const controller = new AbortController()
-    const stream = channel.stream('subscribe', {}, controller.signal)
-    await stream.next()
-    // Until the source has stood still for many turns of the loop: the buffers between are full.
-    for (let seen = made, still = 0; still < 2000; still = seen === made ? still + 1 : 0) {
-      seen = made
-      await nextTurn()
-    }
-    assert.ok(made < 200, `${made} messages of 64 KiB were made for a reader of one`)
-    const before = made
-    for (let i = 0; i < before + 10; i++) await stream.next()
-    assert.ok(made > before, 'reading lets the source go on')
-    await stream.return(undefined)
-  })
-})
-
-test('a stream that the reader leaves ends its source', async () => {
-  const ended = Promise.withResolvers<void>()
-  const source: RpcHandlers['subscribe'] = async function* (_, signal) {
-    try {
-      yield 1
-      await once(signal, 'abort')
-    } finally {
-      ended.resolve()
-    }
-  }
-  await withChannel({ subscribe: source }, async (channel) => {
-    for await (const message of channel.stream('subscribe', {}, new AbortController().signal)) {
-      assert.equal(message, 1)
-      break
-    }
-    await ended.promise
-  })
-})
-
-test('an error in the middle of a stream reaches the reader after what came before', async () => {
-  const source: RpcHandlers['subscribe'] = async function* () {
-    yield 1
-    yield 2
-    throw new FairleadError('SHUTTING_DOWN', 'The server is shutting down')
-  }
-  await withChannel({ subscribe: source }, async (channel) => {
-    const seen: unknown[] = []
-    const read = async (): Promise<void> => {
-      const signal = new AbortController().signal
-      for await (const message of channel.stream('subscribe', {}, signal)) seen.push(message)
-    }
-    const { failure } = await failureOf(read())
-    assert.equal(failure.error.code, 'SHUTTING_DOWN')
-    assert.deepEqual(seen, [1, 2])
-  })
-})
-
-test('a source that ends, ends the stream', async () => {
-  const source: RpcHandlers['subscribe'] = async function* () {
-    yield 'only'
-  }
-  await withChannel({ subscribe: source }, async (channel) => {
-    const stream = channel.stream('subscribe', {}, new AbortController().signal)
-    assert.deepEqual((await stream.next()).value, 'only')
-    assert.equal((await stream.next()).done, true)
-  })
 })
 
 test('stopping the host aborts what runs and frees the port', async () => {

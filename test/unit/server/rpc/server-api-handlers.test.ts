@@ -23,7 +23,7 @@ before(async () => {
 after(() => running[Symbol.asyncDispose]())
 
 const MALFORMED: readonly (readonly [
-  Exclude<keyof RpcHandlers, 'subscribe' | 'saveImage' | 'restoreImage'>,
+  Exclude<keyof RpcHandlers, 'saveImage' | 'restoreImage'>,
   unknown,
   RegExp,
 ])[] = [
@@ -61,13 +61,6 @@ test('a read or a command of the future is told apart from damage', async () => 
   const command = encodeCommand(set('a', '1'))
   command[0] = 99
   await assert.rejects(handlers.write({ command }, never), { code: 'NOT_SUPPORTED' })
-})
-
-test('a subscription to no known topic is refused', async () => {
-  const frames = handlers.subscribe({ topic: 'secrets', key: '' }, never)
-  await assert.rejects(async () => {
-    for await (const _ of frames) assert.fail('no frame')
-  }, /topic/)
 })
 
 test('arbitrary values give a FairleadError or an answer, never anything else', async () => {

@@ -4,15 +4,17 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { FeedFrame } from '../../../../core/catalog/feed.ts'
-import { FeedSubscription } from '../../../../server/api/feed-subscription.ts'
+import type { FeedFrame, FeedPosition } from '../../../../core/catalog/feed.ts'
+import { systemClock } from '../../../../runtime/clock/system-clock.ts'
+import { FeedSubscription } from '../../../../server/feeds/feed-subscription.ts'
 import { RaftAndStore, register, service, settle } from '../raft-and-store.ts'
 
+const EPOCH = 'c/1'
 const WEB = { topic: 'health', key: 'web' } as const
 
 function subscribe(
   base: RaftAndStore,
-  options: { fromIndex?: number; framesMax?: number; itemsMax?: number } = {},
+  options: { from?: FeedPosition; framesMax?: number; itemsMax?: number } = {},
   ready: (signal: AbortSignal) => Promise<void> = async () => {},
 ): {
   subscription: FeedSubscription
@@ -24,14 +26,24 @@ function subscribe(
     { topic: WEB, ...options },
     {
       store: base.store,
-      ready,
+      start: {
+        store: base.store,
+        clock: systemClock,
+        epoch: () => EPOCH,
+        ready,
+        catchUp: async () => {},
+      },
       onClosed: () => {
         ended += 1
       },
     },
   )
   const iterator = subscription[Symbol.asyncIterator]()
-  return { subscription, next: () => iterator.next(), ended: () => ended }
+  return {
+    subscription,
+    next: () => iterator.next() as Promise<IteratorResult<FeedFrame>>,
+    ended: () => ended,
+  }
 }
 
 function ids(frame: FeedFrame): string[] {
@@ -94,7 +106,7 @@ test('resuming where the history reaches leaves the snapshot out', async () => {
   await using base = await new RaftAndStore().start()
   const index = await base.write(register('n1', { service: service('web') }))
   const later = await base.write(register('n2', { service: service('web') }))
-  const { next, subscription } = subscribe(base, { fromIndex: index })
+  const { next, subscription } = subscribe(base, { from: { epoch: EPOCH, index } })
   const frame = (await next()).value
   assert.equal(frame.kind, 'delta')
   assert.equal(frame.index, later)
@@ -107,7 +119,7 @@ test('resuming with more missed changes than the bound gives a snapshot', async 
   for (let i = 2; i < 12; i++) {
     await base.write(register(`n${i}`, { service: service('web') }))
   }
-  const { next, subscription } = subscribe(base, { fromIndex: index, framesMax: 3 })
+  const { next, subscription } = subscribe(base, { from: { epoch: EPOCH, index }, framesMax: 3 })
   const frame = (await next()).value
   assert.equal(frame.kind, 'snapshot')
   assert.equal(frame.items.length, 11)

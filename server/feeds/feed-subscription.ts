@@ -3,50 +3,59 @@
  *
  * Guarantees: a snapshot, then every later delta in log order, without a gap. When the consumer is too
  * slow for the bound, the queue is dropped and the feed left; the next frame it gets is a new snapshot.
- * One consumer at a time. Waits for `ready` first, so that an empty store that is still catching up is
- * never shown as "there is nothing".
+ * One consumer at a time, in this process; agents elsewhere have feed-session.ts. Where it begins is
+ * feed-start.ts.
  * Bounds: QUEUE_FRAMES_MAX frames and QUEUE_ITEMS_MAX items, a lone snapshot of any size excepted.
  */
 
-import type { FeedFrame, TopicKey } from '../../core/catalog/feed.ts'
+import type {
+  FeedFrame,
+  FeedPosition,
+  SubscriptionFrame,
+  TopicKey,
+} from '../../core/catalog/feed.ts'
 import type { StateStoreApi } from '../../core/catalog/store-api.ts'
 import type { Subscription } from '../../core/rpc/server-api.ts'
+import { type FeedStartDeps, feedStart } from './feed-start.ts'
 
 export const QUEUE_FRAMES_MAX = 1024
 export const QUEUE_ITEMS_MAX = 16_384
 
 export interface FeedSubscriptionOptions {
   readonly topic: TopicKey
-  readonly fromIndex?: number
+  readonly from?: FeedPosition
   readonly framesMax?: number
   readonly itemsMax?: number
 }
 
 export interface FeedSubscriptionDeps {
   readonly store: Pick<StateStoreApi, 'follow'>
-  /** Resolves when the store may be shown. */
-  ready(signal: AbortSignal): Promise<void>
+  readonly start: FeedStartDeps
   /** Called once, when the subscription has ended for whatever reason. */
   onClosed(): void
 }
-
-type Frame = FeedFrame
 
 export class FeedSubscription implements Subscription {
   readonly #options: FeedSubscriptionOptions
   readonly #deps: FeedSubscriptionDeps
   readonly #abort = new AbortController()
-  #queue: Frame[] = []
+  #queue: SubscriptionFrame[] = []
   #queuedItems = 0
   /** Undefined while not following: before the first frame, and after an overflow. */
   #leave: (() => void) | undefined
   #hasFollowed = false
+  #fromIndex: number | undefined
+  #epoch = ''
   #wake: (() => void) | undefined
   #end: { readonly reason: unknown } | undefined
 
   constructor(options: FeedSubscriptionOptions, deps: FeedSubscriptionDeps) {
     this.#options = options
     this.#deps = deps
+  }
+
+  get epoch(): string {
+    return this.#epoch
   }
 
   close(): void {
@@ -58,7 +67,7 @@ export class FeedSubscription implements Subscription {
     this.#finish({ reason })
   }
 
-  [Symbol.asyncIterator](): AsyncIterator<Frame> {
+  [Symbol.asyncIterator](): AsyncIterator<SubscriptionFrame> {
     return {
       next: () => this.#next(),
       return: () => {
@@ -68,8 +77,8 @@ export class FeedSubscription implements Subscription {
     }
   }
 
-  async #next(): Promise<IteratorResult<Frame>> {
-    if (!this.#hasFollowed && this.#end === undefined) await this.#waitUntilReady()
+  async #next(): Promise<IteratorResult<SubscriptionFrame>> {
+    if (!this.#hasFollowed && this.#end === undefined) await this.#begin()
     for (;;) {
       if (this.#end !== undefined) {
         if (this.#end.reason !== undefined) throw this.#end.reason
@@ -89,9 +98,11 @@ export class FeedSubscription implements Subscription {
     }
   }
 
-  async #waitUntilReady(): Promise<void> {
+  async #begin(): Promise<void> {
+    const { start } = this.#deps
     try {
-      await this.#deps.ready(this.#abort.signal)
+      this.#fromIndex = await feedStart(this.#options.from, start, this.#abort.signal)
+      this.#epoch = start.epoch()
     } catch (thrown) {
       this.#finish({ reason: thrown })
     }
@@ -108,7 +119,7 @@ export class FeedSubscription implements Subscription {
   }
 
   #follow(): void {
-    const fromIndex = this.#hasFollowed ? undefined : this.#options.fromIndex
+    const fromIndex = this.#hasFollowed ? undefined : this.#fromIndex
     this.#hasFollowed = true
     let isLeft = false
     // Frames come from inside this call already, so what leaves may not know how to yet.
@@ -129,10 +140,13 @@ export class FeedSubscription implements Subscription {
       isLeft = true
       leave()
     }
+    if (fromIndex !== undefined && this.#queue.length === 0) {
+      this.#queue.push({ kind: 'bookmark', index: fromIndex, hasLeader: true })
+    }
   }
 
   /** @returns false when the bound is passed: the queue is then empty and the feed must be left */
-  #accept(frame: Frame): boolean {
+  #accept(frame: FeedFrame): boolean {
     const items = itemCount(frame)
     // A snapshot stands for all that came before it.
     if (frame.kind === 'snapshot') this.#clear()
@@ -166,7 +180,8 @@ export class FeedSubscription implements Subscription {
   }
 }
 
-function itemCount(frame: Frame): number {
+function itemCount(frame: SubscriptionFrame): number {
+  if (frame.kind === 'bookmark') return 0
   return frame.kind === 'snapshot'
     ? frame.items.length
     : frame.upserts.length + frame.deletes.length

@@ -1,0 +1,243 @@
+/**
+ * One agent's stream of feeds: all topics it follows, in log order, over one connection.
+ *
+ * Guarantees: for each topic a snapshot or a resumption, then every change, without a gap; a bookmark is sent
+ * only when everything before it has been. An agent that is too slow for the bound has its queue dropped; each
+ * topic then begins again with a snapshot, one at a time as the connection takes them. Malformed messages end
+ * the stream with an error and touch nothing else.
+ * Bounds: TOPICS_MAX topics, QUEUE_BYTES_MAX waiting (a lone message of any size excepted), IN_FLIGHT_BYTES_MAX
+ * given to the connection.
+ */
+
+import type { FeedFrame, FeedPosition, TopicKey } from '../../core/catalog/feed.ts'
+import type { StateStoreApi } from '../../core/catalog/store-api.ts'
+import { FairleadError, toFairleadError } from '../../core/errors.ts'
+import type { ByteStream } from '../../runtime/rpc/byte-stream.ts'
+import {
+  decodeFromAgent,
+  encodeFeedMessage,
+  type FromServer,
+  topicText,
+} from '../../runtime/rpc/feed-messages.ts'
+import type { FeedEncoder } from './feed-encoder.ts'
+import { checkedFeedMessage } from './feed-shapes.ts'
+import { type FeedStartDeps, feedStart } from './feed-start.ts'
+
+export const TOPICS_MAX = 8192
+export const QUEUE_BYTES_MAX = 4 * 1024 * 1024
+const IN_FLIGHT_BYTES_MAX = 256 * 1024
+const TOO_SLOW = 'The agent does not read what it is sent'
+
+export interface FeedSessionDeps {
+  readonly store: Pick<StateStoreApi, 'follow' | 'lastIndex'>
+  readonly start: FeedStartDeps
+  readonly encoder: FeedEncoder
+  /** The present bookmark, encoded; asked for when the agent wants one at once. */
+  readonly bookmark: () => Buffer
+  /** Called once, when the stream is over. */
+  readonly onEnd: (session: FeedSession) => void
+  readonly queueBytesMax?: number
+}
+
+interface Followed {
+  readonly topic: TopicKey
+  /** Absent while it waits for its start or for room. */
+  leave: (() => void) | undefined
+}
+
+export class FeedSession {
+  readonly #stream: ByteStream
+  readonly #deps: FeedSessionDeps
+  readonly #topics = new Map<string, Followed>()
+  readonly #over = new AbortController()
+  #queue: Buffer[] = []
+  #queuedBytes = 0
+  #inFlightBytes = 0
+  /** Dropped with the queue; each begins anew when there is room. */
+  #dropped: Followed[] = []
+  #isFlushing = false
+  #lastBookmark: Buffer | undefined
+  #hasEnded = false
+
+  constructor(stream: ByteStream, deps: FeedSessionDeps) {
+    this.#stream = stream
+    this.#deps = deps
+    stream.onEnd(() => this.#ended())
+    stream.onFinished(() => this.end())
+    stream.onBytes((bytes) => this.#receive(bytes))
+  }
+
+  get topics(): number {
+    return this.#topics.size
+  }
+
+  /**
+   * Tells the agent that all up to the bookmark was sent, if that is so and is news or `isBeat`.
+   *
+   * @param bytes the same object as long as the bookmark is the same
+   */
+  bookmark(bytes: Buffer, isBeat: boolean): void {
+    if (this.#hasEnded || this.#dropped.length > 0 || this.#queue.length > 0) return
+    if (bytes === this.#lastBookmark && !isBeat) return
+    this.#lastBookmark = bytes
+    this.#push(bytes)
+  }
+
+  /** Idempotent. */
+  end(error?: FairleadError): void {
+    if (this.#hasEnded) return
+    this.#stream.end(error)
+    this.#ended()
+  }
+
+  #receive(bytes: Buffer): void {
+    if (this.#hasEnded) return
+    try {
+      const message = checkedFeedMessage(decodeFromAgent(bytes))
+      if (message.kind === 'follow') void this.#follow(message.topic, message.from)
+      else if (message.kind === 'leave') this.#leave(message.topic)
+      else this.bookmark(this.#deps.bookmark(), true)
+    } catch (thrown) {
+      this.end(toFairleadError(thrown))
+    }
+  }
+
+  async #follow(topic: TopicKey, from: FeedPosition | undefined): Promise<void> {
+    this.#leave(topic)
+    const followed: Followed = { topic, leave: undefined }
+    if (this.#topics.size >= TOPICS_MAX) {
+      const text = `Already ${TOPICS_MAX} topics are followed on this stream`
+      this.#sayRefused(topic, new FairleadError('RATE_LIMITED', text))
+      return
+    }
+    this.#topics.set(topicText(topic), followed)
+    try {
+      const fromIndex = await feedStart(from, this.#deps.start, this.#over.signal)
+      if (this.#isFollowed(followed)) this.#begin(followed, fromIndex)
+    } catch (thrown) {
+      this.#refuse(followed, toFairleadError(thrown))
+    }
+  }
+
+  /** @throws FairleadError BUSY when the store has too many followers */
+  #begin(followed: Followed, fromIndex: number | undefined): void {
+    const { store, start } = this.#deps
+    const { topic } = followed
+    const first: FeedFrame[] = []
+    let isBeginning = true
+    followed.leave = store.follow(topic, fromIndex, (frame) => {
+      if (isBeginning) first.push(frame)
+      else this.#deliver(followed, frame)
+    })
+    isBeginning = false
+    if (fromIndex !== undefined && first[0]?.kind !== 'snapshot') {
+      this.#tell({ kind: 'resumed', topic, epoch: start.epoch(), index: fromIndex })
+    }
+    for (const frame of first) {
+      if (followed.leave !== undefined) this.#deliver(followed, frame)
+    }
+  }
+
+  #deliver(followed: Followed, frame: FeedFrame): void {
+    const { encoder, start } = this.#deps
+    this.#push(encoder.encode(followed.topic, frame, start.epoch()))
+  }
+
+  #leave(topic: TopicKey): void {
+    const name = topicText(topic)
+    const followed = this.#topics.get(name)
+    if (followed === undefined) return
+    this.#topics.delete(name)
+    followed.leave?.()
+    followed.leave = undefined
+    if (this.#dropped.length > 0) this.#dropped = this.#dropped.filter((one) => one !== followed)
+  }
+
+  #isFollowed(followed: Followed): boolean {
+    return !this.#hasEnded && this.#topics.get(topicText(followed.topic)) === followed
+  }
+
+  #refuse(followed: Followed, error: FairleadError): void {
+    if (!this.#isFollowed(followed)) return
+    this.#topics.delete(topicText(followed.topic))
+    this.#sayRefused(followed.topic, error)
+  }
+
+  /** Not queued: it must not be dropped, and its order among frames does not matter. */
+  #sayRefused(topic: TopicKey, { code, message }: FairleadError): void {
+    this.#write(encodeFeedMessage({ kind: 'refused', topic, code, message }))
+    if (this.#inFlightBytes > QUEUE_BYTES_MAX) this.end(new FairleadError('BUSY', TOO_SLOW))
+  }
+
+  #tell(message: FromServer): void {
+    this.#push(encodeFeedMessage(message))
+  }
+
+  #push(bytes: Buffer): void {
+    if (this.#hasEnded) return
+    const max = this.#deps.queueBytesMax ?? QUEUE_BYTES_MAX
+    if (this.#queue.length > 0 && this.#queuedBytes + bytes.length > max) {
+      this.#drop()
+      return
+    }
+    this.#queue.push(bytes)
+    this.#queuedBytes += bytes.length
+    this.#flush()
+  }
+
+  /** Gives up what waits and follows nothing until there is room. Topics that wait for their start are let be. */
+  #drop(): void {
+    this.#queue = []
+    this.#queuedBytes = 0
+    for (const followed of this.#topics.values()) {
+      if (followed.leave === undefined) continue
+      followed.leave()
+      followed.leave = undefined
+      this.#dropped.push(followed)
+    }
+  }
+
+  #flush(): void {
+    if (this.#isFlushing) return
+    this.#isFlushing = true
+    while (this.#inFlightBytes < IN_FLIGHT_BYTES_MAX && !this.#hasEnded) {
+      const bytes = this.#queue.shift()
+      if (bytes !== undefined) {
+        this.#queuedBytes -= bytes.length
+        this.#write(bytes)
+        continue
+      }
+      const followed = this.#dropped.shift()
+      if (followed === undefined) break
+      this.#beginAnew(followed)
+    }
+    this.#isFlushing = false
+  }
+
+  #write(bytes: Buffer): void {
+    this.#inFlightBytes += bytes.length
+    this.#stream.write(bytes, () => {
+      this.#inFlightBytes -= bytes.length
+      if (!this.#hasEnded) this.#flush()
+    })
+  }
+
+  #beginAnew(followed: Followed): void {
+    try {
+      this.#begin(followed, undefined)
+    } catch (thrown) {
+      this.#refuse(followed, toFairleadError(thrown))
+    }
+  }
+
+  #ended(): void {
+    if (this.#hasEnded) return
+    this.#hasEnded = true
+    this.#over.abort(new FairleadError('SHUTTING_DOWN', 'The stream of feeds has ended'))
+    for (const followed of this.#topics.values()) followed.leave?.()
+    this.#topics.clear()
+    this.#queue = []
+    this.#dropped = []
+    this.#deps.onEnd(this)
+  }
+}

@@ -7,7 +7,7 @@
  * is the one that gossip knows, or else the one in Raft's configuration.
  */
 
-import { FairleadError } from '../../core/errors.ts'
+import { FairleadError, toFairleadError } from '../../core/errors.ts'
 import type { ForwardedMessages, ForwardedMethod, PeerCalls } from '../../core/rpc/peer-calls.ts'
 import type { RaftNodeApi } from '../raft/types.ts'
 
@@ -58,8 +58,15 @@ export class LeaderCalls {
         facts: { leader: leaderId },
       })
     }
-    const reply = await this.#deps.calls.forward(address, call.method, call.message(), call.signal)
-    return reply as T
+    try {
+      const reply = this.#deps.calls.forward(address, call.method, call.message(), call.signal)
+      return (await reply) as T
+    } catch (thrown) {
+      const cause = toFairleadError(thrown)
+      if (cause.code !== 'SHUTTING_DOWN') throw thrown
+      // Nothing was done there, and soon another leads.
+      throw new FairleadError('NO_LEADER', 'The leader is shutting down', { cause })
+    }
   }
 
   /** Idempotent. */

@@ -207,7 +207,11 @@ export class LocalServerApi implements ServerApi {
     await restoreThroughLog(
       chunks,
       {
-        write: (command) => this.#write(command, this.#deps.names.next(), signal),
+        write: (command) => {
+          // Giving up is said also when the reason is that the caller went away.
+          const until = command.kind === 'restore.abort' ? undefined : signal
+          return this.#write(command, this.#deps.names.next(), until)
+        },
         newId: this.#deps.newId,
       },
       signal,

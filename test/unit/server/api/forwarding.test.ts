@@ -67,6 +67,16 @@ test('a write is sent to the leader, at the address that gossip knows', async ()
   assert.equal(base.store.read('kv.get', { key: 'a' }).found, true)
 })
 
+test('a leader that is shutting down is as good as none: the next one gets the call', async () => {
+  const { base, follower, forwards, faults } = await cluster()
+  await using _base = base
+  faults.push('SHUTTING_DOWN', 'SHUTTING_DOWN')
+  const written = follower.write(set('a', '1'))
+  await pass(base.clock, 2000, 50)
+  assert.equal((await written).ok, true)
+  assert.equal(forwards.length, 3)
+})
+
 test('a write whose answer was lost is repeated and done once', async () => {
   const { base, follower, forwards, faults } = await cluster()
   await using _base = base

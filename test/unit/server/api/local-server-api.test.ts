@@ -130,3 +130,20 @@ test('a write that is aborted while it is held is not made', async () => {
   assert.equal((await api.read('kv.get', { key: 'a' })).value, null)
   api.close()
 })
+
+test('a restore whose caller goes away leaves nothing that would hold up the next', async () => {
+  await using base = await new RaftAndStore().start()
+  const api = apiOf(base)
+  const image = Buffer.concat([...base.store.snapshot().image()])
+  const caller = new AbortController()
+  async function* chunks(): AsyncGenerator<Uint8Array> {
+    yield image.subarray(0, 10)
+    caller.abort(new Error('went away'))
+    yield image.subarray(10)
+  }
+  await assert.rejects(api.restoreImage(chunks(), caller.signal), { message: 'went away' })
+  await settle()
+  const text = Buffer.concat([...base.store.snapshot().image()]).toString()
+  assert.equal(text.includes('"restore"'), false)
+  api.close()
+})

@@ -27,6 +27,8 @@ import { listenForSignals } from './signals.ts'
 /** How long exchanges in progress may go on after the agent was told to stop. */
 const DRAIN_MS = 5_000
 const STOP_MAX_MS = 15_000
+/** Besides `leave_drain_time`: an election, the spreading of the goodbye, the removal from Raft. */
+const LEAVE_MAX_MS = 20_000
 const STORAGE_EXIT_CODE = 70
 const LOG_FLUSH_MS = 1_000
 const HOLD_LOG_MAX_MS = 2_000
@@ -108,7 +110,15 @@ class AgentRun {
           signal: this.#starting.signal,
           onFatal: (error) => this.#stop({ kind: 'failed', error }),
           onLeave: async (options) => {
-            await this.#leave(options)
+            try {
+              await this.#leave(options)
+            } catch (thrown) {
+              const error = toFairleadError(thrown)
+              // Refused is not begun. What has begun cannot be taken back: others know that it leaves.
+              const isBegun = error.code !== 'REJECTED' && this.#agent !== undefined
+              if (isBegun) this.#stop({ kind: 'failed', error })
+              throw error
+            }
             this.#stop({ kind: 'asked', by: 'leave' })
           },
           onReload: () => this.#reload(),
@@ -201,8 +211,9 @@ class AgentRun {
     const agent = this.#agent
     if (agent === undefined) throw new FairleadError('BUSY', 'The agent is still starting')
     const late = new AbortController()
-    const timer = systemClock.timer(instant(systemClock.now() + STOP_MAX_MS), () =>
-      late.abort(new FairleadError('BUSY', `Leaving took over ${STOP_MAX_MS} ms`)),
+    const maxMs = this.#loaded.config.leave.drainMs + LEAVE_MAX_MS
+    const timer = systemClock.timer(instant(systemClock.now() + maxMs), () =>
+      late.abort(new FairleadError('BUSY', `Leaving took over ${maxMs} ms`)),
     )
     try {
       await agent.leave(options, late.signal)

@@ -1,12 +1,15 @@
 /**
  * `fairlead snapshot save` and `restore`: the state of the servers as one file (cli.md section 11).
  *
- * A saved file gets its name only once it was read back whole; both ways hold no more than a piece of it.
+ * A saved file gets its name only once it was read back whole, and then keeps it over a power cut; both ways
+ * hold no more than a piece of it.
  */
 
 import { createReadStream } from 'node:fs'
 import { open, rename, rm, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { FairleadError } from '../../core/errors.ts'
+import { syncDirectory } from '../../runtime/host/sync-directory.ts'
 import { API_FLAGS, ApiClient, SERVER_FLAGS } from '../api-client.ts'
 import { type CommandSpec, flag, UsageError } from '../command.ts'
 import { proveSnapshot } from '../snapshot-file.ts'
@@ -39,6 +42,7 @@ export const snapshotSaveCommand: CommandSpec = {
       }
       const meta = await proveSnapshot(unverified)
       await rename(unverified, name)
+      await syncDirectory(dirname(name))
       context.stdout(`Saved and verified snapshot to index ${meta.Index}\n`)
       return 0
     } catch (thrown) {

@@ -9,6 +9,7 @@
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { FairleadError } from '../../core/errors.ts'
+import { syncDirectory } from './sync-directory.ts'
 
 export const PRIVATE_FILE_MODE = 0o600
 export const PRIVATE_DIR_MODE = 0o700
@@ -57,15 +58,6 @@ async function writeAndClose(handle: FileHandle, content: string, sync: boolean)
     // The mode given to open does not apply to a file that a crash left behind.
     await handle.chmod(PRIVATE_FILE_MODE)
     if (sync) await handle.sync()
-  } finally {
-    await handle.close()
-  }
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const handle = await open(path, 'r')
-  try {
-    await handle.sync()
   } finally {
     await handle.close()
   }

@@ -6,10 +6,11 @@
  * specification 14.1 and 14.2 (the database tolerates damage silently, so callers must prove integrity).
  */
 
-import { mkdir, open, readdir } from 'node:fs/promises'
+import { mkdir, readdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { Level } from 'level'
 import { FairleadError } from '../../core/errors.ts'
+import { syncDirectory } from '../host/sync-directory.ts'
 import { findBrokenTable } from './check-tables.ts'
 import {
   type KeyRange,
@@ -72,16 +73,6 @@ async function refuseBroken(directory: string): Promise<void> {
   throw new FairleadError('STORAGE_CORRUPT', `Failed to open "${directory}": ${fault}`, {
     facts: { directory },
   })
-}
-
-/** Makes the names inside a directory durable. */
-export async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
 }
 
 class LevelStore implements KeyValueStore {

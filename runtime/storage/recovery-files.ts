@@ -8,7 +8,7 @@
 import { readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FairleadError } from '../../core/errors.ts'
-import { syncDirectory } from './level-store.ts'
+import { syncDirectory } from '../host/sync-directory.ts'
 
 export interface RecoveryFiles {
   readonly path: string

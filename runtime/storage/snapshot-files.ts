@@ -15,8 +15,8 @@ import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FairleadError } from '../../core/errors.ts'
 import { logIndex, type SnapshotMeta, term } from '../../core/raft/types.ts'
+import { syncDirectory } from '../host/sync-directory.ts'
 import { BlockSums, type BlockTable, readBlocks, writeAll } from './image-blocks.ts'
-import { syncDirectory } from './level-store.ts'
 import { damaged, failed, isMissing, readFailure } from './snapshot-errors.ts'
 import {
   decodeManifest,

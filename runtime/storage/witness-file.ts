@@ -26,7 +26,7 @@ import {
   term,
 } from '../../core/raft/types.ts'
 import { type Clock, instant, type Timer } from '../../core/time.ts'
-import { syncDirectory } from './level-store.ts'
+import { syncDirectory } from '../host/sync-directory.ts'
 
 export interface Testimony {
   readonly serverId: ServerId

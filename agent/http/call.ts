@@ -73,10 +73,6 @@ export class HttpCall {
     this.#controller?.abort(reason)
   }
 
-  get isAborted(): boolean {
-    return this.#ended !== undefined
-  }
-
   /** The body as it comes, for routes with `streamsBody`; read it once. */
   get bodyStream(): AsyncIterable<Uint8Array> {
     return this.#request

@@ -1,9 +1,9 @@
 /**
  * Raft's messages in the wire format of proto/raft.proto, written by hand because this is a hot path.
  *
- * Measured against @bufbuild/protobuf in test/unit/runtime/rpc/raft-codec-speed.ts; both agree, which a
- * test holds. Guarantees: decoding gives a message that the core may trust in shape (safe integers, valid
- * ids and configurations) or throws WireError. Entries of a decoded message are views into the frame.
+ * It agrees with @bufbuild/protobuf, which a test holds; docs/decisions/0009 says why there are two. Guarantees:
+ * decoding gives a message that the core may trust in shape (safe integers, valid ids and configurations) or
+ * throws WireError. Entries of a decoded message are views into the frame.
  * Bounds: ENTRIES_MAX entries in a message, texts of wire-reader.ts.
  */
 

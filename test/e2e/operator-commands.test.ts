@@ -98,7 +98,7 @@ describe('operator autopilot', () => {
     )
     assert.match(
       await fails('operator', 'autopilot', 'set-config', '-last-contact-threshold=-5s'),
-      /LastContactThreshold must be at least 0/,
+      /LastContactThreshold must be a whole number .* of at least 0/,
     )
     assert.match(
       await fails('operator', 'autopilot', 'set-config', '-min-quorum=x'),
@@ -179,6 +179,7 @@ describe('snapshot', () => {
       )
       assert.match(await fails('snapshot', verb), /Missing FILE argument/)
     }
+    assert.match(await fails('snapshot', 'restore', folder), /is not a file/)
     assert.match(
       await fails('snapshot', 'save', join(folder, 'no', 'x.snap')),
       /Error saving snapshot/,

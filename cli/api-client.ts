@@ -162,7 +162,10 @@ export class ApiClient {
     path: string,
     body: string | Uint8Array | undefined,
   ): Promise<ApiAnswer> {
-    return wholeAnswer(await this.#open(method, path, (outgoing) => outgoing.end(body)))
+    // Said here, because Node says nothing of the body of a DELETE.
+    const headers: Readonly<Record<string, string>> =
+      body === undefined ? {} : { 'Content-Length': String(Buffer.byteLength(body)) }
+    return wholeAnswer(await this.#open(method, path, (outgoing) => outgoing.end(body), headers))
   }
 
   #connectionFailure(method: string, path: string, err: unknown): FairleadError {

@@ -78,6 +78,12 @@ export const COMMANDS: CommandTree = {
   join: command('Join the cluster of other agents', async () => {
     return (await import('./commands/join.ts')).joinCommand
   }),
+  keygen: command('Make a key for the encryption of gossip', async () => {
+    return (await import('./commands/keygen.ts')).keygenCommand
+  }),
+  keyring: command('Show and change the keys of gossip', async () => {
+    return (await import('./commands/keyring.ts')).keyringCommand
+  }),
   kv: group('Read and write the key-value store', {
     delete: command('Delete a key, or all with a prefix', async () => {
       return (await import('./commands/kv-write.ts')).kvDeleteCommand
@@ -182,8 +188,6 @@ export const COMMANDS: CommandTree = {
     'debug',
     'event',
     'exec',
-    'keygen',
-    'keyring',
     'lock',
     'login',
     'logout',

@@ -5,6 +5,8 @@
  */
 
 import type { StringMap } from './catalog/types.ts'
+import type { KeyringRequest } from './swim/keyring-codec.ts'
+import type { KeyringReport } from './swim/keyring-report.ts'
 
 /** Numbers are Consul's: 0 none, 1 alive, 2 leaving, 3 left, 4 failed. */
 export type MemberStatus = 'none' | 'alive' | 'leaving' | 'left' | 'failed'
@@ -39,4 +41,11 @@ export interface MemberPool extends Membership {
   forceLeave(name: string, options: { readonly prune: boolean }): Promise<void>
   /** Replaces tags of this member and tells the others. */
   setTags(tags: StringMap): void
+  readonly isEncrypted: boolean
+  /**
+   * Asks every live member, this one too, to show or change its keyring. A change that would cut members off is not begun.
+   *
+   * @throws FairleadError REJECTED where gossip is not encrypted
+   */
+  keyring(request: KeyringRequest, signal: AbortSignal): Promise<KeyringReport>
 }

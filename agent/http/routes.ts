@@ -14,6 +14,7 @@ import { CONFIG_ROUTES } from './routes/config.ts'
 import { CONNECT_ROUTES } from './routes/connect.ts'
 import { HEALTH_ROUTES } from './routes/health.ts'
 import { INTENTION_ROUTES } from './routes/intentions.ts'
+import { KEYRING_ROUTES } from './routes/keyring.ts'
 import { KV_ROUTES } from './routes/kv.ts'
 import { OPERATOR_ROUTES } from './routes/operator.ts'
 import { SESSION_ROUTES } from './routes/sessions.ts'
@@ -39,6 +40,7 @@ export const ROUTES: readonly Route[] = [
   ...SESSION_ROUTES,
   ...TXN_ROUTES,
   ...OPERATOR_ROUTES,
+  ...KEYRING_ROUTES,
   ...SNAPSHOT_ROUTES,
   ...UNSUPPORTED_ROUTES,
 ]

@@ -65,7 +65,6 @@ const UNSUPPORTED: readonly (readonly [path: string, methods: string])[] = [
   ['/v1/internal/ui/gateway-intentions/', 'GET'],
   ['/v1/internal/ui/service-topology/', 'GET'],
   ['/v1/internal/service-virtual-ip', 'PUT'],
-  ['/v1/operator/keyring', 'GET POST PUT DELETE'],
   ['/v1/peering/token', 'POST'],
   ['/v1/peering/establish', 'POST'],
   ['/v1/peering/', 'GET DELETE'],

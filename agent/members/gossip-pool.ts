@@ -4,10 +4,11 @@
  * Hosts core/swim: owns its sockets, its one timer and the file of known members; performs its effects in order.
  * Has no rules of its own. Guarantees: after `stop` no timer, socket or callback of the pool runs; listeners hear of
  * each change after it is visible in `members()`, several of one turn together.
- * Bounds: JOIN_PARALLEL_MAX addresses are tried at a time.
+ * Bounds: those of pool-joins.ts and pool-keys.ts.
  */
 
 import { Buffer } from 'node:buffer'
+import { randomBytes } from 'node:crypto'
 import type { StringMap } from '../../core/catalog/types.ts'
 import { ipFamily } from '../../core/config/ip-address.ts'
 import { FairleadError } from '../../core/errors.ts'
@@ -15,27 +16,26 @@ import type { Service } from '../../core/lifecycle.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Member, MemberPool } from '../../core/membership.ts'
 import type { Rng } from '../../core/rng.ts'
+import { isKeyringRequest, type KeyringRequest } from '../../core/swim/keyring-codec.ts'
+import type { KeyringReport } from '../../core/swim/keyring-report.ts'
 import { isMemberName, NAME_SIZE_MAX } from '../../core/swim/packet-codec.ts'
 import { SwimCore } from '../../core/swim/swim-core.ts'
 import { encodeTags } from '../../core/swim/tags.ts'
 import type { GossipTiming } from '../../core/swim/timing.ts'
-import type {
-  JoinOutcome,
-  MemberView,
-  NodeAddress,
-  SwimEffect,
-  SwimInput,
-} from '../../core/swim/types.ts'
-import type { Clock, Instant, Timer } from '../../core/time.ts'
+import type { MemberView, NodeAddress, SwimEffect, SwimInput } from '../../core/swim/types.ts'
+import { type Clock, type Instant, instant, type Timer } from '../../core/time.ts'
 import { GossipTransport } from '../../runtime/gossip/gossip-transport.ts'
-import { addressText, resolveMemberAddress } from '../../runtime/gossip/member-addresses.ts'
+import { MemberCipher, SENDER_SIZE } from '../../runtime/gossip/member-cipher.ts'
 import {
   MemberSnapshot,
   readMemberSnapshot,
   type SnapshotContent,
 } from '../../runtime/gossip/member-snapshot.ts'
 import { LABEL_SIZE_MAX, Seal } from '../../runtime/gossip/seal.ts'
+import type { StreamRequest } from '../../runtime/gossip/stream-server.ts'
 import { logMemberChange, logNotice } from './member-log.ts'
+import { PoolJoins } from './pool-joins.ts'
+import { type AskMember, type GossipEncryption, PoolKeys } from './pool-keys.ts'
 
 export interface GossipPoolOptions {
   /** Unique in the pool. */
@@ -58,6 +58,7 @@ export interface GossipPoolOptions {
   readonly rejoinAfterLeave: boolean
   /** LAN_TIMING, with what the configuration changes of it. */
   readonly timing: GossipTiming
+  readonly encryption: GossipEncryption
 }
 
 export interface GossipPoolDeps {
@@ -68,7 +69,6 @@ export interface GossipPoolDeps {
 
 /** Of a datagram that no network splits, headers of IP and UDP not counted. */
 const PACKET_SIZE_MAX = 1400
-const JOIN_PARALLEL_MAX = 16
 /** Incarnations that the last run may have used without noting them in time. */
 const INCARNATION_RESERVE = 16
 
@@ -89,6 +89,7 @@ interface Running {
   readonly core: SwimCore
   readonly transport: GossipTransport
   readonly snapshot: MemberSnapshot | null
+  readonly keys: PoolKeys
 }
 
 class GossipPool implements MemberPool, Service {
@@ -97,7 +98,7 @@ class GossipPool implements MemberPool, Service {
   readonly #family: 4 | 6
   readonly #listeners = new Set<(members: readonly Member[]) => void>()
   readonly #stopping = new AbortController()
-  readonly #joins = new Map<number, (outcome: JoinOutcome) => void>()
+  readonly #joins: PoolJoins
   readonly #left = Promise.withResolvers<void>()
   #tags: StringMap
   #starting: Promise<void> | undefined
@@ -105,7 +106,6 @@ class GossipPool implements MemberPool, Service {
   #rejoin: Promise<void> = Promise.resolve()
   #timer: Timer | null = null
   #armedFor: Instant | null = null
-  #callId = 0
   /** Of the present state; null when it must be made anew. */
   #members: readonly Member[] | null = null
 
@@ -115,6 +115,12 @@ class GossipPool implements MemberPool, Service {
     this.#family = checkAddresses(options)
     this.#tags = options.tags
     encodeTags(options.tags) // refused before anything is bound
+    this.#joins = new PoolJoins(this.#family, {
+      log: deps.log,
+      rng: deps.rng,
+      signal: this.#stopping.signal,
+      begin: (id, to) => this.#beginJoin(id, to),
+    })
   }
 
   start(signal: AbortSignal): Promise<void> {
@@ -155,23 +161,7 @@ class GossipPool implements MemberPool, Service {
   }
 
   async join(addresses: readonly string[], signal: AbortSignal): Promise<number> {
-    const failures: string[] = []
-    let answered = 0
-    for (let from = 0; from < addresses.length; from += JOIN_PARALLEL_MAX) {
-      const batch = addresses.slice(from, from + JOIN_PARALLEL_MAX)
-      for (const tried of await Promise.all(batch.map((text) => this.#tryJoin(text, signal)))) {
-        answered += tried.answered
-        failures.push(...tried.failures)
-      }
-    }
-    signal.throwIfAborted()
-    if (answered === 0 && failures.length > 0) {
-      throw new FairleadError('NO_SERVERS', `Failed to join: ${failures.join('; ')}`, {
-        facts: { addresses, failures },
-      })
-    }
-    if (failures.length > 0) this.#deps.log.warn('some addresses did not answer', { failures })
-    return answered
+    return await this.#joins.join(addresses, signal)
   }
 
   async leave(signal: AbortSignal): Promise<void> {
@@ -196,6 +186,25 @@ class GossipPool implements MemberPool, Service {
     this.#handle({ kind: 'force-leave', name, prune })
   }
 
+  get isEncrypted(): boolean {
+    return (this.#running?.keys.keyring ?? null) !== null
+  }
+
+  async keyring(request: KeyringRequest, signal: AbortSignal): Promise<KeyringReport> {
+    signal.throwIfAborted()
+    const { keys, transport, core } = this.#started()
+    const others = new Map<string, AskMember>()
+    for (const { name, address, port, status } of core.members()) {
+      if (name === this.#options.nodeName || status !== 'alive') continue
+      const { tcpTimeoutMs } = this.#options.timing
+      others.set(name, (bytes) => {
+        const deadline = instant(this.#deps.clock.now() + tcpTimeoutMs)
+        return transport.exchange({ address, port }, bytes, { deadline, isSecret: true })
+      })
+    }
+    return await keys.spread(request, this.#options.nodeName, others)
+  }
+
   /** @throws FairleadError TOO_LARGE, and then nothing has changed */
   setTags(tags: StringMap): void {
     const meta = encodeTags(tags)
@@ -209,7 +218,8 @@ class GossipPool implements MemberPool, Service {
     signal.throwIfAborted()
     const path = o.snapshotPath
     const known = path === undefined ? null : await readMemberSnapshot(path, deps.log)
-    const seal = new Seal(o.label)
+    const keys = await PoolKeys.open(o.encryption, deps)
+    const seal = sealOf(o, keys)
     const transport = await GossipTransport.open(
       {
         family: this.#family,
@@ -222,7 +232,7 @@ class GossipPool implements MemberPool, Service {
         clock: deps.clock,
         log: deps.log,
         onPacket: (from, bytes) => this.#handle({ kind: 'packet', from, bytes }),
-        onRequest: (from, bytes) => this.#answer(from, bytes),
+        onRequest: (request) => this.#answer(request, keys),
       },
     )
     if (signal.aborted || this.#stopping.signal.aborted) {
@@ -248,73 +258,33 @@ class GossipPool implements MemberPool, Service {
     )
     const snapshot =
       path === undefined || known === null ? null : new MemberSnapshot(path, known, deps)
-    this.#running = { core, transport, snapshot }
+    this.#running = { core, transport, snapshot, keys }
     this.#handle({ kind: 'wake' })
     if (known !== null) this.#rejoin = this.#rejoinFrom(known)
   }
 
-  /** Those known from before, in random order, until one answers. */
   async #rejoinFrom(known: SnapshotContent): Promise<void> {
     if (known.hasLeft && !this.#options.rejoinAfterLeave) return
-    const { log, rng } = this.#deps
     const others = [...known.alive].filter(([name]) => name !== this.#options.nodeName)
-    const order = rng.shuffle(others)
-    for (let from = 0; from < order.length; from += JOIN_PARALLEL_MAX) {
-      const addresses = order.slice(from, from + JOIN_PARALLEL_MAX).map(([, a]) => addressText(a))
-      try {
-        await this.join(addresses, this.#stopping.signal)
-        log.info('rejoined the pool that was known from before', { members: order.length })
-        return
-      } catch (err) {
-        if (this.#stopping.signal.aborted) return
-        log.debug('members known from before do not answer', { addresses, err })
-      }
-    }
-    if (order.length > 0) log.warn('no member known from before answers', { members: order.length })
+    await this.#joins.rejoin(others.map(([, address]) => address))
   }
 
-  /** All that one written address stands for. */
-  async #tryJoin(
-    text: string,
-    signal: AbortSignal,
-  ): Promise<{ readonly answered: number; readonly failures: readonly string[] }> {
-    try {
-      const targets = await resolveMemberAddress(text, this.#family)
-      const outcomes = await Promise.all(targets.map((to) => this.#joinAt(to, signal)))
-      const failures = outcomes.flatMap((outcome, i) => {
-        const target = targets[i]
-        if (outcome.kind !== 'failed' || target === undefined) return []
-        return [`${addressText(target)}: ${outcome.reason}`]
-      })
-      return { answered: outcomes.filter(({ kind }) => kind === 'joined').length, failures }
-    } catch (error) {
-      signal.throwIfAborted()
-      return { answered: 0, failures: [error instanceof Error ? error.message : String(error)] }
-    }
+  #beginJoin(id: number, to: NodeAddress): void {
+    this.#started()
+    this.#handle({ kind: 'join', id, to })
   }
 
-  async #joinAt(to: NodeAddress, signal: AbortSignal): Promise<JoinOutcome> {
+  #started(): Running {
     this.#stopping.signal.throwIfAborted()
-    if (this.#running === null) {
-      throw new FairleadError('SHUTTING_DOWN', 'The gossip pool has not started')
-    }
-    const id = ++this.#callId
-    const { promise, resolve, reject } = Promise.withResolvers<JoinOutcome>()
-    const ending = AbortSignal.any([signal, this.#stopping.signal])
-    const onAbort = (): void => reject(ending.reason)
-    ending.addEventListener('abort', onAbort, { once: true })
-    if (ending.aborted) onAbort()
-    this.#joins.set(id, resolve)
-    try {
-      this.#handle({ kind: 'join', id, to })
-      return await promise
-    } finally {
-      this.#joins.delete(id)
-      ending.removeEventListener('abort', onAbort)
-    }
+    if (this.#running !== null) return this.#running
+    throw new FairleadError('SHUTTING_DOWN', 'The gossip pool has not started')
   }
 
-  #answer(from: NodeAddress, bytes: Uint8Array): Uint8Array {
+  #answer(
+    { from, body: bytes, isEncrypted }: StreamRequest,
+    keys: PoolKeys,
+  ): Uint8Array | Promise<Uint8Array> {
+    if (isKeyringRequest(bytes)) return keys.answer(bytes, isEncrypted)
     const replies: Uint8Array[] = []
     this.#handle({ kind: 'request', id: 0, from, bytes }, (reply) => replies.push(reply))
     return replies[0] ?? new Uint8Array(0)
@@ -346,12 +316,12 @@ class GossipPool implements MemberPool, Service {
       case 'exchange': {
         const { id, to, bytes, deadline } = effect
         void transport
-          .exchange(to, bytes, deadline)
+          .exchange(to, bytes, { deadline })
           .then((outcome) => this.#handle({ kind: 'exchanged', id, outcome }))
         return
       }
       case 'joined':
-        this.#joins.get(effect.id)?.(effect.outcome)
+        this.#joins.settle(effect.id, effect.outcome)
         return
       case 'left':
         this.#left.resolve()
@@ -395,6 +365,14 @@ class GossipPool implements MemberPool, Service {
 
 function memberOf({ name, address, port, tags, status }: MemberView): Member {
   return { name, address, port, tags, status }
+}
+
+function sealOf({ label, encryption }: GossipPoolOptions, { keyring }: PoolKeys): Seal {
+  if (keyring === null) return new Seal(label)
+  // Chance of the system and not of a seed: two runs with one sender would repeat nonces.
+  const cipher = new MemberCipher(keyring, randomBytes(SENDER_SIZE))
+  const { verifyIncoming, verifyOutgoing } = encryption
+  return new Seal(label, { cipher, verifyIncoming, verifyOutgoing })
 }
 
 function checkAddresses(options: GossipPoolOptions): 4 | 6 {

@@ -20,6 +20,7 @@ export interface BannerFacts {
   readonly nodeId: string
   readonly config: AgentConfig
   readonly ports: BoundPorts
+  readonly isGossipEncrypted: boolean
   readonly startMs: number
 }
 
@@ -49,7 +50,7 @@ export function formatBanner(facts: BannerFacts, colour: boolean): string {
 }
 
 function details(facts: BannerFacts): readonly (readonly [string, string])[] {
-  const { config, ports } = facts
+  const { config, ports, isGossipEncrypted } = facts
   const client = config.clientAddresses.join(' ')
   const isBootstrap = config.bootstrapExpect === 1
   return [
@@ -63,7 +64,7 @@ function details(facts: BannerFacts): readonly (readonly [string, string])[] {
       `[${client}] (HTTP: ${ports.http}, HTTPS: -1, gRPC: ${ports.grpc}, gRPC-TLS: -1, DNS: ${ports.dns})`,
     ],
     ['Cluster Addr', `${config.advertiseAddress} (LAN: ${ports.serfLan}, WAN: -1)`],
-    ['Gossip Encryption', 'false'],
+    ['Gossip Encryption', String(isGossipEncrypted)],
     ['ACL Enabled', 'false'],
     [
       'Mesh',

@@ -27,6 +27,7 @@ export interface AgentDeps extends Omit<PartsDeps, 'devFolder'> {
 export interface Agent extends AsyncDisposable {
   readonly config: AgentConfig
   readonly ports: BoundPorts
+  readonly isGossipEncrypted: boolean
   /** Says goodbye to the cluster. @throws FairleadError REJECTED, with nothing done, when it would lose its quorum */
   leave(options: { readonly force: boolean }, signal: AbortSignal): Promise<void>
   drain(deadline: Instant): Promise<void>
@@ -115,6 +116,10 @@ class RunningAgent implements Agent {
       server: role.server === undefined ? -1 : portOf(role.server.rpcAddress),
       serfLan: pool.self().port,
     }
+  }
+
+  get isGossipEncrypted(): boolean {
+    return this.#parts.pool.isEncrypted
   }
 
   async leave(options: { readonly force: boolean }, signal: AbortSignal): Promise<void> {

@@ -89,6 +89,15 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
         ...config.gossip,
         reconnectTimeoutMs: config.reconnectTimeoutMs,
       },
+      encryption: {
+        key: config.gossipEncryption.key,
+        keyringPath:
+          config.dataDir === '' || !config.gossipEncryption.isKept
+            ? undefined
+            : join(config.dataDir, 'serf', 'local.keyring'),
+        verifyIncoming: config.gossipEncryption.verifyIncoming,
+        verifyOutgoing: config.gossipEncryption.verifyOutgoing,
+      },
     },
     { clock, log: log.child('gossip'), rng: rng.fork('gossip') },
   )

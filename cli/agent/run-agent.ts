@@ -149,6 +149,7 @@ class AgentRun {
           nodeId: config.nodeId,
           config,
           ports: agent.ports,
+          isGossipEncrypted: agent.isGossipEncrypted,
           startMs: processAgeMs(),
         },
         colour,

@@ -6,6 +6,7 @@
 
 import { AUTOPILOT_DEFAULTS } from '../autopilot/defaults.ts'
 import type { AutopilotSettings } from '../autopilot/types.ts'
+import { GossipKey } from '../swim/gossip-key.ts'
 import { LAN_TIMING } from '../swim/timing.ts'
 import type { AgentConfig, GossipSettings } from './model.ts'
 import type { RawReader } from './raw-reader.ts'
@@ -20,6 +21,7 @@ type ClusterConfig = Pick<
   | 'retryIntervalMs'
   | 'retryMax'
   | 'gossip'
+  | 'gossipEncryption'
   | 'rejoinAfterLeave'
   | 'reconnectTimeoutMs'
   | 'leave'
@@ -39,6 +41,12 @@ export function resolveCluster(
     retryIntervalMs: reader.number('retry_interval', 30_000, 1),
     retryMax: reader.number('retry_max', 0),
     gossip: resolveGossip(reader),
+    gossipEncryption: {
+      key: resolveGossipKey(reader),
+      verifyIncoming: reader.bool('encrypt_verify_incoming', true),
+      verifyOutgoing: reader.bool('encrypt_verify_outgoing', true),
+      isKept: !reader.bool('disable_keyring_file', false),
+    },
     rejoinAfterLeave: reader.bool('rejoin_after_leave', false),
     reconnectTimeoutMs: resolveReconnectTimeout(reader),
     leave: {
@@ -138,6 +146,19 @@ function resolveGossip(reader: RawReader): GossipSettings {
     )
   }
   return gossip
+}
+
+function resolveGossipKey(reader: RawReader): GossipKey | undefined {
+  const text = reader.text('encrypt', '')
+  if (text === '') return undefined
+  const key = GossipKey.fromText(text)
+  if (key instanceof GossipKey) return key
+  const message =
+    key.kind === 'not-base64'
+      ? `encrypt has invalid key: ${key.reason}`
+      : `Failed to configure keyring: ${key.reason}`
+  reader.problem('encrypt', message, 'make a key with fairlead keygen')
+  return undefined
 }
 
 function resolveReconnectTimeout(reader: RawReader): number {

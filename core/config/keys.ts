@@ -190,7 +190,7 @@ const BEHAVIOUR: KeyTable = {
   disable_update_check: ignored(NO_OUTGOING_CALLS),
   disable_anonymous_signature: ignored(NO_OUTGOING_CALLS),
   disable_http_unprintable_char_filter: unsupported('bool'),
-  disable_keyring_file: unsupported('bool'),
+  disable_keyring_file: key('bool', 'false', 'Keep the keys of gossip in memory only'),
   default_query_time: unsupported('duration'),
   max_query_time: unsupported('duration'),
   discovery_max_stale: key(
@@ -360,9 +360,21 @@ const CLUSTER: KeyTable = {
     suspicion_mult: key('integer', '4', 'Patience with a suspect, in probe intervals'),
   }),
   gossip_wan: unsupported(),
-  encrypt: refused('string', 'Gossip is not encrypted yet'),
-  encrypt_verify_incoming: unsupported('bool'),
-  encrypt_verify_outgoing: unsupported('bool'),
+  encrypt: key(
+    'string',
+    '',
+    'Key of the gossip pool: base64 of 16, 24 or 32 bytes (fairlead keygen); the keyring in the data directory wins',
+  ),
+  encrypt_verify_incoming: key(
+    'bool',
+    'true',
+    'Refuse gossip that is not encrypted; off only while encryption is introduced',
+  ),
+  encrypt_verify_outgoing: key(
+    'bool',
+    'true',
+    'Encrypt the gossip that is sent; off only while encryption is introduced',
+  ),
   tls: group({
     defaults: group(TLS_STANZA),
     internal_rpc: group({ ...TLS_STANZA, server_name: unsupported('string') }),

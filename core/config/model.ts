@@ -7,6 +7,7 @@
 
 import type { AutopilotSettings } from '../autopilot/types.ts'
 import type { IntentionAction, JsonObject, StringMap } from '../catalog/types.ts'
+import type { GossipKey } from '../swim/gossip-key.ts'
 import type { GossipTiming } from '../swim/timing.ts'
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error'
@@ -60,6 +61,14 @@ export interface AgentConfig {
 
   /** Probes and news of the gossip pool; the rest of its numbers is LAN_TIMING's. */
   readonly gossip: GossipSettings
+  readonly gossipEncryption: {
+    /** Prints as `…`. */
+    readonly key: GossipKey | undefined
+    readonly verifyIncoming: boolean
+    readonly verifyOutgoing: boolean
+    /** Kept in the data directory, where there is one. */
+    readonly isKept: boolean
+  }
   /** Rejoin the pool that was known from before also after a farewell. */
   readonly rejoinAfterLeave: boolean
   /** After which a failed node is forgotten. */

@@ -6,18 +6,19 @@
  */
 
 import { Buffer } from 'node:buffer'
-import type { Opened, Seal, SealRefusal } from './seal.ts'
+import type { Seal, SealRefusal } from './seal.ts'
 
 export type FrameResult =
   | { readonly kind: 'incomplete' }
-  | { readonly kind: 'opened'; readonly body: Uint8Array }
+  /** A whole frame, still sealed. */
+  | { readonly kind: 'frame'; readonly frame: Buffer }
   | { readonly kind: 'refused'; readonly reason: SealRefusal; readonly label: string }
 
 export class FrameReader {
   readonly #seal: Seal
   #chunks: Buffer[] = []
   #size = 0
-  #range: { readonly start: number; readonly end: number } | null = null
+  #end: number | null = null
 
   constructor(seal: Seal) {
     this.#seal = seal
@@ -31,19 +32,18 @@ export class FrameReader {
   push(chunk: Buffer): FrameResult {
     this.#chunks.push(chunk)
     this.#size += chunk.length
-    if (this.#range === null) {
+    if (this.#end === null) {
       const prefix = this.#seal.readPrefix(this.#joined())
       if (prefix.kind !== 'prefix') {
         if (prefix.kind === 'refused') this.#drop()
         return prefix
       }
-      this.#range = prefix
+      this.#end = prefix.end
     }
-    const { start, end } = this.#range
-    if (this.#size < end) return { kind: 'incomplete' }
-    const opened: Opened = this.#seal.openStream(this.#joined().subarray(start, end))
+    if (this.#size < this.#end) return { kind: 'incomplete' }
+    const frame = this.#joined().subarray(0, this.#end)
     this.#drop()
-    return opened.kind === 'opened' ? opened : { ...opened, label: '' }
+    return { kind: 'frame', frame }
   }
 
   #joined(): Buffer {

@@ -10,9 +10,10 @@ import type { Logger } from '../../core/log.ts'
 import type { ExchangeOutcome, NodeAddress } from '../../core/swim/types.ts'
 import type { Clock, Instant } from '../../core/time.ts'
 import { type PacketCounters, PacketSocket } from './packet-socket.ts'
-import type { Seal } from './seal.ts'
+import { RefusalLog } from './refusal-log.ts'
+import type { Seal, SealRefusal } from './seal.ts'
 import { exchange } from './stream-client.ts'
-import { StreamServer } from './stream-server.ts'
+import { type RequestHandler, StreamServer } from './stream-server.ts'
 
 const PORT_TRIES = 16
 
@@ -29,7 +30,7 @@ export interface GossipTransportDeps {
   readonly clock: Clock
   readonly log: Logger
   readonly onPacket: (from: NodeAddress, body: Uint8Array) => void
-  readonly onRequest: (from: NodeAddress, body: Uint8Array) => Uint8Array
+  readonly onRequest: RequestHandler
 }
 
 export class GossipTransport {
@@ -37,17 +38,23 @@ export class GossipTransport {
   readonly #packets: PacketSocket
   readonly #streams: StreamServer
   readonly #deps: GossipTransportDeps
+  readonly #refusals: RefusalLog
   readonly #closing = new AbortController()
   readonly #exchanges = new Set<Promise<ExchangeOutcome>>()
 
   private constructor(
     port: number,
-    sockets: { readonly packets: PacketSocket; readonly streams: StreamServer },
+    sockets: {
+      readonly packets: PacketSocket
+      readonly streams: StreamServer
+      readonly refusals: RefusalLog
+    },
     deps: GossipTransportDeps,
   ) {
     this.port = port
     this.#packets = sockets.packets
     this.#streams = sockets.streams
+    this.#refusals = sockets.refusals
     this.#deps = deps
   }
 
@@ -57,13 +64,14 @@ export class GossipTransport {
     deps: GossipTransportDeps,
   ): Promise<GossipTransport> {
     const { family, bindAddress, port, streamTimeoutMs } = options
+    const refusals = new RefusalLog(deps)
     for (let left = port === 0 ? PORT_TRIES : 1; ; left--) {
-      const streams = new StreamServer({ timeoutMs: streamTimeoutMs }, deps)
-      const packets = new PacketSocket(family, deps)
+      const streams = new StreamServer({ timeoutMs: streamTimeoutMs }, { ...deps, refusals })
+      const packets = new PacketSocket(family, { ...deps, refusals })
       try {
         const chosen = await streams.listen(bindAddress, port)
         await packets.bind(bindAddress, chosen)
-        return new GossipTransport(chosen, { packets, streams }, deps)
+        return new GossipTransport(chosen, { packets, streams, refusals }, deps)
       } catch (cause) {
         await Promise.all([streams.close(), packets.close()])
         if (left > 1 && isTaken(cause)) continue
@@ -84,13 +92,21 @@ export class GossipTransport {
     return this.#streams.refused
   }
 
+  /** What was not opened, by reason. */
+  get refusals(): ReadonlyMap<SealRefusal, number> {
+    return this.#refusals.counts
+  }
+
   send(to: NodeAddress, body: Uint8Array): void {
     this.#packets.send(to, body)
   }
 
-  async exchange(to: NodeAddress, body: Uint8Array, deadline: Instant): Promise<ExchangeOutcome> {
-    const { signal } = this.#closing
-    const running = exchange({ to, body, deadline, signal }, this.#deps)
+  async exchange(
+    to: NodeAddress,
+    body: Uint8Array,
+    options: { readonly deadline: Instant; readonly isSecret?: boolean },
+  ): Promise<ExchangeOutcome> {
+    const running = exchange({ to, body, signal: this.#closing.signal, ...options }, this.#deps)
     this.#exchanges.add(running)
     const outcome = await running
     this.#exchanges.delete(running)

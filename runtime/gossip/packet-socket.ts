@@ -9,6 +9,7 @@ import type { Buffer } from 'node:buffer'
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import type { Logger } from '../../core/log.ts'
 import type { NodeAddress } from '../../core/swim/types.ts'
+import type { RefusalLog } from './refusal-log.ts'
 import type { Seal } from './seal.ts'
 
 /** Asked of the kernel, which may give less: room for a burst while the process is busy (gossip.md 1). */
@@ -24,6 +25,7 @@ export interface PacketCounters {
 export interface PacketSocketDeps {
   readonly seal: Seal
   readonly log: Logger
+  readonly refusals: RefusalLog
   /** `body` is the caller's to keep. */
   readonly onPacket: (from: NodeAddress, body: Uint8Array) => void
 }
@@ -76,8 +78,12 @@ export class PacketSocket {
     if (this.#isClosed) return
     this.counters.received++
     const opened = this.#deps.seal.openPacket(packet)
-    if (opened.kind === 'opened') this.#deps.onPacket({ address, port }, opened.body)
-    else this.counters.refused++
+    if (opened.kind === 'opened') {
+      this.#deps.onPacket({ address, port }, opened.body)
+    } else {
+      this.counters.refused++
+      this.#deps.refusals.note(opened.reason, { address, port })
+    }
   }
 
   #enlargeBuffer(): void {

@@ -1,8 +1,8 @@
 /**
  * Answers exchanges over TCP: one sealed request, one sealed answer, then the end.
  *
- * A request of another pool's label is answered by an empty message under our label, so that the other side can tell
- * its operator which pool it knocked at.
+ * A request of another pool, or without a key of ours, is answered by an empty message in our own label and mode, so
+ * that the other side can tell its operator what it knocked at.
  * Bounds: STREAMS_MAX connections and HELD_BYTES_MAX bytes of unfinished requests together (more are cut and counted),
  * `timeoutMs` from connecting to the end of the answer.
  */
@@ -13,17 +13,31 @@ import type { Logger } from '../../core/log.ts'
 import type { NodeAddress } from '../../core/swim/types.ts'
 import { type Clock, instant } from '../../core/time.ts'
 import { FrameReader } from './frame-reader.ts'
-import type { Seal } from './seal.ts'
+import type { RefusalLog } from './refusal-log.ts'
+import { NO_TICKET, type Seal, type SealRefusal } from './seal.ts'
 
 export const STREAMS_MAX = 128
 export const HELD_BYTES_MAX = 64 * 1024 * 1024
+
+export interface StreamRequest {
+  readonly from: NodeAddress
+  readonly body: Uint8Array
+  /** Who sent it has a key of this pool. */
+  readonly isEncrypted: boolean
+}
+
+/** @returns the answer; a rejection cuts the connection */
+export type RequestHandler = (request: StreamRequest) => Uint8Array | Promise<Uint8Array>
+
+/** Those whose sender should learn what this pool is. */
+const ANSWERED: readonly SealRefusal[] = ['label', 'plain', 'encrypted', 'key']
 
 export interface StreamServerDeps {
   readonly seal: Seal
   readonly clock: Clock
   readonly log: Logger
-  /** @returns the answer */
-  readonly onRequest: (from: NodeAddress, body: Uint8Array) => Uint8Array
+  readonly refusals: RefusalLog
+  readonly onRequest: RequestHandler
 }
 
 export class StreamServer {
@@ -90,16 +104,37 @@ export class StreamServer {
       }
       socket.off('data', onData)
       socket.resume() // whatever follows is thrown away
-      if (result.kind === 'opened') {
-        socket.end(seal.sealStream(this.#deps.onRequest(addressOf(socket), result.body)))
-      } else if (result.reason === 'label') {
-        this.refused++
-        socket.end(seal.sealStream(new Uint8Array(0)))
-      } else {
-        this.#refuse(socket)
-      }
+      if (result.kind === 'refused') this.#refuseFor(socket, result.reason)
+      else void this.#answer(socket, result.frame)
     }
     socket.on('data', onData)
+  }
+
+  async #answer(socket: Socket, frame: Buffer): Promise<void> {
+    const { seal, log, onRequest } = this.#deps
+    const { ticket, ...opened } = seal.openRequest(frame)
+    if (opened.kind === 'refused') {
+      this.#refuseFor(socket, opened.reason)
+      return
+    }
+    const { body, isEncrypted } = opened
+    try {
+      const answer = await onRequest({ from: addressOf(socket), body, isEncrypted })
+      socket.end(seal.sealReply(answer, ticket))
+    } catch (err) {
+      log.warn('a request of a member could not be answered', { err })
+      socket.destroy()
+    }
+  }
+
+  #refuseFor(socket: Socket, reason: SealRefusal): void {
+    this.#deps.refusals.note(reason, addressOf(socket))
+    if (ANSWERED.includes(reason)) {
+      this.refused++
+      socket.end(this.#deps.seal.sealReply(new Uint8Array(0), NO_TICKET))
+    } else {
+      this.#refuse(socket)
+    }
   }
 
   #refuse(socket: Socket): void {

@@ -5,6 +5,7 @@
 import type { FuzzTarget } from './target.ts'
 import { CLUSTER_TARGETS } from './targets/cluster.ts'
 import { DISK_TARGETS } from './targets/disk.ts'
+import { GOSSIP_TARGETS } from './targets/gossip.ts'
 import { TEXT_TARGETS } from './targets/text.ts'
 import { WIRE_TARGETS } from './targets/wire.ts'
 
@@ -12,5 +13,6 @@ export const TARGETS: readonly FuzzTarget[] = [
   ...DISK_TARGETS,
   ...WIRE_TARGETS,
   ...CLUSTER_TARGETS,
+  ...GOSSIP_TARGETS,
   ...TEXT_TARGETS,
 ]

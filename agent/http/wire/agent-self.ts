@@ -61,9 +61,12 @@ function debugConfig({ config, build, local }: AgentContext): Readonly<Record<st
     Datacenter: config.datacenter,
     DefaultIntentionPolicy: config.defaultIntentionPolicy,
     DevMode: config.devMode,
+    DisableKeyringFile: !config.gossipEncryption.isKept,
     DiscardCheckOutput: checks.discardOutput,
     EnableLocalScriptChecks: checks.enableLocalScripts,
     EnableRemoteScriptChecks: checks.enableScripts,
+    EncryptVerifyIncoming: config.gossipEncryption.verifyIncoming,
+    EncryptVerifyOutgoing: config.gossipEncryption.verifyOutgoing,
     FairleadVersion: build.fairleadVersion,
     GRPCPort: ports.grpc,
     GRPCTLSPort: -1,
@@ -112,7 +115,7 @@ function statsJson(agent: AgentContext, status: ServerStatus | undefined): strin
     },
     consul: consulStats(agent, status),
     runtime: runtimeStats(),
-    serf_lan: poolStats(membership.members()),
+    serf_lan: poolStats(membership.members(), agent.pool?.isEncrypted ?? false),
   }
   if (config.server && status !== undefined) groups['raft'] = status.raft
   return opaque(groups)
@@ -167,8 +170,16 @@ function runtimeStats(): Readonly<Record<string, string>> {
   }
 }
 
-function poolStats(members: readonly Member[]): Readonly<Record<string, string>> {
+function poolStats(
+  members: readonly Member[],
+  isEncrypted: boolean,
+): Readonly<Record<string, string>> {
   const count = (status: Member['status']): string =>
     String(members.filter((member) => member.status === status).length)
-  return { failed: count('failed'), left: count('left'), members: String(members.length) }
+  return {
+    encrypted: String(isEncrypted),
+    failed: count('failed'),
+    left: count('left'),
+    members: String(members.length),
+  }
 }

@@ -85,6 +85,12 @@ export function serverConfig(change: Partial<AgentConfig> = {}): AgentConfig {
     retryIntervalMs: 30_000,
     retryMax: 0,
     gossip: LAN_TIMING,
+    gossipEncryption: {
+      key: undefined,
+      verifyIncoming: true,
+      verifyOutgoing: true,
+      isKept: true,
+    },
     rejoinAfterLeave: false,
     reconnectTimeoutMs: 72 * 3_600_000,
     leave: { onTerminate: false, onInterrupt: false, drainMs: 5000 },

@@ -35,9 +35,9 @@ describe('the program', () => {
   })
 
   it('says clearly what is not supported yet', async () => {
-    const { code, stderr } = await run(['keyring', '-list'])
+    const { code, stderr } = await run(['monitor'])
     assert.equal(code, 1)
-    assert.match(stderr, /fairlead keyring is not supported yet/)
+    assert.match(stderr, /fairlead monitor is not supported yet/)
   })
 
   it('prints the help of a command with one dash', async () => {

@@ -236,6 +236,10 @@ describe('/v1/agent/join and force-leave', () => {
         if (name === 'nobody') throw new FairleadError('NOT_FOUND', 'unknown')
       },
       setTags: () => {},
+      isEncrypted: false,
+      keyring: async () => {
+        throw new FairleadError('REJECTED', 'keyring is empty')
+      },
     }
     await using agent = await startAgent({}, { pool })
     const answers = [

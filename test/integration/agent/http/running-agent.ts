@@ -171,6 +171,15 @@ async function push(local: LocalState, servers: ServerApi): Promise<void> {
   await servers.write({ kind: 'register', request: { ...node, ...rest, checks } })
 }
 
+/** Node says nothing of the body of a DELETE by itself. */
+function lengthOf(
+  method: string,
+  payload: string | Uint8Array | undefined,
+): Readonly<Record<string, string>> {
+  if (payload === undefined || method !== 'DELETE') return {}
+  return { 'Content-Length': String(Buffer.byteLength(payload)) }
+}
+
 function request(
   port: number,
   method: string,
@@ -187,7 +196,7 @@ function request(
         port,
         method,
         path,
-        headers: { ...headers },
+        headers: { ...lengthOf(method, payload), ...headers },
         agent: false,
         ...(signal === undefined ? {} : { signal }),
       },

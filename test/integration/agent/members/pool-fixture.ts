@@ -7,8 +7,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { createGossipPool, type GossipPoolOptions } from '../../../../agent/members/gossip-pool.ts'
+import type { GossipEncryption } from '../../../../agent/members/pool-keys.ts'
 import type { Service } from '../../../../core/lifecycle.ts'
-import { silentLogger } from '../../../../core/log.ts'
+import { type Logger, silentLogger } from '../../../../core/log.ts'
 import type { Member, MemberPool } from '../../../../core/membership.ts'
 import { type GossipTiming, LOCAL_TIMING } from '../../../../core/swim/timing.ts'
 import { systemClock } from '../../../../runtime/clock/system-clock.ts'
@@ -27,6 +28,13 @@ export const QUICK: GossipTiming = {
   tcpTimeoutMs: 2000,
 }
 
+export const NO_ENCRYPTION: GossipEncryption = {
+  key: undefined,
+  keyringPath: undefined,
+  verifyIncoming: true,
+  verifyOutgoing: true,
+}
+
 export const NEVER = new AbortController().signal
 
 /** Stopped when the test ends. */
@@ -34,6 +42,7 @@ export async function startPool(
   t: TestContext,
   nodeName: string,
   options: Partial<GossipPoolOptions> = {},
+  log: Logger = silentLogger,
 ): Promise<Pool> {
   const pool = createGossipPool(
     {
@@ -47,9 +56,10 @@ export async function startPool(
       snapshotPath: undefined,
       rejoinAfterLeave: false,
       timing: QUICK,
+      encryption: NO_ENCRYPTION,
       ...options,
     },
-    { clock: systemClock, rng: systemRng(), log: silentLogger },
+    { clock: systemClock, rng: systemRng(), log },
   )
   t.after(() => pool.stop())
   await pool.start(NEVER)

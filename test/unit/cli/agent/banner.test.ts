@@ -18,6 +18,7 @@ function banner(text: string, dev: boolean, colour = false): string {
       nodeId: 'id-1',
       config,
       ports: { http: 18500, dns: 18600, grpc: -1, server: 8300, serfLan: -1 },
+      isGossipEncrypted: false,
       startMs: 123.4,
     },
     colour,

@@ -190,7 +190,11 @@ describe('problems', () => {
     ['connect { ca_provider = "vault" }', 'connect.ca_provider "vault" is not supported yet'],
     ['server = "perhaps"', 'server: expected true or false, got "perhaps"'],
     ['ports = 5', 'ports: expected a block'],
-    ['encrypt = "x"', 'encrypt is not supported yet, and starting without it would be unsafe'],
+    ['encrypt = "x"', 'encrypt has invalid key: it is not base64'],
+    [
+      'encrypt = "c2hvcnQ="',
+      'Failed to configure keyring: key size must be 16, 24 or 32 bytes, not 5',
+    ],
     [
       'acl { enabled = true }',
       'acl.enabled is not supported yet, and starting without it would be unsafe',

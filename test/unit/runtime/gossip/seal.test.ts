@@ -7,8 +7,9 @@ import { Buffer } from 'node:buffer'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { FrameReader } from '../../../../runtime/gossip/frame-reader.ts'
-import { Seal } from '../../../../runtime/gossip/seal.ts'
+import { NO_TICKET, Seal } from '../../../../runtime/gossip/seal.ts'
 
+const OPEN = { isSecret: false }
 const body = fc.uint8Array({ minLength: 1, maxLength: 300 })
 
 test('a sealed packet opens to its body', () => {
@@ -28,7 +29,10 @@ test('the bytes of version 1 are these for ever', () => {
   const seal = new Seal('dc1')
   const bytes = Buffer.from('abc')
   assert.equal(seal.sealPacket(bytes).toString('hex'), '010003646331352441c2616263')
-  assert.equal(seal.sealStream(bytes).toString('hex'), '01000364633100000007352441c2616263')
+  assert.equal(
+    seal.sealRequest(bytes, OPEN).frame.toString('hex'),
+    '01000364633100000007352441c2616263',
+  )
 })
 
 test('no single changed byte goes unnoticed', () => {
@@ -71,7 +75,7 @@ test('a stream in any pieces gives its body once it is whole', () => {
   const seal = new Seal('dc1')
   fc.assert(
     fc.property(body, fc.array(fc.integer({ min: 1, max: 50 })), (bytes, sizes) => {
-      const frame = seal.sealStream(bytes)
+      const { frame } = seal.sealRequest(bytes, OPEN)
       const reader = new FrameReader(seal)
       let at = 0
       for (const size of [...sizes, frame.length]) {
@@ -80,8 +84,10 @@ test('a stream in any pieces gives its body once it is whole', () => {
         at += size
         if (at < frame.length) assert.equal(result.kind, 'incomplete')
         else {
-          assert.ok(result.kind === 'opened')
-          assert.deepEqual(Buffer.from(result.body), Buffer.from(bytes))
+          assert.ok(result.kind === 'frame')
+          const opened = seal.openRequest(result.frame)
+          assert.ok(opened.kind === 'opened')
+          assert.deepEqual(Buffer.from(opened.body), Buffer.from(bytes))
         }
       }
       assert.equal(reader.size, 0)
@@ -97,7 +103,7 @@ test('a stream that announces too much, or is of another pool, is refused at onc
     reason: 'malformed',
     label: '',
   })
-  const other = new Seal('dc2').sealStream(new Uint8Array(0))
+  const other = new Seal('dc2').sealReply(new Uint8Array(0), NO_TICKET)
   assert.deepEqual(new FrameReader(seal).push(other), {
     kind: 'refused',
     reason: 'label',

@@ -14,8 +14,9 @@ import type { LeaderRole, RaftState } from './state.ts'
 import { type LogIndex, logIndex } from './types.ts'
 
 /**
- * Recomputes the commit index of the leader and tells everyone when it moved. Afterwards this server may
- * lead no more: a change that takes it out may have been committed.
+ * Recomputes the commit index of the leader. That it moved is told with the next batch of output, so that
+ * proposals of the same turn carry it and no message goes for it alone; only a committed configuration is
+ * told at once, as afterwards this server may lead no more: the change may have taken it out.
  */
 export function advanceLeaderCommit(state: RaftState, role: LeaderRole): boolean {
   const matched = quorumValue(state.configs.active, (id) =>
@@ -31,8 +32,10 @@ export function advanceLeaderCommit(state: RaftState, role: LeaderRole): boolean
     role.uncommittedBytes -= state.log.entry(index)?.data.length ?? 0
   }
   role.uncommittedBytes = Math.max(0, role.uncommittedBytes)
+  const hasConfiguration = state.configs.activeIndex > state.commit
   state.commit = logIndex(matched)
-  broadcastAppend(state, role)
+  if (hasConfiguration) broadcastAppend(state, role)
+  else role.isCommitUntold = true
   onCommitted(state, role)
   return true
 }

@@ -33,6 +33,7 @@ export function becomeLeader(state: RaftState): void {
     lease: new LeaseClock(state.options.leaseTicks),
     appendSeq: 0,
     uncommittedBytes: 0,
+    isCommitUntold: false,
     transfer: null,
   }
   changeRole(state, role)

@@ -34,6 +34,7 @@ import type { ProgressMode } from './progress.ts'
 import { requestRead, startReadRound } from './read-index.ts'
 import { receive } from './receive.ts'
 import { halt, isPromotable } from './roles.ts'
+import { broadcastAppend } from './sending.ts'
 import { leaderOf, type RaftState } from './state.ts'
 import { requestTransfer } from './transfer.ts'
 import {
@@ -136,12 +137,26 @@ export class RaftCore {
     }
   }
 
-  /** The work that has come up since the last pull; null when there is none. Nothing is handed out twice. */
-  pull(): Batch | null {
+  /**
+   * The work that has come up since the last pull; null when there is none. Nothing is handed out twice.
+   *
+   * @param options.keepCommitNews whether peers may hear later, with entries or from a later pull, that the
+   *   commit index moved; `hasCommitNews` tells that something is kept
+   */
+  pull(options: { readonly keepCommitNews: boolean } = { keepCommitNews: false }): Batch | null {
     const state = this.#state
     if (state.role.kind === 'failed') return takeLastWords(state)
-    if (state.role.kind === 'leader') startReadRound(state, state.role)
+    if (state.role.kind === 'leader') {
+      if (this.hasCommitNews && !options.keepCommitNews) broadcastAppend(state, state.role)
+      startReadRound(state, state.role)
+    }
     return takeBatch(state)
+  }
+
+  /** This server leads, the commit index moved, and peers may not have heard of it. */
+  get hasCommitNews(): boolean {
+    const { role } = this.#state
+    return role.kind === 'leader' && role.isCommitUntold
   }
 
   get role(): RoleName {

@@ -81,6 +81,7 @@ export function askForAnswer(state: RaftState, role: LeaderRole, id: ServerId): 
 
 /** New entries or a new commit index go to everyone who can take them. */
 export function broadcastAppend(state: RaftState, role: LeaderRole): void {
+  role.isCommitUntold = false
   for (const [id, progress] of role.progress) sendNews(state, role, { id, progress })
   for (const [id, { progress }] of role.departing) sendNews(state, role, { id, progress })
 }

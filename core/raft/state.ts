@@ -73,6 +73,8 @@ export interface LeaderRole {
   appendSeq: number
   /** May be too low after a change of term, never too high. */
   uncommittedBytes: number
+  /** The commit index moved and peers may not have heard of it. */
+  isCommitUntold: boolean
   transfer: Transfer | null
 }
 

@@ -42,8 +42,18 @@ export class Proposals {
     return this.#waiting.length === 0 && this.#inFlight.length === 0
   }
 
-  get hasWaiting(): boolean {
-    return this.#waiting.length > 0
+  /** Writes that are not in the log yet. */
+  get waitingCount(): number {
+    return this.#waiting.length
+  }
+
+  /** Writes in the log above the commit index, in whole batches. */
+  uncommittedCount(commit: number): number {
+    let count = 0
+    for (const { firstIndex, writes } of this.#inFlight) {
+      if (firstIndex + writes.length - 1 > commit) count += writes.length
+    }
+    return count
   }
 
   /** @throws FairleadError TOO_LARGE | BUSY through the promise; nothing was queued then */

@@ -30,6 +30,7 @@ import { type Clock, type Instant, instant, type Timer } from '../../core/time.t
 import type { RaftStorage } from '../../runtime/storage/raft-storage.ts'
 import { AppendPipeline } from './append-pipeline.ts'
 import { Applier } from './applier.ts'
+import { Gathering } from './gathering.ts'
 import { ImageReceiver } from './image-receiver.ts'
 import { ImageSender } from './image-sender.ts'
 import type { Leadership } from './leadership.ts'
@@ -45,6 +46,8 @@ import type { RaftTransport } from './transport.ts'
 import type { RaftStateMachine } from './types.ts'
 
 const INBOX_MAX = 4_096
+/** How long a commit index may wait for entries to go with: clients that were answered write again by then. */
+const COMMIT_NEWS_KEPT_MS = 1
 const COMMIT_HINT_INTERVAL_MS = 1_000
 
 export interface EngineOptions {
@@ -81,11 +84,14 @@ export class RaftEngine {
   readonly #snapshotter: Snapshotter
   readonly #sender: ImageSender
   readonly #ticks: TickSource
+  readonly #gathering = new Gathering()
   #completions: AppendToken[] = []
   #inputs: RaftInput[] = []
   #inbox: RaftMessage[] = []
   #nextTurn: NodeJS.Immediate | null = null
   #ticker: Timer | null = null
+  #newsTimer: Timer | null = null
+  #isNewsDue = false
   #write: Promise<void> = Promise.resolve()
   #isCut = false
   /** Lost entries are back; the disk is being told, and until it knows nothing leaves the core. */
@@ -207,8 +213,10 @@ export class RaftEngine {
     this.#isCut = true
     if (this.#nextTurn !== null) clearImmediate(this.#nextTurn)
     this.#ticker?.cancel()
+    this.#newsTimer?.cancel()
     this.#nextTurn = null
     this.#ticker = null
+    this.#newsTimer = null
     this.#inbox = []
     this.#sender.stop()
     this.images.close()
@@ -231,10 +239,12 @@ export class RaftEngine {
         this.#endRecovery()
         return
       }
-      for (let batch = core.pull(); batch !== null; batch = core.pull()) {
+      const news = { keepCommitNews: !this.#isNewsDue }
+      for (let batch = core.pull(news); batch !== null; batch = core.pull(news)) {
         this.#perform(batch)
         this.#apply()
       }
+      this.#keepNews()
       this.#apply()
       this.#follow()
       if (core.failure !== null) throw new Error(core.failure)
@@ -245,7 +255,6 @@ export class RaftEngine {
       this.#fail(thrown)
       return
     }
-    if (this.#pipeline.isIdle && this.#deps.proposals.hasWaiting) this.schedule()
     this.#deps.onTurn()
   }
 
@@ -272,7 +281,28 @@ export class RaftEngine {
       if (outcome.kind !== 'rejected') continue
       this.#deps.reads.failOne(context, refusalError('Failed to read', outcome, this.#self))
     }
-    if (this.#pipeline.isIdle && core.role === 'leader') this.#submitProposals()
+    if (core.role === 'leader' && this.#pipeline.isIdle) this.#gather()
+  }
+
+  #gather(): void {
+    const { proposals } = this.#deps
+    const uncommitted = proposals.uncommittedCount(this.core.commit)
+    const verdict = this.#gathering.judge(proposals.waitingCount, uncommitted)
+    if (verdict === 'submit') this.#submitProposals()
+    const isUnfinished = verdict === 'submit' && proposals.waitingCount > 0
+    if (verdict === 'another-round' || isUnfinished) this.schedule()
+  }
+
+  /** What is committed is told with the next entries, and without any after a moment (5.1). */
+  #keepNews(): void {
+    this.#isNewsDue = false
+    if (!this.core.hasCommitNews || this.#newsTimer !== null) return
+    const { clock } = this.#deps
+    this.#newsTimer = clock.timer(instant(clock.now() + COMMIT_NEWS_KEPT_MS), () => {
+      this.#newsTimer = null
+      this.#isNewsDue = true
+      this.schedule()
+    })
   }
 
   #feedTicks(now: Instant): void {

@@ -9,7 +9,7 @@
  *   tick a 10 | campaign a | propose a x y | read a r1 [lease] | transfer a [b] | stalled a | unreachable a b
  *   conf a voter d | learner d | remove b | address b host:1 [force]
  *   conf a joint voter:d remove:b [auto] | conf a leave
- *   pull a | write a | apply a | deliver [a>b] [kind] [drop|copy]
+ *   pull a [keep-news] | write a | apply a | deliver [a>b] [kind] [drop|copy]
  *   inject <a message as JSON>: chains named after a server are taken from its log
  *   offer a c | image c received|abandoned | report a c ok|failed
  *   snapshot a, compacted a 2: the two halves of `compact a 2`
@@ -116,7 +116,7 @@ export class Scenario {
         this.#input(first, { kind: 'storage-failed', reason: 'the disk is gone' })
         return
       case 'pull':
-        this.#pull(this.#server(first))
+        this.#pull(this.#server(first), args.slice(1))
         return
       case 'write':
         this.#write(this.#server(first))
@@ -228,8 +228,8 @@ export class Scenario {
     this.#say(`${id} ${core.role} t${core.term}`)
   }
 
-  #pull(server: ScenarioServer): void {
-    const batch = server.core.pull()
+  #pull(server: ScenarioServer, options: readonly string[]): void {
+    const batch = server.core.pull({ keepCommitNews: options.includes('keep-news') })
     if (batch === null) {
       this.#say('nothing')
       return

@@ -2,6 +2,7 @@
  * Makes the parts of a server and hands each what it needs; starts nothing (server.ts does).
  */
 
+import type { NoticeBoard } from '../core/catalog/notice.ts'
 import { StateStore } from '../core/catalog/state-store.ts'
 import { hostAndPort } from '../core/cluster/server-members.ts'
 import type { AgentConfig } from '../core/config/model.ts'
@@ -40,6 +41,7 @@ import { ServerDirectory } from './cluster/server-directory.ts'
 import { FeedSessions } from './feeds/feed-sessions.ts'
 import { LeaderDuties } from './leader/leader-duties.ts'
 import { MemberReconciler } from './leader/member-reconciler.ts'
+import { Notices } from './leader/notices.ts'
 import { SessionTimers } from './leader/session-timers.ts'
 import { TombstoneReaper } from './leader/tombstone-reaper.ts'
 import { RaftNode } from './raft/raft-node.ts'
@@ -58,6 +60,8 @@ export interface ServerDeps {
   readonly rng: Rng
   readonly log: Logger
   readonly membership: Membership
+  /** Where a leader says how far the catalog has come; absent where there is nobody to tell. */
+  readonly board?: NoticeBoard
   /** Of this program, as other servers hear it. */
   readonly version: string
   /** The server can serve no more and the process must exit; called at most once. */
@@ -150,6 +154,16 @@ export function createServerParts(config: AgentConfig, deps: ServerDeps): Server
     reconciler,
     sessions,
     tombstones,
+    notices:
+      deps.board === undefined
+        ? undefined
+        : new Notices({
+            raft,
+            store,
+            clock,
+            board: deps.board,
+            epoch: () => api.feedStart.epoch(),
+          }),
     roster,
     autopilot,
     ca,

@@ -9,6 +9,7 @@
 
 import { Buffer } from 'node:buffer'
 import { randomBytes } from 'node:crypto'
+import type { CatalogNotice, NoticeBoard } from '../../core/catalog/notice.ts'
 import type { StringMap } from '../../core/catalog/types.ts'
 import { ipFamily } from '../../core/config/ip-address.ts'
 import { FairleadError } from '../../core/errors.ts'
@@ -81,7 +82,7 @@ const INCARNATION_RESERVE = 16
 export function createGossipPool(
   options: GossipPoolOptions,
   deps: GossipPoolDeps,
-): MemberPool & Service {
+): MemberPool & NoticeBoard & Service {
   return new GossipPool(options, deps)
 }
 
@@ -92,11 +93,12 @@ interface Running {
   readonly keys: PoolKeys
 }
 
-class GossipPool implements MemberPool, Service {
+class GossipPool implements MemberPool, NoticeBoard, Service {
   readonly #options: GossipPoolOptions
   readonly #deps: GossipPoolDeps
   readonly #family: 4 | 6
   readonly #listeners = new Set<(members: readonly Member[]) => void>()
+  readonly #noticeListeners = new Set<(notice: CatalogNotice) => void>()
   readonly #stopping = new AbortController()
   readonly #joins: PoolJoins
   readonly #left = Promise.withResolvers<void>()
@@ -211,6 +213,16 @@ class GossipPool implements MemberPool, Service {
     this.#tags = tags
     this.#members = null
     this.#handle({ kind: 'set-meta', meta })
+  }
+
+  announce(notice: CatalogNotice): void {
+    this.#handle({ kind: 'catalog-notice', notice })
+  }
+
+  onNotice(listener: (notice: CatalogNotice) => void): () => void {
+    const entry = (notice: CatalogNotice): void => listener(notice)
+    this.#noticeListeners.add(entry)
+    return () => void this.#noticeListeners.delete(entry)
   }
 
   async #start(signal: AbortSignal): Promise<void> {
@@ -335,6 +347,9 @@ class GossipPool implements MemberPool, Service {
         logMemberChange(this.#deps.log, effect, view)
         return
       }
+      case 'catalog-notice':
+        for (const listener of [...this.#noticeListeners]) listener(effect.notice)
+        return
       case 'notice':
         logNotice(this.#deps.log, effect.notice)
         return

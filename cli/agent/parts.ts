@@ -104,6 +104,7 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
   const role = createRole(config, {
     ...deps,
     membership: pool,
+    board: pool,
     version: versions.consul,
     rng,
   })

@@ -5,6 +5,7 @@
  * one as long as they are held.
  */
 
+import type { NoticeBoard } from '../../core/catalog/notice.ts'
 import { serverMembers } from '../../core/cluster/server-members.ts'
 import type { AgentConfig } from '../../core/config/model.ts'
 import type { Service } from '../../core/lifecycle.ts'
@@ -21,8 +22,12 @@ export interface Role {
   readonly life: Service
 }
 
-export function createRole(config: AgentConfig, deps: ServerDeps): Role {
-  const { clock, log, rng, membership } = deps
+export interface RoleDeps extends ServerDeps {
+  readonly board: NoticeBoard
+}
+
+export function createRole(config: AgentConfig, deps: RoleDeps): Role {
+  const { clock, log, rng, membership, board } = deps
   if (config.server) {
     const server = createServer(config, { ...deps, rng: rng.fork('server') })
     return { servers: server.api, server, life: server }
@@ -40,19 +45,22 @@ export function createRole(config: AgentConfig, deps: ServerDeps): Role {
     },
     { clock, rng: rng.fork('servers'), log: log.child('rpc') },
   )
-  let unfollow = (): void => {}
+  let unfollow: readonly (() => void)[] = []
   const life: Service = {
     start: async () => {
       let known = alive().join()
-      unfollow = membership.onChange(() => {
-        const now = alive().join()
-        if (now !== known) servers.serversChanged()
-        known = now
-      })
+      unfollow = [
+        membership.onChange(() => {
+          const now = alive().join()
+          if (now !== known) servers.serversChanged()
+          known = now
+        }),
+        board.onNotice((notice) => servers.noticed(notice)),
+      ]
     },
     drain: async () => {},
     stop: async () => {
-      unfollow()
+      for (const stop of unfollow) stop()
       await servers.close()
     },
   }

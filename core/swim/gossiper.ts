@@ -37,6 +37,7 @@ export class Gossiper {
     if (targets.length === 0) {
       this.#pool.updates.clear()
       this.#pool.intents.clear()
+      this.#pool.notices.clear()
       return
     }
     for (const target of targets) if (!this.#pool.sendNews(target)) break

@@ -4,6 +4,7 @@
  * Their bytes are the matter of packet-codec.ts and stream-codec.ts; docs/reference/gossip-protocol.md has the table.
  */
 
+import type { CatalogNotice } from '../catalog/notice.ts'
 import type { MemberFacts, NodeAddress, SwimState } from './types.ts'
 
 export type LamportTime = number
@@ -68,6 +69,10 @@ export interface LeaveIntent {
   readonly prune: boolean
 }
 
+export interface CatalogNoticeMessage extends CatalogNotice {
+  readonly kind: 'catalog-notice'
+}
+
 export type PacketMessage =
   | PingMessage
   | IndirectPingMessage
@@ -78,6 +83,7 @@ export type PacketMessage =
   | DeadMessage
   | JoinIntent
   | LeaveIntent
+  | CatalogNoticeMessage
 
 /** One row of the table of members, as it goes over a stream. */
 export interface MemberRow extends MemberFacts {

@@ -22,6 +22,7 @@ export const PARTS_MAX = 255
 export const COMPOUND_OVERHEAD = 1
 export const PART_OVERHEAD = 2
 const ACK_PAYLOAD_MAX = 256
+const EPOCH_SIZE_MAX = 64
 const IP_TEXT_MAX = 45
 const LAMPORT_MAX = Number.MAX_SAFE_INTEGER - 1
 
@@ -36,8 +37,8 @@ const KIND = {
   nack: 11,
 } as const
 
-/** What a user message holds: Serf's layer (gossip.md 11.2). Events and queries have their numbers kept free. */
-const USER_KIND = { leave: 0, join: 1 } as const
+/** What a user message holds: Serf's layer (gossip.md 11.2), whose other numbers are kept free, and ours from 32 on. */
+const USER_KIND = { leave: 0, join: 1, catalogNotice: 32 } as const
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: names with control characters are refused here
 const CONTROL = /[\u0000-\u001f\u007f]/
@@ -152,6 +153,12 @@ function writeMessage(writer: WireWriter, message: PacketMessage): void {
       writer.text(message.name)
       writer.u8(message.prune ? 1 : 0)
       return
+    case 'catalog-notice':
+      writer.u8(KIND.user)
+      writer.u8(USER_KIND.catalogNotice)
+      writer.text(message.epoch)
+      for (const value of [message.term, message.index, message.beat]) writer.varint(value)
+      return
     default:
       assertNever(message)
   }
@@ -197,6 +204,14 @@ function readUserMessage(reader: WireReader): PacketMessage | null {
         time: readLamport(reader),
         name: readName(reader),
         prune: reader.u8() === 1,
+      }
+    case USER_KIND.catalogNotice:
+      return {
+        kind: 'catalog-notice',
+        epoch: reader.text(EPOCH_SIZE_MAX),
+        term: reader.varint(Number.MAX_SAFE_INTEGER),
+        index: reader.varint(Number.MAX_SAFE_INTEGER),
+        beat: reader.varint(Number.MAX_SAFE_INTEGER),
       }
     default:
       return null

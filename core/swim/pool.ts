@@ -48,6 +48,8 @@ export class Pool {
   readonly updates = new BroadcastQueue()
   /** What members and operators intend: join, leave. */
   readonly intents = new BroadcastQueue()
+  /** The newest notice of the catalog. */
+  readonly notices = new BroadcastQueue()
   readonly counters: SwimCounters = {
     packetsMalformed: 0,
     partsMalformed: 0,
@@ -128,6 +130,11 @@ export class Pool {
     this.#queue(this.intents, name, message, onDone)
   }
 
+  /** Replaces the one that waits. */
+  broadcastNotice(message: PacketMessage): void {
+    this.#queue(this.notices, 'catalog', message, undefined)
+  }
+
   /** Sends messages, with as much of the queued news as fits. */
   send(to: NodeAddress, messages: readonly PacketMessage[]): void {
     const parts = this.#fill(messages.map(encodeMessage))
@@ -143,7 +150,7 @@ export class Pool {
   }
 
   get hasNews(): boolean {
-    return this.updates.length > 0 || this.intents.length > 0
+    return this.updates.length > 0 || this.intents.length > 0 || this.notices.length > 0
   }
 
   #queue(
@@ -165,7 +172,7 @@ export class Pool {
     const limit = retransmitLimit(this.timing.retransmitMult, this.table.liveCount)
     let budget = this.#packetBytesMax - COMPOUND_OVERHEAD
     for (const part of parts) budget -= PART_OVERHEAD + part.length
-    for (const queue of [this.updates, this.intents]) {
+    for (const queue of [this.updates, this.intents, this.notices]) {
       for (const bytes of queue.take(budget, PARTS_MAX - parts.length, limit)) {
         parts.push(bytes)
         budget -= PART_OVERHEAD + bytes.length

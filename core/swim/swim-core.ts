@@ -18,6 +18,7 @@ import { Departure } from './departure.ts'
 import { Gossiper } from './gossiper.ts'
 import { MemberRules } from './member-rules.ts'
 import type { PacketMessage } from './messages.ts'
+import { NoticeRules } from './notice-rules.ts'
 import { decodeCompound, isMemberName } from './packet-codec.ts'
 import { Pool } from './pool.ts'
 import { Prober } from './prober.ts'
@@ -42,6 +43,7 @@ export class SwimCore {
   readonly #prober: Prober
   readonly #sync: StateSync
   readonly #departure: Departure
+  readonly #notices: NoticeRules
 
   /** @param options `name` must satisfy isMemberName */
   constructor(options: SwimOptions, rng: Rng, now: Instant) {
@@ -56,6 +58,7 @@ export class SwimCore {
       pingOverStream: (target, deadline, onAnswer) => this.#sync.ping(target, deadline, onAnswer),
     })
     this.#departure = new Departure(this.#pool, this.#rules, this.#status)
+    this.#notices = new NoticeRules(this.#pool)
     new Gossiper(this.#pool)
     this.#rules.bootstrap(options.incarnation)
   }
@@ -106,7 +109,8 @@ export class SwimCore {
 
   /** Messages that wait to be passed on. */
   get queueLength(): number {
-    return this.#pool.updates.length + this.#pool.intents.length
+    const { updates, intents, notices } = this.#pool
+    return updates.length + intents.length + notices.length
   }
 
   #dispatch(input: SwimInput): void {
@@ -137,6 +141,9 @@ export class SwimCore {
         return
       case 'set-meta':
         this.#rules.setMeta(input.meta)
+        return
+      case 'catalog-notice':
+        this.#notices.onNotice(input.notice)
         return
       default:
         assertNever(input)
@@ -169,6 +176,9 @@ export class SwimCore {
       case 'leave-intent':
         this.#status.onIntent(message)
         return
+      case 'catalog-notice':
+        this.#notices.onNotice(message)
+        return
       case 'ping':
       case 'indirect-ping':
       case 'ack':
@@ -200,6 +210,7 @@ export class SwimCore {
       case 'dead':
       case 'join-intent':
       case 'leave-intent':
+      case 'catalog-notice':
         return
       default:
         assertNever(message)

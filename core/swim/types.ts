@@ -4,6 +4,7 @@
  * Messages live in messages.ts, numbers in timing.ts.
  */
 
+import type { CatalogNotice } from '../catalog/notice.ts'
 import type { StringMap } from '../catalog/types.ts'
 import type { MemberStatus } from '../membership.ts'
 import type { Instant } from '../time.ts'
@@ -86,6 +87,8 @@ export type SwimInput =
   | { readonly kind: 'leave' }
   | { readonly kind: 'force-leave'; readonly name: string; readonly prune: boolean }
   | { readonly kind: 'set-meta'; readonly meta: Uint8Array }
+  /** This member's server leads and has come so far. */
+  | { readonly kind: 'catalog-notice'; readonly notice: CatalogNotice }
 
 export type ExchangeOutcome =
   | { readonly kind: 'reply'; readonly bytes: Uint8Array }
@@ -106,6 +109,8 @@ export type SwimEffect =
   | { readonly kind: 'member'; readonly change: MemberChange; readonly name: string }
   | { readonly kind: 'joined'; readonly id: CallId; readonly outcome: JoinOutcome }
   | { readonly kind: 'left' }
+  /** News of the catalog, newer than all before. */
+  | { readonly kind: 'catalog-notice'; readonly notice: CatalogNotice }
   | { readonly kind: 'notice'; readonly notice: SwimNotice }
 
 export type MemberChange = 'join' | 'update' | 'leaving' | 'leave' | 'fail' | 'reap'

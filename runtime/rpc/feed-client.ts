@@ -9,12 +9,12 @@
  * Bounds: FRAMES_MAX unread frames a subscription, which then ends; BACKOFF_MAX_MS between attempts.
  */
 
-import type { SubscriptionFrame, TopicKey } from '../../core/catalog/feed.ts'
+import type { FeedPosition, SubscriptionFrame, TopicKey } from '../../core/catalog/feed.ts'
 import { FairleadError, toFairleadError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Rng } from '../../core/rng.ts'
 import type { Subscription } from '../../core/rpc/server-api.ts'
-import type { Clock } from '../../core/time.ts'
+import { type Clock, type Instant, instant, type Timer } from '../../core/time.ts'
 import type { ByteStream } from './byte-stream.ts'
 import { FeedLag } from './feed-lag.ts'
 import { decodeFromServer, encodeFeedMessage, type FromServer, topicText } from './feed-messages.ts'
@@ -22,6 +22,8 @@ import { FeedReader, type FeedReaderOptions } from './feed-reader.ts'
 
 const BACKOFF_FIRST_MS = 100
 const BACKOFF_MAX_MS = 5_000
+/** Three beats (server/feeds/feed-sessions.ts). */
+export const SILENCE_MS = 15_000
 /** What servers admit (server/feeds/feed-sessions.ts), and each of them. */
 const RESUMED_PER_SECOND = 500
 
@@ -52,6 +54,10 @@ export class FeedClient {
   readonly #closing = new AbortController()
   #live: FeedConnection | undefined
   #running: Promise<void> | undefined
+  /** Of what the last stream brought. */
+  #epoch = ''
+  #heardAt: Instant = instant(0)
+  #silence: Timer | undefined
 
   constructor(deps: FeedClientDeps) {
     this.#deps = deps
@@ -69,9 +75,9 @@ export class FeedClient {
     })
   }
 
-  /** The servers have come as far as `index`, somebody says. */
-  noticed(index: number): void {
-    this.#lag.noticed(index)
+  /** Somebody says how far the servers have come. What another epoch has says nothing about this stream. */
+  noticed({ epoch, index }: FeedPosition): void {
+    if (epoch === this.#epoch) this.#lag.noticed(index)
   }
 
   /** Ends every subscription with `reason`. Idempotent. */
@@ -145,7 +151,10 @@ export class FeedClient {
     let wasServed = false
     const { stream } = connection
     stream.onEnd((error) => resolve(error ?? LOST))
+    this.#heardAt = this.#deps.clock.now()
+    this.#watchSilence(connection)
     stream.onBytes((bytes) => {
+      this.#heardAt = this.#deps.clock.now()
       if (!wasServed) log.info('fed by a server', { peer: connection.address })
       wasServed = true
       this.#receive(connection, bytes)
@@ -154,6 +163,7 @@ export class FeedClient {
     for (const reader of this.#readers.values()) this.#follow(reader)
     const error = await promise
     this.#live = undefined
+    this.#silence?.cancel()
     this.#lag.reached(undefined)
     // Too many agents at once is no reason to go elsewhere, where there are as many.
     if (error.code !== 'BUSY') connection.giveUp()
@@ -162,6 +172,21 @@ export class FeedClient {
     }
     log.debug('stream of feeds ended', { peer: connection.address, err: error })
     return wasServed
+  }
+
+  /** A server that is silent for three of its beats is gone, whatever the connection says. */
+  #watchSilence(connection: FeedConnection): void {
+    const { clock, log } = this.#deps
+    this.#silence = clock.timer(instant(this.#heardAt + SILENCE_MS), () => {
+      if (this.#live !== connection) return
+      if (clock.now() - this.#heardAt < SILENCE_MS) {
+        this.#watchSilence(connection)
+        return
+      }
+      log.warn('the server has fallen silent, moving to another', { peer: connection.address })
+      connection.giveUp()
+      connection.stream.end()
+    })
   }
 
   #receive(connection: FeedConnection, bytes: Buffer): void {
@@ -205,6 +230,7 @@ export class FeedClient {
   }
 
   #begun(topic: TopicKey, epoch: string, frame: SubscriptionFrame): void {
+    this.#epoch = epoch
     this.#readers.get(topicText(topic))?.begin(epoch, frame)
   }
 

@@ -222,9 +222,9 @@ export class RpcServerApi implements ServerApi {
     this.#moves.serversChanged()
   }
 
-  /** The servers have come as far as `index`, as members of the fleet tell each other. */
-  noticed(index: number): void {
-    this.#feeds.noticed(index)
+  /** How far the servers have come, as members of the fleet tell each other. */
+  noticed(position: FeedPosition): void {
+    this.#feeds.noticed(position)
   }
 
   async signLeaf(csrPem: string, signal?: AbortSignal): Promise<SignedLeaf> {

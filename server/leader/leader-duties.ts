@@ -13,6 +13,7 @@ import type { Autopilot } from '../cluster/autopilot.ts'
 import type { Roster } from '../cluster/roster.ts'
 import type { RaftNodeApi } from '../raft/types.ts'
 import type { MemberReconciler } from './member-reconciler.ts'
+import type { Notices } from './notices.ts'
 import type { SessionTimers } from './session-timers.ts'
 import type { TombstoneReaper } from './tombstone-reaper.ts'
 
@@ -24,6 +25,8 @@ export interface LeaderDutiesDeps {
   readonly reconciler: MemberReconciler
   readonly sessions: SessionTimers
   readonly tombstones: TombstoneReaper
+  /** Absent where there is nobody to tell. */
+  readonly notices: Pick<Notices, 'start' | 'stop'> | undefined
   readonly roster: Pick<Roster, 'start' | 'stop'>
   readonly autopilot: Pick<Autopilot, 'start' | 'stop'>
   readonly ca: CertificateAuthority
@@ -102,6 +105,7 @@ export class LeaderDuties {
     this.#reign = undefined
     this.#deps.sessions.stop()
     this.#deps.tombstones.stop()
+    this.#deps.notices?.stop()
     this.#deps.ca.resign()
     const { reconciler, roster, autopilot } = this.#deps
     const ends = [this.#running, reconciler.stop(), roster.stop(), autopilot.stop()]
@@ -115,6 +119,7 @@ export class LeaderDuties {
     const swept = reconciler.start()
     sessions.start()
     tombstones.start()
+    this.#deps.notices?.start()
     roster.start()
     autopilot.start()
     await Promise.all([

@@ -116,6 +116,7 @@ function packetMessages(rng: Rng): PacketMessage[] {
     { kind: 'suspect', name: 'node-2', incarnation: 3, from: 'node-1' },
     { kind: 'dead', name: 'node-2', incarnation: 3, from: 'node-2' },
     { kind: 'leave-intent', time: 12, name: 'node-3', prune: true },
+    { kind: 'catalog-notice', epoch: 'c/1', term: 2, index: 300, beat: 4 },
   ]
 }
 

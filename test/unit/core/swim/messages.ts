@@ -45,6 +45,13 @@ export const packetMessage: fc.Arbitrary<PacketMessage> = fc.oneof(
   fc.record({ kind: fc.constant('dead' as const), incarnation: u32, name, from: name }),
   fc.record({ kind: fc.constant('join-intent' as const), time, name }),
   fc.record({ kind: fc.constant('leave-intent' as const), time, name, prune: fc.boolean() }),
+  fc.record({
+    kind: fc.constant('catalog-notice' as const),
+    epoch: fc.string({ maxLength: 16 }),
+    term: time,
+    index: time,
+    beat: time,
+  }),
 )
 
 const row: fc.Arbitrary<MemberRow> = fc.record({

@@ -69,6 +69,10 @@ test('the bytes of version 1 are these for ever', () => {
     [{ kind: 'nack', seq: 6 }, '0b00000006'],
     [{ kind: 'leave-intent', time: 300, name: 'a', prune: true }, '0800ac02016101'],
     [{ kind: 'join-intent', time: 1, name: 'a' }, '0801010161'],
+    [
+      { kind: 'catalog-notice', epoch: 'c/1', term: 2, index: 300, beat: 4 },
+      '082003632f3102ac0204',
+    ],
   ]
   for (const [message, hex] of golden) {
     assert.equal(Buffer.from(encodeMessage(message)).toString('hex'), hex, message.kind)

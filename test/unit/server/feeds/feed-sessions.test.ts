@@ -145,7 +145,7 @@ test('bookmarks follow what has changed, once, and a beat comes anyway', async (
     base.clock.advance(2 * BOOKMARK_MS)
     const first = shown(stream.take())
     assert.equal(first.length, 1)
-    base.clock.advance(3 * BOOKMARK_MS)
+    base.clock.advance(2 * BOOKMARK_MS)
     assert.deepEqual(shown(stream.take()), [])
     const index = await base.write(register('n1', { service: service('other') }))
     base.clock.advance(2 * BOOKMARK_MS)

@@ -1,0 +1,39 @@
+/**
+ * The newest notice of the catalog, passed on like news of members (gossip.md 15.4).
+ *
+ * Guarantees: what is heard only ever gets newer; one notice at most waits in the queue; each that is news is told
+ * once. A notice of another cluster counts only when ours has been silent for SILENCE_MS.
+ */
+
+import { type CatalogNotice, isNewer, isSameCluster } from '../catalog/notice.ts'
+import type { Instant } from '../time.ts'
+import type { Pool } from './pool.ts'
+
+/** Three beats of a leader. */
+const SILENCE_MS = 15_000
+
+export class NoticeRules {
+  readonly #pool: Pool
+  #best: { readonly notice: CatalogNotice; readonly at: Instant } | undefined
+
+  constructor(pool: Pool) {
+    this.#pool = pool
+  }
+
+  /** Of this member's own server, or of another member. */
+  onNotice(notice: CatalogNotice): void {
+    const best = this.#best
+    if (best !== undefined && !this.#replaces(notice, best)) return
+    this.#best = { notice, at: this.#pool.now }
+    this.#pool.broadcastNotice({ kind: 'catalog-notice', ...notice })
+    this.#pool.emit({ kind: 'catalog-notice', notice })
+  }
+
+  #replaces(
+    notice: CatalogNotice,
+    best: { readonly notice: CatalogNotice; readonly at: Instant },
+  ): boolean {
+    if (isSameCluster(notice, best.notice)) return isNewer(notice, best.notice)
+    return this.#pool.now - best.at > SILENCE_MS
+  }
+}

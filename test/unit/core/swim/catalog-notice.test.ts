@@ -1,0 +1,64 @@
+/**
+ * Notices of the catalog: which is newer, and how members pass them on.
+ */
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { type CatalogNotice, isNewer, isSameCluster } from '../../../../core/catalog/notice.ts'
+import { alive, Bench } from './core-bench.ts'
+
+function notice(change: Partial<CatalogNotice> = {}): CatalogNotice {
+  return { epoch: 'c/1', term: 1, index: 10, beat: 1, ...change }
+}
+
+const arbitrary = fc.record({
+  epoch: fc.constantFrom('c/1', 'c/2', 'c/10'),
+  term: fc.nat(2),
+  index: fc.nat(2),
+  beat: fc.nat(2),
+})
+
+test('of two different notices of a cluster exactly one is newer, whatever the order', () => {
+  fc.assert(
+    fc.property(arbitrary, arbitrary, arbitrary, (a, b, c) => {
+      const isEqual = JSON.stringify(a) === JSON.stringify(b)
+      assert.equal(Number(isNewer(a, b)) + Number(isNewer(b, a)), isEqual ? 0 : 1)
+      if (isNewer(a, b) && isNewer(b, c)) assert.ok(isNewer(a, c))
+    }),
+  )
+  assert.ok(isNewer(notice({ epoch: 'c/10', index: 1 }), notice({ epoch: 'c/9', term: 9 })))
+  assert.ok(isNewer(notice({ term: 2, index: 1 }), notice({ index: 99 })))
+  assert.ok(!isSameCluster(notice(), notice({ epoch: 'd/1' })))
+})
+
+test('a notice that is news is told and passed on, once', () => {
+  const bench = new Bench()
+  bench.hear('b', alive('b'))
+  const told = (): readonly number[] =>
+    bench.effects.flatMap((e) => (e.kind === 'catalog-notice' ? [e.notice.index] : []))
+  bench.hear('b', { kind: 'catalog-notice', ...notice() })
+  bench.hear('b', { kind: 'catalog-notice', ...notice() })
+  bench.hear('b', { kind: 'catalog-notice', ...notice({ index: 9, beat: 7 }) })
+  bench.input({ kind: 'catalog-notice', notice: notice({ index: 11 }) })
+  assert.deepEqual(told(), [10, 11])
+  bench.pass(20_000)
+  const said = new Set(bench.sentOf('catalog-notice').map(({ index }) => index))
+  assert.ok(said.has(11))
+  assert.ok(!said.has(9))
+  assert.equal(bench.core.queueLength, 0)
+})
+
+test('another cluster counts only when ours has fallen silent', () => {
+  const bench = new Bench()
+  bench.hear('b', alive('b'))
+  const other = notice({ epoch: 'other/1', term: 99, index: 99 })
+  bench.hear('b', { kind: 'catalog-notice', ...notice() })
+  bench.hear('b', { kind: 'catalog-notice', ...other })
+  const last = (): string | undefined =>
+    bench.effects.findLast((e) => e.kind === 'catalog-notice')?.notice.epoch
+  assert.equal(last(), 'c/1')
+  bench.pass(15_001)
+  bench.hear('b', { kind: 'catalog-notice', ...other })
+  assert.equal(last(), 'other/1')
+})

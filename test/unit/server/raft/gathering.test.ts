@@ -1,3 +1,7 @@
+/**
+ * When waiting writes go to the log (Raft specification 5.5).
+ */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Gathering } from '../../../../server/raft/gathering.ts'

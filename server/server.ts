@@ -104,7 +104,7 @@ class ServerRole implements Server {
   }
 
   async #start(signal: AbortSignal): Promise<void> {
-    const { duties, rpc, raft, acceptor, founding, directory } = this.#parts
+    const { duties, rpc, raft, acceptor, founding, directory, log } = this.#parts
     try {
       signal.throwIfAborted()
       await this.#judgeDisk()
@@ -115,6 +115,11 @@ class ServerRole implements Server {
       await rpc.start()
       await raft.start(signal)
       founding?.start()
+      if (founding === undefined && raft.status().cluster === null) {
+        log.info('belongs to no cluster yet; waits to be added to that of the servers it joins', {
+          hint: 'the first servers of a cluster need bootstrap_expect',
+        })
+      }
       // A sole server leads when Raft has started; then readers of this host should find its node.
       if (raft.status().role === 'leader') await duties.settled(signal)
     } catch (thrown) {

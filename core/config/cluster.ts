@@ -8,6 +8,7 @@ import { AUTOPILOT_DEFAULTS } from '../autopilot/defaults.ts'
 import type { AutopilotSettings } from '../autopilot/types.ts'
 import { GossipKey } from '../swim/gossip-key.ts'
 import { LAN_TIMING } from '../swim/timing.ts'
+import { parseMemberAddress } from './member-address.ts'
 import type { AgentConfig, GossipSettings } from './model.ts'
 import type { RawReader } from './raw-reader.ts'
 
@@ -116,12 +117,19 @@ function warnAboutSize(reader: RawReader, expect: number, bootstrap: boolean): v
 function resolveRetryJoin(reader: RawReader): readonly string[] {
   const addresses = reader.list('retry_join')
   for (const address of addresses) {
-    if (!/^\s*provider\s*=/.test(address)) continue
-    reader.problem(
-      'retry_join',
-      `retry_join: "${address}" is not supported: addresses cannot be looked up at a cloud provider`,
-      'name hosts: addresses, or host names of a DNS record that lists them',
-    )
+    if (/^\s*provider\s*=/.test(address)) {
+      reader.problem(
+        'retry_join',
+        `retry_join: "${address}" is not supported: addresses cannot be looked up at a cloud provider`,
+        'name hosts: addresses, or host names of a DNS record that lists them',
+      )
+    } else if (parseMemberAddress(address) === null) {
+      reader.problem(
+        'retry_join',
+        `retry_join: "${address}" is not an address of a member`,
+        'write host, host:port or [ipv6]:port',
+      )
+    }
   }
   return addresses
 }

@@ -12,11 +12,12 @@ import { Buffer } from 'node:buffer'
 import { open, readFile, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { ipFamily } from '../../core/config/ip-address.ts'
+import { parseMemberAddress } from '../../core/config/member-address.ts'
 import type { Logger } from '../../core/log.ts'
 import type { NodeAddress } from '../../core/swim/types.ts'
 import { type Clock, instant, type Timer } from '../../core/time.ts'
 import { ensurePrivateDirectory, PRIVATE_FILE_MODE, writeFileAtomic } from '../host/atomic-file.ts'
-import { addressText, parseMemberAddress } from './member-addresses.ts'
+import { addressText } from './member-addresses.ts'
 
 const FLUSH_MS = 500
 const RETRY_MS = 30_000
@@ -218,13 +219,11 @@ function splitAt(text: string, separator: string): readonly [string, string] {
   return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + separator.length)]
 }
 
+/** @returns null for a line that is not ours */
 function parseAddress(text: string): NodeAddress | null {
-  try {
-    const { host, port } = parseMemberAddress(text)
-    return ipFamily(host) === undefined ? null : { address: host, port }
-  } catch {
-    return null // a line that is not ours
-  }
+  const parsed = parseMemberAddress(text)
+  if (parsed === null || ipFamily(parsed.host) === undefined) return null
+  return { address: parsed.host, port: parsed.port }
 }
 
 function parseNumber(text: string): number {

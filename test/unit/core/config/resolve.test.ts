@@ -163,6 +163,7 @@ describe('problems', () => {
     ['reconnect_timeout = "7h"', 'reconnect_timeout must be >= 8h0m0s'],
     ['performance { default_read = "fast" }', 'performance.default_read cannot be "fast"'],
     ['retry_join = ["provider=aws tag_key=a"]', 'cannot be looked up at a cloud provider'],
+    ['retry_join = ["10.0.0.5", "a:b:c"]', 'retry_join: "a:b:c" is not an address of a member'],
     ['raft_protocol = 2', 'raft_protocol version 2 is not supported'],
     [
       'alt_domain = "service.x"',

@@ -152,6 +152,11 @@ export class TestNode {
     this.url = `http://127.0.0.1:${setup.ports.http}`
   }
 
+  /** Its data directory. */
+  get folder(): string {
+    return this.#setup.folder
+  }
+
   get rpcAddress(): string {
     return `127.0.0.1:${this.ports.server}`
   }

@@ -25,7 +25,7 @@ import type { LogStore, StoredLog } from '../../../runtime/storage/log-store.ts'
 
 export const OWNER = serverId('a')
 export const IDENTITY = { serverId: OWNER, clusterId: 'c', epoch: 0 }
-const CONFIGURATION = votersOnly([{ id: OWNER, address: 'a:1' }])
+export const CONFIGURATION = votersOnly([{ id: OWNER, address: 'a:1' }])
 
 export class LogWorkload {
   readonly #seed: number
@@ -102,10 +102,15 @@ export class LogWorkload {
 
   /** What a host does now and then between two jobs. */
   async compact(store: LogStore): Promise<void> {
-    const at = this.#entries[this.#hardState.commit - this.#anchor.index - 5]
+    const at = this.compactionPoint()
     if (at === undefined) return
     await store.saveSnapshotPointer({ index: at.index, term: at.term })
     await store.compact(at)
+  }
+
+  /** An entry that is committed, for a snapshot. */
+  compactionPoint(): Entry | undefined {
+    return this.#entries[this.#hardState.commit - this.#anchor.index - 5]
   }
 
   /** @returns how the log differs from the model, or null */

@@ -11,8 +11,9 @@
 
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { liveTables } from './level-manifest.ts'
 
-const TABLE = /^\d+\.(?:ldb|sst)$/
+const TABLE = /^(\d+)\.(?:ldb|sst)$/
 const FOOTER_BYTES = 48
 const MAGIC = Buffer.from('57fb808b247547db', 'hex')
 /** Sequence number and kind at the end of every key in a table. */
@@ -21,10 +22,12 @@ const KEY_TAG_BYTES = 8
 const TRAILER_BYTES = 5
 const UNCOMPRESSED = 0
 
-/** @returns what is wrong with the first broken table, or null */
+/** @returns what is wrong with the first broken table of those that the database uses, or null */
 export async function findBrokenTable(directory: string): Promise<string | null> {
+  const live = await liveTables(directory)
   for (const name of await readdir(directory)) {
-    if (!TABLE.test(name)) continue
+    const number = TABLE.exec(name)?.[1]
+    if (number === undefined || live?.has(Number(number)) === false) continue
     const fault = tableFault(await readFile(join(directory, name)))
     if (fault !== null) return `table "${name}" is damaged: ${fault}`
   }

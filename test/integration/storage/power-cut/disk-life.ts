@@ -76,7 +76,6 @@ export async function fault(
     if (verdict.kind === 'empty') return life.acknowledged === 0 ? null : 'is empty'
     if (verdict.kind !== 'consistent') return `is ${verdict.kind}: ${verdict.reason}`
     const stored = verdict.log
-    // The end of a snapshot's log says nothing of its step; the first entry behind it comes in the same batch.
     const step = stepOf(stored)
     if (step < life.acknowledged || step > life.acknowledged + 1) return `ends with step ${step}`
     const model = new LogWorkload(life.seed)

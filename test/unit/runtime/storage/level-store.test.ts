@@ -7,10 +7,12 @@ import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import fc from 'fast-check'
 import { FairleadError } from '../../../../core/errors.ts'
 import { seededRng } from '../../../../core/rng.ts'
 import { tableFault } from '../../../../runtime/storage/check-tables.ts'
 import type { KeyValueStore } from '../../../../runtime/storage/key-value-store.ts'
+import { tablesOf } from '../../../../runtime/storage/level-manifest.ts'
 import { openLevelStore } from '../../../../runtime/storage/level-store.ts'
 import { MemoryStore } from '../../../../runtime/storage/memory-store.ts'
 
@@ -122,6 +124,44 @@ describe('opening a level store', () => {
       if (tableFault(damaged) !== null) refused++
     }
     assert.ok(refused > 1_000 && refused < 3_000, `${refused} refused`)
+  })
+
+  it('ignores a table that was being written when the power went, and no other', async () => {
+    const directory = join(root, 'half-written')
+    await tableOf(directory)
+    const tables = async (): Promise<string[]> =>
+      (await readdir(directory)).filter((file) => file.endsWith('.ldb'))
+    const used = await tables()
+    await writeFile(join(directory, '000999.ldb'), 'half a table')
+    const store = await openLevelStore({ directory })
+    assert.equal((await store.get(key('k7')))?.length, 300)
+    await store.close()
+    assert.deepEqual(await tables(), used, 'the database removes it')
+    await writeFile(join(directory, String(used[0])), 'half a table')
+    await assert.rejects(openLevelStore({ directory }), { code: 'STORAGE_CORRUPT' })
+  })
+
+  it('knows which tables are used, whatever became of the end of the manifest', async () => {
+    const directory = join(root, 'manifest')
+    await tableOf(directory)
+    const names = await readdir(directory)
+    const manifest = await readFile(
+      join(directory, String(names.find((name) => name.startsWith('MANIFEST-')))),
+    )
+    const used = names
+      .filter((name) => name.endsWith('.ldb'))
+      .map((name) => Number.parseInt(name, 10))
+    assert.deepEqual([...(tablesOf(manifest) ?? [])].sort(), used.sort())
+    assert.deepEqual(tablesOf(Buffer.concat([manifest, Buffer.alloc(500)])), tablesOf(manifest))
+    for (let end = manifest.length - 1; end >= 0; end--) {
+      const found = tablesOf(manifest.subarray(0, end))
+      assert.ok(found !== null && [...found].every((table) => Number.isInteger(table)), String(end))
+    }
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+        tablesOf(Buffer.from(bytes))
+      }),
+    )
   })
 
   it('says what is wrong with a directory that it cannot use', async () => {

@@ -27,7 +27,8 @@ export interface LevelStoreOptions {
   readonly writeBufferBytes?: number
 }
 
-const DATABASE_FILE = /^(?:MANIFEST-\d+|\d+\.(?:log|ldb|sst))$/
+/** None of these is made before there is a `CURRENT`. */
+const DATABASE_FILE = /^\d+\.(?:log|ldb|sst)$/
 
 /**
  * Opens or creates the store and makes its directory entry durable.

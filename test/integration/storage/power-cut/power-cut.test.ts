@@ -24,7 +24,7 @@ import { readTrace, STRACE_ARGUMENTS, type Trace } from './syscall-trace.ts'
 const SEED = Number(process.env['FAIRLEAD_SEED'] ?? 20_264)
 const IS_COMPLETE = process.env['FAIRLEAD_CUTS'] === 'all'
 const BUDGET_MS = IS_COMPLETE ? Number.POSITIVE_INFINITY : 6_000
-const STEPS = IS_COMPLETE ? 150 : 60
+const STEPS = 60
 const RANDOM_STATES = 3
 const WRITER = join(import.meta.dirname, 'disk-writer.ts')
 

@@ -3,7 +3,7 @@
  */
 
 import assert from 'node:assert/strict'
-import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -107,6 +107,15 @@ describe('opening a level store', () => {
     const before = await readdir(directory)
     await assert.rejects(openLevelStore({ directory }), { code: 'STORAGE_CORRUPT' })
     assert.deepEqual(await readdir(directory), before)
+  })
+
+  it('begins anew where the first beginning was cut off', async () => {
+    const directory = join(root, 'unborn')
+    await mkdir(directory)
+    for (const name of ['LOCK', 'LOG', 'MANIFEST-000001', '000001.dbtmp']) {
+      await writeFile(join(directory, name), '')
+    }
+    await (await openLevelStore({ directory })).close()
   })
 
   it('refuses tables that the database would not survive, and no others', async () => {

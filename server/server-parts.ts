@@ -81,6 +81,8 @@ export interface ServerParts {
   readonly log: Logger
   readonly rpcAddress: () => string
   readonly closePeers: () => Promise<void>
+  /** Takes over what may change while the server runs. */
+  readonly reload: (config: AgentConfig) => void
 }
 
 export function createServerParts(config: AgentConfig, deps: ServerDeps): ServerParts {
@@ -116,8 +118,10 @@ export function createServerParts(config: AgentConfig, deps: ServerDeps): Server
       }),
     },
   )
+  let { raft: raftSettings } = config
   const raft = createRaft(config, {
     ...deps,
+    raftSettings: () => raftSettings,
     stateMachine,
     rpcAddress,
     directory,
@@ -260,6 +264,9 @@ export function createServerParts(config: AgentConfig, deps: ServerDeps): Server
     closePeers: async () => {
       await Promise.all([transport.close(), calls.close()])
     },
+    reload: (wanted) => {
+      raftSettings = wanted.raft
+    },
   }
 }
 
@@ -267,6 +274,7 @@ function createRaft(
   config: AgentConfig,
   deps: ServerDeps & {
     readonly stateMachine: StateMachine
+    readonly raftSettings: () => AgentConfig['raft']
     readonly rpcAddress: () => string
     readonly directory: ServerDirectory
     readonly calls: Pick<PeerCalls, 'stats'>
@@ -288,10 +296,13 @@ function createRaft(
         return deps.rpcAddress()
       },
       tickMs: TICK_MS * config.raft.multiplier,
-      snapshots: {
-        thresholdEntries: config.raft.snapshotThreshold,
-        intervalMs: config.raft.snapshotIntervalMs,
-        trailingEntries: config.raft.trailingLogs,
+      get snapshots() {
+        const { snapshotThreshold, snapshotIntervalMs, trailingLogs } = deps.raftSettings()
+        return {
+          thresholdEntries: snapshotThreshold,
+          intervalMs: snapshotIntervalMs,
+          trailingEntries: trailingLogs,
+        }
       },
       ...(config.dataDir === '' ? {} : { recoveryFiles: recoveryFiles(config.dataDir) }),
       ...(config.bootstrapExpect === 1

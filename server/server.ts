@@ -23,6 +23,8 @@ export interface Server extends Service {
   readonly api: ServerApi
   /** `host:port` at which others reach this server's RPC; the port is 0 until `start` has bound one. */
   readonly rpcAddress: string
+  /** Takes over the keys of Raft's snapshots; the others need a restart. */
+  reload(config: AgentConfig): void
   /** @throws FairleadError REJECTED when the cluster would lose its quorum without this server */
   assertMayLeave(): void
   /** The farewell of Raft specification 11; `stop` comes after it. */
@@ -60,6 +62,10 @@ class ServerRole implements Server {
   start(signal: AbortSignal): Promise<void> {
     this.#started ??= this.#start(signal)
     return this.#started
+  }
+
+  reload(config: AgentConfig): void {
+    this.#parts.reload(config)
   }
 
   assertMayLeave(): void {

@@ -135,6 +135,7 @@ class RunningAgent implements Agent {
 
   async reload(loaded: LoadedConfig): Promise<void> {
     await this.#reload.apply(loaded.definitions)
+    this.#parts.role.server?.reload(loaded.config)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -53,7 +53,7 @@ const COMMIT_HINT_INTERVAL_MS = 1_000
 export interface EngineOptions {
   readonly raft: RaftOptions
   readonly tickMs: number
-  readonly snapshots: SnapshotLimits
+  readonly snapshots: () => SnapshotLimits
 }
 
 export interface EngineDeps {

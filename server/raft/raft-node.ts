@@ -69,6 +69,7 @@ export interface RaftNodeOptions {
   readonly bootstrap?: BootstrapOptions
   /** One tick in ms; E is 100 ticks, a heartbeat 10. Default 50 (E = 5 s); 10 finds a dead leader faster. */
   readonly tickMs?: number
+  /** Read anew each time, so that they may change. */
   readonly snapshots?: Partial<SnapshotLimits>
   /** Names this run of the server and is never used again; default a new UUID. */
   readonly boot?: string
@@ -337,7 +338,7 @@ export class RaftNode implements RaftNodeApi {
           boot: this.#boot,
         },
         tickMs: this.#tickMs,
-        snapshots: { ...SNAPSHOT_LIMITS, ...this.#options.snapshots },
+        snapshots: () => ({ ...SNAPSHOT_LIMITS, ...this.#options.snapshots }),
       },
       {
         clock,

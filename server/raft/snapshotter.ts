@@ -55,7 +55,7 @@ export interface SnapshotterDeps {
 }
 
 export class Snapshotter {
-  readonly #limits: SnapshotLimits
+  readonly #limits: () => SnapshotLimits
   readonly #deps: SnapshotterDeps
   #bytesSince = 0
   #entriesSince = 0
@@ -67,7 +67,8 @@ export class Snapshotter {
   #transferEntries = 0
   #sending: number | null = null
 
-  constructor(limits: SnapshotLimits, deps: SnapshotterDeps) {
+  /** @param limits asked for each time: the operator may change them */
+  constructor(limits: () => SnapshotLimits, deps: SnapshotterDeps) {
     this.#limits = limits
     this.#deps = deps
   }
@@ -80,7 +81,7 @@ export class Snapshotter {
 
   /** Starts a snapshot of what is applied now when a threshold is passed and it is time to look. */
   takeIfDue(): void {
-    const { thresholdEntries, thresholdBytes, intervalMs } = this.#limits
+    const { thresholdEntries, thresholdBytes, intervalMs } = this.#limits()
     const load = Math.max(this.#entriesSince / thresholdEntries, this.#bytesSince / thresholdBytes)
     if (load < 1 || this.#running !== null) return
     const now = this.#deps.clock.now()
@@ -184,14 +185,15 @@ export class Snapshotter {
 
   async #shortenLog(meta: SnapshotMeta, generation: number): Promise<void> {
     const { storage, core } = this.#deps
+    const { trailingEntries, trailingBytes } = this.#limits()
     await storage.log.saveSnapshotPointer({ index: meta.index, term: meta.term })
     if (generation !== this.#generation || core.failure !== null) return
     const index = compactionIndex({
       snapshotIndex: meta.index,
       firstIndex: core.firstIndex,
       lastIndex: core.last.index,
-      trailingEntries: this.#limits.trailingEntries,
-      trailingBytes: this.#limits.trailingBytes,
+      trailingEntries,
+      trailingBytes,
       activeMatches: this.#deps.activeMatches(),
       transferEntries: this.#transferEntries,
       sending: this.#sending,

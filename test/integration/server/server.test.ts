@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { createServer as createTcpServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -199,6 +199,24 @@ for (const [what, change, code] of NO_SERVER) {
     await assert.rejects(startServer(change), { code })
   })
 }
+
+test('the settings of snapshots are taken over while it runs', async () => {
+  await inFolder(async (dataDir) => {
+    await using running = await startServer({ dataDir, devMode: false })
+    const { raft } = serverConfig()
+    const { api } = running.server
+    await api.write(set('before', 'x'))
+    const folder = join(dataDir, 'raft', 'snapshots')
+    await assert.rejects(readdir(folder), { code: 'ENOENT' })
+    const often = { ...raft, snapshotThreshold: 1, snapshotIntervalMs: 1 }
+    running.server.reload(serverConfig({ raft: often }))
+    let taken: readonly string[] = []
+    while (taken.length === 0) {
+      await api.write(set('after', 'x'))
+      taken = await readdir(folder).catch(() => [])
+    }
+  })
+})
 
 test('a data directory on a file system that forgets is warned of', async (t) => {
   const shared = await mkdtemp('/dev/shm/fairlead-server-').catch(() => null)

@@ -1,9 +1,9 @@
 /**
  * Failures on the wire: the catalogue's code in the trailer `x-fairlead-error`, the text in the status.
  *
- * Guarantees: a FairleadError that leaves one side arrives with the same code and message (cut at
- * MESSAGE_CHARS_MAX); what arrives without the trailer was not said by a server of ours, but by the
- * transport.
+ * Guarantees: a FairleadError that leaves one side arrives with the same code, and with its message (cut at
+ * MESSAGE_CHARS_MAX) behind the words for a hop, as Consul's clients know it; what arrives without the trailer
+ * was not said by a server of ours, but by the transport.
  */
 
 import type { Metadata, ServiceError } from '@grpc/grpc-js'
@@ -11,6 +11,9 @@ import { ERRORS, type ErrorCode, FairleadError, toFairleadError } from '../../co
 
 export const ERROR_TRAILER = 'x-fairlead-error'
 export const MESSAGE_CHARS_MAX = 2048
+
+/** Before what another agent has said, once for each that passed it on. */
+const HOP = 'rpc error making call: '
 
 /** Status numbers of gRPC that this layer tells apart. */
 const CANCELLED = 1
@@ -47,7 +50,7 @@ export function readFailure(error: ServiceError): RpcFailure {
   if (typeof code === 'string' && Object.hasOwn(ERRORS, code)) {
     return {
       kind: 'refused',
-      error: new FairleadError(code as ErrorCode, error.details, { cause: error }),
+      error: new FairleadError(code as ErrorCode, `${HOP}${error.details}`, { cause: error }),
     }
   }
   if (error.code === RESOURCE_EXHAUSTED) {
@@ -69,7 +72,7 @@ export function readFailure(error: ServiceError): RpcFailure {
   const what = LOST[error.code] ?? 'the connection to the server was lost'
   return {
     kind: 'lost',
-    error: new FairleadError('NO_SERVERS', `rpc error making call: ${what}`, { cause: error }),
+    error: new FairleadError('NO_SERVERS', `${HOP}${what}`, { cause: error }),
   }
 }
 

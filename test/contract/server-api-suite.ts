@@ -60,7 +60,7 @@ export function serverApiContract(name: string, make: () => Promise<SubjectUnder
     })
 
     test('another datacentre is refused, for reads and writes', async () => {
-      const refusal = { code: 'NO_PATH_TO_DATACENTER', message: 'No path to datacenter' }
+      const refusal = { code: 'NO_PATH_TO_DATACENTER', message: /No path to datacenter$/ }
       await assert.rejects(api.read('catalog.nodes', {}, { datacenter: 'dc9' }), refusal)
       await assert.rejects(api.write(set('x', '1'), { datacenter: 'dc9' }), refusal)
     })
@@ -89,7 +89,7 @@ export function serverApiContract(name: string, make: () => Promise<SubjectUnder
     test('what breaks a rule is refused with the text of the rule, and changes nothing', async () => {
       await assert.rejects(api.write(session(fresh('s'), 10_000, 'no-such-node')), {
         code: 'REJECTED',
-        message: 'Missing node registration',
+        message: /Missing node registration$/,
       })
     })
 
@@ -283,7 +283,7 @@ export function serverApiContract(name: string, make: () => Promise<SubjectUnder
       const { csrPem } = await createKeyAndCsr({ uri })
       await assert.rejects(api.signLeaf(csrPem), {
         code: 'BAD_REQUEST',
-        message: 'SPIFFE ID in CSR from a different datacenter: dc2, we are dc1',
+        message: /SPIFFE ID in CSR from a different datacenter: dc2, we are dc1$/,
       })
     })
 

@@ -96,7 +96,7 @@ describe('calls between servers', { concurrency: true }, () => {
     })
     await assert.rejects(calls.forward(address, 'signLeaf', { csrPem: 'x' }, undefined), {
       code: 'NO_LEADER',
-      message: 'not the leader',
+      message: 'rpc error making call: not the leader',
     })
     const wish = { name: 'raft.remove-peer', request: { id: 'a' } }
     await calls.forward(address, 'operator', wish, undefined)

@@ -313,7 +313,7 @@ describe('the Raft transport over gRPC', { concurrency: true }, () => {
     const why =
       'REJECTED Server "b" belongs to cluster "other" (epoch 4), the messages to "c1" (epoch 0)'
     assert.deepEqual(lines.toSorted(), [
-      `a server refuses our raft messages: ${why}`,
+      `a server refuses our raft messages: ${why.replace('REJECTED ', 'REJECTED rpc error making call: ')}`,
       `raft messages were refused: ${why}`,
     ])
   })

@@ -57,7 +57,7 @@ test('values cross whole: bytes, big integers, absent fields', async () => {
   })
 })
 
-test('an error arrives with its code and message, and as refused', async () => {
+test('an error arrives with its code, with its message behind the words for a hop, and as refused', async () => {
   const thrower = async (): Promise<unknown> => {
     throw new FairleadError('REJECTED', "Missing check 'x' – registration")
   }
@@ -65,7 +65,7 @@ test('an error arrives with its code and message, and as refused', async () => {
     const { failure } = await failureOf(channel.call('write', {}, TIMEOUT))
     assert.equal(failure.kind, 'refused')
     assert.equal(failure.error.code, 'REJECTED')
-    assert.equal(failure.error.message, "Missing check 'x' – registration")
+    assert.equal(failure.error.message, "rpc error making call: Missing check 'x' – registration")
   })
 })
 

@@ -34,22 +34,37 @@ export function fromBase64(text: string): Uint8Array | undefined {
   if (text.length % 4 !== 0) return undefined
   const padding = text.endsWith('==') ? 2 : Number(text.endsWith('='))
   const out = new Uint8Array((text.length / 4) * 3 - padding)
-  const digitCount = text.length - padding
+  const whole = padding === 0 ? text.length : text.length - 4
   let to = 0
-  let bits = 0
-  for (let i = 0; i < text.length; i++) {
-    const digit = i < digitCount ? (DIGITS[text.charCodeAt(i)] ?? FOREIGN) : 0
-    if (digit === FOREIGN) return undefined
-    bits = (bits << 6) | digit
-    if (i % 4 !== 3) continue
-    for (let shift = 16; shift >= 0; shift -= 8) {
-      const byte = (bits >>> shift) & 0xff
-      if (to < out.length) out[to++] = byte
-      else if (byte !== 0) return undefined
-    }
-    bits = 0
+  let seen = 0
+  for (let from = 0; from < whole; from += 4) {
+    const a = digitAt(text, from)
+    const b = digitAt(text, from + 1)
+    const c = digitAt(text, from + 2)
+    const d = digitAt(text, from + 3)
+    seen |= a | b | c | d
+    out[to] = (a << 2) | (b >>> 4)
+    out[to + 1] = (b << 4) | (c >>> 2)
+    out[to + 2] = (c << 6) | d
+    to += 3
   }
-  return out
+  if (padding > 0) {
+    const a = digitAt(text, whole)
+    const b = digitAt(text, whole + 1)
+    const c = padding === 1 ? digitAt(text, whole + 2) : 0
+    const spare = padding === 1 ? c & 3 : b & 15
+    seen |= a | b | c
+    if (spare !== 0) return undefined
+    out[to] = (a << 2) | (b >>> 4)
+    if (padding === 1) out[to + 1] = (b << 4) | (c >>> 2)
+  }
+  // A digit has six bits, FOREIGN eight.
+  return seen > 63 ? undefined : out
+}
+
+function digitAt(text: string, at: number): number {
+  const code = text.charCodeAt(at)
+  return code < 128 ? byteAt(DIGITS, code) : FOREIGN
 }
 
 function putGroup(out: Uint8Array, to: number, a: number, b: number, c: number): number {

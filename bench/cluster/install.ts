@@ -11,7 +11,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Figure, printFigures } from '../figures.ts'
-import { stallsOf } from './ask-probe.ts'
+import { forgetStalls, longestStalls, stallsOf } from './ask-probe.ts'
 import { raftStats, startFairlead } from './fairlead-cluster.ts'
 import { entries, entryKey, putAll } from './load.ts'
 import { temporaryFolder, until } from './members.ts'
@@ -37,7 +37,7 @@ export async function benchInstall(): Promise<Figure[]> {
     const behind = Number(stats?.['applied_index']) - Number(stats?.['last_snapshot_index'])
     return behind < 500 ? true : undefined
   })
-  await stallsOf(cluster.probeOf(leader))
+  await forgetStalls(cluster.probeOf(leader))
   forgetPeak(cluster.pidOf(leader))
   const before = peakBytes(cluster.pidOf(leader))
   const begun = performance.now()
@@ -58,13 +58,9 @@ export async function benchInstall(): Promise<Figure[]> {
     { name: 'resident, leader before', value: before / 1e6, unit: 'MB' },
     { name: 'peak resident, leader', value: peakBytes(cluster.pidOf(leader)) / 1e6, unit: 'MB' },
     { name: 'peak resident, fresh', value: peakBytes(cluster.pidOf(fresh)) / 1e6, unit: 'MB' },
-    { name: 'longest stall of the leader', value: longest(stalls), unit: 'ms' },
-    { name: 'longest stall of the fresh server', value: longest(theirs), unit: 'ms' },
+    ...longestStalls('of the leader', stalls),
+    ...longestStalls('of the fresh server', theirs),
   ]
-}
-
-function longest(stalls: readonly { readonly durationMs: number }[]): number {
-  return Math.max(0, ...stalls.map(({ durationMs }) => durationMs))
 }
 
 /** Of the last image that the leader sent. */

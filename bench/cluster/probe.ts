@@ -3,8 +3,9 @@
  *
  * A timer of one millisecond finds every turn of the event loop that came STALL_MIN_MS late, with the CPU time
  * that its own thread spent meanwhile (a machine with too few cores is late, too) and the share of the
- * garbage collector. Answers over a Unix socket, one JSON line for one word: `stalls` (and forgets them),
- * `memory` (after a full collection). Bound: STALLS_MAX, newer ones are left out and counted.
+ * garbage collector. Answers over a Unix socket, one JSON line for one word: `stalls` (since the last `forget`, and
+ * forgets them), `forget`, `memory` (after a full collection). Must not make stalls itself: what is dear is left
+ * to who asks. Bound: STALLS_MAX and COLLECTIONS_MAX, later ones are left out and counted.
  */
 
 import { createServer } from 'node:net'
@@ -15,6 +16,7 @@ import { isMainThread } from 'node:worker_threads'
 
 const STALL_MIN_MS = 5
 const STALLS_MAX = 10_000
+const COLLECTIONS_MAX = 50_000
 
 export interface Stall {
   /** When it ended, ms since 1970. */
@@ -22,7 +24,18 @@ export interface Stall {
   readonly durationMs: number
   /** Of the thread of the event loop. */
   readonly cpuMs: number
-  readonly gcMs: number
+}
+
+/** When the collector held the thread, ms since 1970. */
+export interface Collection {
+  readonly from: number
+  readonly to: number
+}
+
+export interface Record {
+  readonly stalls: readonly Stall[]
+  readonly collections: readonly Collection[]
+  readonly dropped: number
 }
 
 export interface ProcessMemory {
@@ -31,8 +44,8 @@ export interface ProcessMemory {
   readonly external: number
 }
 
-const stalls: Stall[] = []
-const collections: { readonly from: number; readonly to: number }[] = []
+let stalls: Stall[] = []
+let collections: Collection[] = []
 let dropped = 0
 
 const path = process.env['BENCH_PROBE']
@@ -42,13 +55,15 @@ if (isMainThread && path !== undefined) {
   watchLoop()
   new PerformanceObserver((list) => {
     for (const { startTime, duration } of list.getEntries()) {
-      collections.push({ from: startTime, to: startTime + duration })
+      const from = performance.timeOrigin + startTime
+      if (collections.length < COLLECTIONS_MAX) collections.push({ from, to: from + duration })
+      else dropped += 1
     }
   }).observe({ entryTypes: ['gc'] })
   createServer((socket) => {
     socket.on('error', () => {})
     socket.once('data', (word) => {
-      socket.end(`${JSON.stringify(word.toString() === 'memory' ? memory(collect) : take())}\n`)
+      socket.end(`${JSON.stringify(answer(word.toString(), collect))}\n`)
     })
   })
     .listen(path)
@@ -65,7 +80,7 @@ function watchLoop(): void {
     if (durationMs >= STALL_MIN_MS) {
       if (stalls.length < STALLS_MAX) {
         const cpuMs = (spent.user + spent.system - cpu.user - cpu.system) / 1_000
-        stalls.push({ at: performance.timeOrigin + now, durationMs, cpuMs, gcMs: 0 })
+        stalls.push({ at: performance.timeOrigin + now, durationMs, cpuMs })
       } else dropped += 1
     }
     last = now
@@ -73,21 +88,13 @@ function watchLoop(): void {
   }, 1).unref()
 }
 
-function take(): { readonly stalls: readonly Stall[]; readonly dropped: number } {
-  const out = { stalls: stalls.splice(0).map(withCollections), dropped }
-  collections.length = 0
+function answer(word: string, collect: () => void): Record | ProcessMemory | null {
+  if (word === 'memory') return memory(collect)
+  const record: Record = { stalls, collections, dropped }
+  stalls = []
+  collections = []
   dropped = 0
-  return out
-}
-
-/** The observer hears of collections only after the stall that they made. */
-function withCollections(stall: Stall): Stall {
-  const end = stall.at - performance.timeOrigin
-  let gcMs = 0
-  for (const { from, to } of collections) {
-    gcMs += Math.max(0, Math.min(to, end) - Math.max(from, end - stall.durationMs - 1))
-  }
-  return { ...stall, gcMs }
+  return word === 'stalls' ? record : null
 }
 
 function memory(collect: () => void): ProcessMemory {

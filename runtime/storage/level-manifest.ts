@@ -42,6 +42,12 @@ export function tablesOf(manifest: Buffer): ReadonlySet<number> | null {
   return tables
 }
 
+/** False for a manifest that was begun and never reached the disk. */
+export function hasRecords(manifest: Buffer): boolean {
+  for (const _record of recordsOf(manifest)) return true
+  return false
+}
+
 /** Whole records; what is torn at the end is no record yet. */
 function* recordsOf(log: Buffer): Iterable<Buffer> {
   let pieces: Buffer[] = []

@@ -6,11 +6,10 @@
  * specification 14.1 and 14.2 (the database tolerates damage silently, so callers must prove integrity).
  */
 
-import { mkdir, readdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { Level } from 'level'
 import { FairleadError } from '../../core/errors.ts'
-import { syncDirectory } from '../host/sync-directory.ts'
+import { makeDurableDirectory, syncDirectory } from '../host/sync-directory.ts'
 import { findBrokenTable } from './check-tables.ts'
 import {
   type KeyRange,
@@ -19,6 +18,7 @@ import {
   type StoreOperation,
   type StoreRow,
 } from './key-value-store.ts'
+import { birthFault } from './level-birth.ts'
 
 export interface LevelStoreOptions {
   /** Created, with its parents, when missing. */
@@ -26,9 +26,6 @@ export interface LevelStoreOptions {
   /** Bytes kept in memory and in LevelDB's own log before a table is written. Default 4 MiB. */
   readonly writeBufferBytes?: number
 }
-
-/** None of these is made before there is a `CURRENT`. */
-const DATABASE_FILE = /^\d+\.(?:log|ldb|sst)$/
 
 /**
  * Opens or creates the store and makes its directory entry durable.
@@ -39,7 +36,7 @@ const DATABASE_FILE = /^\d+\.(?:log|ldb|sst)$/
 export async function openLevelStore(options: LevelStoreOptions): Promise<KeyValueStore> {
   const { directory } = options
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 })
+    await makeDurableDirectory(directory)
   } catch (cause) {
     throw new FairleadError('STORAGE_FAILED', `Failed to create directory "${directory}"`, {
       cause,
@@ -64,12 +61,7 @@ export async function openLevelStore(options: LevelStoreOptions): Promise<KeyVal
 
 /** Damage that LevelDB would not survive, or would make worse. */
 async function refuseBroken(directory: string): Promise<void> {
-  const names = await readdir(directory)
-  // Without the file that names its newest state LevelDB would begin anew, and delete what it finds.
-  const isHeadless = !names.includes('CURRENT') && names.some((name) => DATABASE_FILE.test(name))
-  const fault = isHeadless
-    ? '"CURRENT" is missing and other files of the database are there'
-    : await findBrokenTable(directory)
+  const fault = (await birthFault(directory)) ?? (await findBrokenTable(directory))
   if (fault === null) return
   throw new FairleadError('STORAGE_CORRUPT', `Failed to open "${directory}": ${fault}`, {
     facts: { directory },

@@ -15,7 +15,7 @@ import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FairleadError } from '../../core/errors.ts'
 import { logIndex, type SnapshotMeta, term } from '../../core/raft/types.ts'
-import { syncDirectory } from '../host/sync-directory.ts'
+import { makeDurableDirectory, syncDirectory } from '../host/sync-directory.ts'
 import { BlockSums, type BlockTable, readBlocks, writeAll } from './image-blocks.ts'
 import { damaged, failed, isMissing, readFailure } from './snapshot-errors.ts'
 import {
@@ -58,7 +58,7 @@ export class SnapshotFiles implements SnapshotStore {
     const final = join(this.#directory, name)
     this.#writing.add(`${WRITING_PREFIX}${name}`)
     try {
-      await mkdir(this.#directory, { recursive: true, mode: 0o700 })
+      await makeDurableDirectory(this.#directory)
       await rm(temporary, { recursive: true, force: true })
       await mkdir(temporary, { mode: 0o700 })
       const { blocks, digest } = await writeImage(join(temporary, 'image'), image)

@@ -7,11 +7,11 @@
  * digest at the end. Bounds: never more bytes than were announced.
  */
 
-import { type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { FairleadError } from '../../core/errors.ts'
 import type { SnapshotMeta } from '../../core/raft/types.ts'
-import { syncDirectory } from '../host/sync-directory.ts'
+import { makeDurableDirectory, syncDirectory } from '../host/sync-directory.ts'
 import { BLOCK_BYTES, BlockSums, writeAll } from './image-blocks.ts'
 import { damaged, failed, isMissing, receptionEnded } from './snapshot-errors.ts'
 import { encodeManifest, encodeMeta, METADATA_BYTES_MAX, sha256Of } from './snapshot-manifest.ts'
@@ -174,7 +174,7 @@ async function fresh(
 ): Promise<{ file: FileHandle; sums: BlockSums }> {
   const { partial } = places
   await rm(partial, { recursive: true, force: true })
-  await mkdir(partial, { recursive: true, mode: 0o700 })
+  await makeDurableDirectory(partial)
   // First the facts: bytes without them are never continued.
   await writeSynced(join(partial, 'facts.json'), facts)
   await syncDirectory(partial)

@@ -5,7 +5,8 @@
  * One run of the real log, witness and snapshots is traced by strace. From the trace come the states that a disk may
  * be left in after each call: nothing of what was uncertain, all of it, all but one write, one write alone, sectors by
  * chance. Each is opened by the real code. By default as many as fit into some seconds, in an order from the seed;
- * FAIRLEAD_CUTS=all opens every one. Where strace cannot trace, the tests are skipped with a word.
+ * FAIRLEAD_CUTS=all opens every one. What file systems may do that keep no order of names is not asked: LevelDB does not
+ * sync the name of a new log, and servers are warned of such file systems. Where strace cannot trace, the tests are skipped with a word.
  */
 
 import assert from 'node:assert/strict'

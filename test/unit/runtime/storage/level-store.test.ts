@@ -102,7 +102,7 @@ describe('opening a level store', () => {
 
   it('refuses to begin anew beside the files of a database', async () => {
     const directory = join(root, 'headless')
-    await (await openLevelStore({ directory })).close()
+    await tableOf(directory)
     await rm(join(directory, 'CURRENT'))
     const before = await readdir(directory)
     await assert.rejects(openLevelStore({ directory }), { code: 'STORAGE_CORRUPT' })
@@ -110,12 +110,32 @@ describe('opening a level store', () => {
   })
 
   it('begins anew where the first beginning was cut off', async () => {
-    const directory = join(root, 'unborn')
-    await mkdir(directory)
-    for (const name of ['LOCK', 'LOG', 'MANIFEST-000001', '000001.dbtmp']) {
-      await writeFile(join(directory, name), '')
+    const unnamed = ['LOCK', 'LOG', 'MANIFEST-000001', '000001.dbtmp']
+    const named = ['CURRENT', 'LOCK', 'LOG', 'MANIFEST-000001', '000003.log', 'MANIFEST-000002']
+    for (const [i, names] of [unnamed, named, ['000003.log', 'LOCK']].entries()) {
+      for (const manifest of [Buffer.alloc(0), Buffer.alloc(50)]) {
+        const directory = join(root, `unborn-${i}-${manifest.length}`)
+        await mkdir(directory)
+        for (const name of names) await writeFile(join(directory, name), '')
+        await writeFile(join(directory, 'MANIFEST-000001'), manifest)
+        if (names.includes('CURRENT')) {
+          await writeFile(join(directory, 'CURRENT'), 'MANIFEST-000001\n')
+        }
+        await (await openLevelStore({ directory })).close()
+      }
     }
-    await (await openLevelStore({ directory })).close()
+  })
+
+  it('does not begin anew what held a row, nor what another process has open', async () => {
+    const directory = join(root, 'born')
+    const store = await openLevelStore({ directory })
+    await assert.rejects(openLevelStore({ directory }), { code: 'STORAGE_FAILED' })
+    assert.ok((await readdir(directory)).includes('CURRENT'))
+    await store.batch([{ kind: 'put', key: key('k'), value: key('v') }], { sync: true })
+    await store.close()
+    const current = await readFile(join(directory, 'CURRENT'), 'utf8')
+    await writeFile(join(directory, current.trimEnd()), '')
+    await assert.rejects(openLevelStore({ directory }), { code: 'STORAGE_CORRUPT' })
   })
 
   it('refuses tables that the database would not survive, and no others', async () => {

@@ -18,7 +18,7 @@ import { ETCD_ENTRY, SCRIPTS, writeScript, wrk } from './wrk.ts'
 const RUNS = Number(process.env['BENCH_RUNS'] ?? 3)
 const SECONDS = Number(process.env['BENCH_SECONDS'] ?? 4)
 /** Until the compilers have seen what is hot. */
-const WARM_UP_SECONDS = 3
+const WARM_UP_SECONDS = 5
 const INSTANCES = 10
 
 type Scripts = Readonly<Record<keyof typeof SCRIPTS, string>>

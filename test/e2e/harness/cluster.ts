@@ -13,7 +13,7 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { rm } from 'node:fs/promises'
-import { createServer, type Server } from 'node:net'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { temporaryFolder } from './agent.ts'
 import {
@@ -279,29 +279,37 @@ export class TestNode {
   }
 }
 
-/** Free now; held until all of a node are found, so that no two are the same. */
+/**
+ * Ports that stay this node's while it is down: below the range that kernels give to whoever asks for any
+ * port or dials out (Linux: 32,768 and up), and from a part of it that concurrent test processes do not use.
+ */
+const PORTS = { from: 10_000, count: 20_000, perProcess: 64 }
+let portsTaken = 0
+
 async function freePorts(): Promise<Ports> {
-  const held: Server[] = []
-  const port = async (alsoUdp: boolean): Promise<number> => {
-    for (;;) {
-      const server = createServer()
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-      held.push(server)
-      const address = server.address()
-      assert(address !== null && typeof address === 'object')
-      if (!alsoUdp || (await isUdpFree(address.port))) return address.port
-    }
+  return {
+    http: await freePort(),
+    dns: await freePort(),
+    server: await freePort(),
+    serf: await freePort(),
   }
-  try {
-    return {
-      http: await port(false),
-      dns: await port(true),
-      server: await port(false),
-      serf: await port(true),
-    }
-  } finally {
-    for (const server of held) server.close()
+}
+
+async function freePort(): Promise<number> {
+  for (;;) {
+    const offset = process.pid * PORTS.perProcess + portsTaken
+    portsTaken++
+    const port = PORTS.from + (offset % PORTS.count)
+    if ((await isTcpFree(port)) && (await isUdpFree(port))) return port
   }
+}
+
+async function isTcpFree(port: number): Promise<boolean> {
+  const server = createServer()
+  return await new Promise((resolve) => {
+    server.once('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
+  })
 }
 
 async function isUdpFree(port: number): Promise<boolean> {

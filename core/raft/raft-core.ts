@@ -40,7 +40,6 @@ import { requestTransfer } from './transfer.ts'
 import {
   type Batch,
   type Entry,
-  type HardState,
   type InputOutcome,
   type LogIndex,
   type LogPosition,
@@ -229,11 +228,6 @@ export class RaftCore {
   /** Where the configuration in force stands in the log; 0 before there is any. */
   get configurationIndex(): LogIndex {
     return this.#state.configs.activeIndex
-  }
-
-  /** Term, vote and commit index as of the last job that is durable. */
-  get durableHardState(): HardState {
-    return this.#state.durable
   }
 
   /** Who is to take over; null when leadership is not being handed over. */

@@ -11,7 +11,7 @@ import { isActive } from './peers.ts'
 import type { Progress } from './progress.ts'
 import { entryBytes } from './raft-log.ts'
 import type { LeaderRole, RaftState } from './state.ts'
-import { logIndex, type ServerId } from './types.ts'
+import { type Entry, type LogPosition, logIndex, type ServerId } from './types.ts'
 
 /**
  * Sends what fits to one peer.
@@ -40,19 +40,8 @@ export function sendAppend(
     : state.log.slice(progress.next, state.log.lastIndex + 1, state.options.messageBytesMax)
   if (entries.length === 0 && !evenIfEmpty) return false
   if (isPaused) state.mark('send.empty-into-full-window')
-  role.appendSeq++
-  state.outbox.messages.push({
-    kind: 'append',
-    from: state.id,
-    to: id,
-    term: state.term,
-    prevIndex,
-    prevTerm,
-    prevChain,
-    entries,
-    leaderCommit: state.commit,
-    seq: role.appendSeq,
-  })
+  const prev = { index: prevIndex, term: prevTerm, chain: prevChain }
+  pushAppend(state, role, { to: id, prev, entries })
   let bytes = 0
   for (const entry of entries) bytes += entryBytes(entry)
   progress.sent(prevIndex + entries.length, entries.length, bytes)
@@ -64,19 +53,7 @@ export function sendAppend(
 export function askForAnswer(state: RaftState, role: LeaderRole, id: ServerId): void {
   const last = state.log.last
   state.mark('boot.asked')
-  role.appendSeq++
-  state.outbox.messages.push({
-    kind: 'append',
-    from: state.id,
-    to: id,
-    term: state.term,
-    prevIndex: last.index,
-    prevTerm: last.term,
-    prevChain: last.chain,
-    entries: [],
-    leaderCommit: state.commit,
-    seq: role.appendSeq,
-  })
+  pushAppend(state, role, { to: id, prev: last, entries: [] })
 }
 
 /** New entries or a new commit index go to everyone who can take them. */
@@ -118,6 +95,27 @@ export function broadcastHeartbeat(state: RaftState, role: LeaderRole): void {
       leaseSeq,
     })
   }
+}
+
+function pushAppend(
+  state: RaftState,
+  role: LeaderRole,
+  append: { readonly to: ServerId; readonly prev: LogPosition; readonly entries: readonly Entry[] },
+): void {
+  const { to, prev, entries } = append
+  role.appendSeq++
+  state.outbox.messages.push({
+    kind: 'append',
+    from: state.id,
+    to,
+    term: state.term,
+    prevIndex: prev.index,
+    prevTerm: prev.term,
+    prevChain: prev.chain,
+    entries,
+    leaderCommit: state.commit,
+    seq: role.appendSeq,
+  })
 }
 
 function sendNews(

@@ -16,7 +16,7 @@ import { decodeReplyHeader } from '../../core/dns/decode-reply.ts'
 import { FairleadError } from '../../core/errors.ts'
 import type { Rng } from '../../core/rng.ts'
 import type { Clock } from '../../core/time.ts'
-import { withDeadline } from './deadline.ts'
+import { withDeadline } from '../../runtime/clock/with-deadline.ts'
 
 export interface RecursorAddress {
   readonly host: string

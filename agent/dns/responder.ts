@@ -33,8 +33,8 @@ import type { Rng } from '../../core/rng.ts'
 import type { ReadName, ReadReply, Reads } from '../../core/rpc/reads.ts'
 import type { ReadOptions, ServerApi } from '../../core/rpc/server-api.ts'
 import type { Clock } from '../../core/time.ts'
+import { withDeadline } from '../../runtime/clock/with-deadline.ts'
 import type { Versioned } from './answer-cache.ts'
-import { withDeadline } from './deadline.ts'
 import type { InstanceSource, ServiceSources, ViewSource } from './service-sources.ts'
 
 export interface Question {

@@ -11,6 +11,7 @@ import type { ServerApi } from '../../core/rpc/server-api.ts'
 import type { Clock } from '../../core/time.ts'
 import type { LocalStateApi } from '../local/types.ts'
 import type { LeafSource } from '../mesh/types.ts'
+import type { CatalogViews } from '../view/types.ts'
 import type { AgentCache } from './agent-cache.ts'
 import type { BodyCache } from './body-cache.ts'
 import type { SnapshotTransfers } from './snapshot-transfers.ts'
@@ -43,6 +44,8 @@ export interface AgentContext {
   readonly clock: Clock
   readonly log: Logger
   readonly servers: ServerApi
+  /** What servers stream to this agent; absent on a server, whose own state is as near. */
+  readonly views: CatalogViews | undefined
   readonly local: LocalStateApi
   readonly membership: Membership
   readonly pool: MemberPool | undefined

@@ -15,6 +15,7 @@ import { FairleadError } from '../../core/errors.ts'
 import type { Service } from '../../core/lifecycle.ts'
 import type { MemberPool } from '../../core/membership.ts'
 import type { Instant } from '../../core/time.ts'
+import type { CatalogViews } from '../view/types.ts'
 import { AgentCache } from './agent-cache.ts'
 import { BodyCache } from './body-cache.ts'
 import type { HttpCall } from './call.ts'
@@ -38,6 +39,8 @@ export type HttpApiDeps = HttpApiHooks &
   Pick<AgentContext, 'clock' | 'log' | 'servers' | 'local' | 'membership' | 'leaves'> & {
     /** The pool behind `membership`; without one joining and forcing out answer 501. */
     readonly pool?: MemberPool
+    /** For a client agent. */
+    readonly views?: CatalogViews
   }
 
 export interface HttpApi extends Service {
@@ -77,13 +80,14 @@ class HttpApiServer implements HttpApi {
   #isStopped = false
 
   constructor(options: HttpApiOptions, deps: HttpApiDeps) {
-    const { clock, log, servers, local, membership, leaves, pool, onLeave, onReload } = deps
+    const { clock, log, servers, local, membership, leaves, pool, views, onLeave, onReload } = deps
     this.#agent = {
       config: options.config,
       build: options.build,
       clock,
       log: log.child('http'),
       servers,
+      views,
       local,
       membership,
       pool,

@@ -3,15 +3,19 @@
  *
  * A view nobody holds is kept for `IDLE_KEEP_MS`, so that the next question finds it warm; at most
  * `VIEWS_IDLE_MAX` such views are kept, the longest unheld is dropped first. Views in use are bounded by
- * `VIEWS_MAX`: beyond, `open` throws RATE_LIMITED. Not kept over a restart.
+ * `VIEWS_MAX`: beyond, `open` throws RATE_LIMITED. With a data directory they are kept over a restart
+ * (view-files.ts); what gossip knows of failed nodes shows in them at once (failed-nodes.ts).
  */
 
-import type { Topic, TopicKey } from '../../core/catalog/feed.ts'
+import type { Topic, TopicKey, Topics } from '../../core/catalog/feed.ts'
+import type { HealthEntry } from '../../core/catalog/types.ts'
 import { FairleadError } from '../../core/errors.ts'
 import type { Service } from '../../core/lifecycle.ts'
 import { instant, type Timer } from '../../core/time.ts'
+import type { FailedNodes } from './failed-nodes.ts'
 import { FeedView, type FeedViewDeps } from './feed-view.ts'
 import type { CatalogViews, View } from './types.ts'
+import type { ViewFiles } from './view-files.ts'
 
 export const IDLE_KEEP_MS = 20 * 60_000
 export const VIEWS_IDLE_MAX = 512
@@ -19,13 +23,18 @@ export const VIEWS_MAX = 8192
 
 type ViewsByTopic = { readonly [T in Topic]: Map<string, FeedView<T>> }
 
+export interface SubscribedViewsDeps extends Omit<FeedViewDeps, 'files'> {
+  readonly files?: ViewFiles
+  readonly failed?: FailedNodes
+}
+
 interface IdleView {
   readonly timer: Timer
   drop(): void
 }
 
 export class SubscribedViews implements CatalogViews, Service {
-  readonly #deps: FeedViewDeps
+  readonly #deps: SubscribedViewsDeps
   readonly #views: ViewsByTopic = {
     health: new Map(),
     connect: new Map(),
@@ -39,8 +48,9 @@ export class SubscribedViews implements CatalogViews, Service {
   readonly #closing = new Set<Promise<void>>()
   #count = 0
   #isStopped = false
+  #unfollow: (() => void) | undefined
 
-  constructor(deps: FeedViewDeps) {
+  constructor(deps: SubscribedViewsDeps) {
     this.#deps = deps
   }
 
@@ -56,8 +66,13 @@ export class SubscribedViews implements CatalogViews, Service {
     if (this.#count >= VIEWS_MAX) {
       throw new FairleadError('RATE_LIMITED', `Already ${VIEWS_MAX} catalog views are in use`)
     }
-    const view: FeedView<T> = new FeedView<T>({ topic, key }, this.#deps, () =>
-      this.#keepIdle({ topic, key }, view),
+    const view: FeedView<T> = new FeedView<T>(
+      {
+        topic: { topic, key },
+        shown: (items) => this.#shown(topic, items),
+        onIdle: () => this.#keepIdle({ topic, key }, view),
+      },
+      this.#deps,
     )
     this.#views[topic].set(key, view)
     this.#count++
@@ -69,12 +84,26 @@ export class SubscribedViews implements CatalogViews, Service {
     return this.#count
   }
 
-  async start(): Promise<void> {}
+  /** @throws FairleadError STORAGE_FAILED */
+  async start(): Promise<void> {
+    const { files, failed } = this.#deps
+    await files?.open()
+    failed?.start()
+    this.#unfollow = failed?.onChange(() => {
+      for (const view of this.#views.health.values()) view.refresh()
+      for (const view of this.#views.connect.values()) view.refresh()
+    })
+  }
 
   async drain(): Promise<void> {}
 
   async stop(): Promise<void> {
     this.#isStopped = true
+    this.#unfollow?.()
+    this.#deps.failed?.stop()
+    // While they are fed: what is written then says so.
+    for (const views of Object.values(this.#views)) for (const view of views.values()) view.save()
+    await this.#deps.files?.flush()
     for (const idle of this.#idle.values()) idle.timer.cancel()
     this.#idle.clear()
     for (const views of Object.values(this.#views)) {
@@ -85,12 +114,24 @@ export class SubscribedViews implements CatalogViews, Service {
     await Promise.all(this.#closing)
   }
 
+  #shown<T extends Topic>(
+    topic: T,
+    items: ReadonlyMap<string, Topics[T]>,
+  ): ReadonlyMap<string, Topics[T]> {
+    const { failed } = this.#deps
+    if (failed === undefined || (topic !== 'health' && topic !== 'connect')) return items
+    // Both topics carry instances, which the compiler cannot conclude from the comparison above.
+    const entries = items as ReadonlyMap<string, HealthEntry>
+    return failed.shown(entries) as ReadonlyMap<string, Topics[T]>
+  }
+
   #keepIdle<T extends Topic>(topicKey: TopicKey<T>, view: FeedView<T>): void {
     if (this.#isStopped) return
     const drop = (): void => {
       this.#takeOutOfIdle(view)
       this.#views[topicKey.topic].delete(topicKey.key)
       this.#count--
+      this.#deps.files?.remove(topicKey)
       this.#close(view)
     }
     const { clock } = this.#deps

@@ -12,6 +12,8 @@ export interface View<T extends Topic> {
   readonly isReady: boolean
   /** True while no server feeds the view; its items are then the last known. */
   readonly isStale: boolean
+  /** How long ago a server last confirmed the items; 0 while one feeds the view. */
+  readonly staleMs: number
   readonly index: number
   items(): ReadonlyMap<string, Topics[T]>
   onChange(listener: () => void): () => void

@@ -18,6 +18,8 @@ import { RetryJoin } from '../../agent/members/retry-join.ts'
 import { createMesh, type Mesh } from '../../agent/mesh/mesh.ts'
 import { AntiEntropy } from '../../agent/sync/anti-entropy.ts'
 import { SubscribedViews } from '../../agent/view/catalog-views.ts'
+import { FailedNodes } from '../../agent/view/failed-nodes.ts'
+import { ViewFiles } from '../../agent/view/view-files.ts'
 import type { StringMap } from '../../core/catalog/types.ts'
 import type { AgentConfig } from '../../core/config/model.ts'
 import type { FairleadError } from '../../core/errors.ts'
@@ -136,6 +138,12 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
     clock,
     rng: rng.fork('views'),
     log: log.child('view'),
+    failed: new FailedNodes(membership),
+    ...(config.dataDir === ''
+      ? {}
+      : {
+          files: new ViewFiles({ dataDir: config.dataDir }, { clock, log: log.child('view') }),
+        }),
   })
   const local = createLocalState(loaded, { clock, log })
   const sync = new AntiEntropy(
@@ -183,6 +191,7 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
       membership,
       pool,
       leaves: mesh.leafSource,
+      ...(config.server ? {} : { views }),
       onLeave: deps.onLeave,
       onReload: deps.onReload,
     },

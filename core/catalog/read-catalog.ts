@@ -67,9 +67,17 @@ export function readHealth(
   request: Request<'health.service'>,
 ): Evaluated<'health.service'> {
   const { group, index, watch } = findGroup(state, request.service, request.connect, true)
-  const entries = narrowed(group, request)
-  const value = request.passingOnly === true ? entries.filter(isPassing) : entries
+  const value = selectHealth(group?.instances.values() ?? [], request)
   return evaluated(value, index, watch, group !== undefined)
+}
+
+/** Those of the instances of a service that a read of its health asks for. */
+export function selectHealth(
+  entries: readonly HealthEntry[],
+  by: Pick<Request<'health.service'>, 'tags' | 'nodeMeta' | 'passingOnly'>,
+): readonly HealthEntry[] {
+  const found = selected(entries, by)
+  return by.passingOnly === true ? found.filter(isPassing) : found
 }
 
 export function readServiceChecks(
@@ -199,9 +207,14 @@ function missingNodeWatch(name: string): readonly WatchKey[] {
 function narrowed(
   group: InstanceGroup | undefined,
   by: { readonly tags?: readonly string[] | undefined; readonly nodeMeta?: StringMap | undefined },
-): HealthEntry[] {
-  if (group === undefined) return []
-  const entries = group.instances.values()
+): readonly HealthEntry[] {
+  return group === undefined ? [] : selected(group.instances.values(), by)
+}
+
+function selected(
+  entries: readonly HealthEntry[],
+  by: { readonly tags?: readonly string[] | undefined; readonly nodeMeta?: StringMap | undefined },
+): readonly HealthEntry[] {
   const tags = by.tags?.map((tag) => tag.toLowerCase())
   const hasTags = tags !== undefined && tags.length > 0
   if (!hasTags && by.nodeMeta === undefined) return entries

@@ -52,23 +52,24 @@ function feeder(cluster: TestCluster, agent: TestNode): TestNode {
   return found
 }
 
-async function fleet(): Promise<{
+async function fleet(clients: number): Promise<{
   readonly cluster: TestCluster
-  readonly c1: TestNode
-  readonly c2: TestNode
+  readonly agents: readonly TestNode[]
 }> {
   const cluster = await createCluster(SERVERS)
-  const c1 = await cluster.addClient('c1')
-  const c2 = await cluster.addClient('c2')
+  const agents: TestNode[] = []
+  for (let i = 1; i <= clients; i++) agents.push(await cluster.addClient(`c${i}`))
   await cluster.startAll()
   await cluster.leader()
-  return { cluster, c1, c2 }
+  return { cluster, agents }
 }
 
 describe('an agent that is fed by a server', () => {
-  it('misses nothing when that server dies, and is fed by another', async () => {
-    const { cluster, c1, c2 } = await fleet()
+  it('misses nothing when that server dies or stalls, and is fed by another', async () => {
+    const { cluster, agents } = await fleet(2)
     await using _ = cluster
+    const [c1, c2] = agents
+    assert(c1 !== undefined && c2 !== undefined)
     await register(c1, 'web', 1)
     await tells(c2, 'web', [1])
     const first = feeder(cluster, c2)
@@ -76,10 +77,50 @@ describe('an agent that is fed by a server', () => {
     await register(c1, 'web', 2)
     await c1.put('/v1/agent/check/fail/web-1')
     await tells(c2, 'web', [2])
-    assert.notEqual(feeder(cluster, c2).name, first.name)
+    const second = feeder(cluster, c2)
+    assert.notEqual(second.name, first.name)
     await first.start()
     await register(c1, 'web', 3)
     await tells(c2, 'web', [2, 3])
     await tells(first, 'web', [2, 3])
+    const third = feeder(cluster, c2)
+    third.signal('SIGSTOP')
+    await register(c1, 'web', 4)
+    await tells(c2, 'web', [2, 3, 4])
+    assert.notEqual(feeder(cluster, c2).name, third.name)
+    third.signal('SIGCONT')
+  })
+
+  it('answers without any server, also after a restart, and drops hosts that fail', async () => {
+    const { cluster, agents } = await fleet(3)
+    await using _ = cluster
+    const [c1, c2, c3] = agents
+    assert(c1 !== undefined && c2 !== undefined && c3 !== undefined)
+    for (const [i, agent] of agents.entries()) await register(agent, 'web', i + 1)
+    await tells(c1, 'web', [1, 2, 3])
+    const path = '/v1/health/service/web?passing'
+    const fresh = await fetch(`${c1.url}${path}&cached`)
+    assert.equal(fresh.headers.get('x-consul-knownleader'), 'true')
+    assert.equal(fresh.headers.get('x-cache'), 'HIT')
+    assert.equal(fresh.headers.get('x-consul-query-backend'), 'streaming')
+    await Promise.all(SERVERS.map((name) => cluster.node(name).kill()))
+    await tells(c1, 'web', [1, 2, 3])
+    const stale = await fetch(`${c1.url}${path}`)
+    assert.equal(stale.status, 200)
+    assert.equal(stale.headers.get('x-consul-knownleader'), 'false')
+    assert.equal(stale.headers.get('x-consul-effective-consistency'), 'stale')
+    assert.ok(Number(stale.headers.get('x-consul-lastcontact')) > 0)
+    const entries = (await stale.json()) as readonly unknown[]
+    assert.equal(entries.length, 3)
+    assert.equal((await fetch(`${c1.url}${path}&consistent`)).status, 500)
+    await c1.kill()
+    await c1.start()
+    await tells(c1, 'web', [1, 2, 3])
+    await c3.kill()
+    await tells(c1, 'web', [1, 2])
+    await Promise.all(SERVERS.map((name) => cluster.node(name).start()))
+    await cluster.leader()
+    await register(c2, 'web', 5)
+    await tells(c1, 'web', [1, 2, 5])
   })
 })

@@ -13,6 +13,7 @@ import { type ReadParameters, readParameters } from '../query-options.ts'
 import { type Answer, askWith } from '../reading.ts'
 import { jsonReply, type Reply, textReply } from '../reply.ts'
 import type { Route } from '../route.ts'
+import { askView, askViewOnFailure } from '../view-reading.ts'
 import { checkJson } from '../wire/check.ts'
 import { areSameEntries, healthEntriesJson, healthEntryJson } from '../wire/health-entry.ts'
 import { list } from '../wire/json.ts'
@@ -99,7 +100,11 @@ async function instances(call: HttpCall, connect: boolean): Promise<Reply> {
     ...metaPart(parameters),
   }
   const options = { cache: 'refreshed', streams: true } as const
-  const answer = await askWith(call, parameters, 'health.service', request, options)
+  const answer =
+    (await askView(call, parameters, request)) ??
+    (await askViewOnFailure(call, parameters, request, () =>
+      askWith(call, parameters, 'health.service', request, options),
+    ))
   const { near, filter } = parameters
   const entries = filtered<HealthEntry>(answer.value, filter, {
     schema: HEALTH_ENTRY_SCHEMA,

@@ -22,6 +22,7 @@ class TestViews implements CatalogViews {
       ready: async () => {},
       isReady: true,
       isStale: false,
+      staleMs: 0,
       index: 1,
       items: () => state.items as ReadonlyMap<string, unknown> as ReadonlyMap<string, Topics[T]>,
       onChange: (listener) => {

@@ -25,6 +25,7 @@ const { values } = parseArgs({
     steps: { type: 'string', default: '20000' },
     twice: { type: 'boolean', default: false },
     set: { type: 'string', default: '{}' },
+    seek: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     failures: { type: 'string', default: '5' },
   },
@@ -47,6 +48,11 @@ else {
       ? Number.POSITIVE_INFINITY
       : Number(values.seeds ?? 100)
   campaign.many({ base, seeds, until: Date.now() + minutes * 60_000 })
+}
+if (values.seek) {
+  const unreached = campaign.seek()
+  console.error(`not reached: ${unreached.join(', ') || 'nothing'}`)
+  campaign.failures += unreached.length
 }
 console.log(values.json ? JSON.stringify(campaign.totals) : campaign.table())
 process.exitCode = campaign.failures > 0 ? 1 : 0

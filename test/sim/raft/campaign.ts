@@ -4,6 +4,7 @@
 
 import { RAFT_MARKS } from '../../../core/raft/marks.ts'
 import { addCounts } from './counters.ts'
+import { seek, UNREACHABLE } from './coverage.ts'
 import { CRASH_POINTS } from './crash-points.ts'
 import { runSeed, SeedFailed } from './run-seed.ts'
 import type { WorldOptions, WorldReport } from './world.ts'
@@ -70,9 +71,13 @@ export class Campaign {
     this.#run(seed, true)
   }
 
-  /** Marks of the core that no seed hit. */
-  get marksMissed(): readonly string[] {
-    return RAFT_MARKS.filter((name) => this.#counts[`mark.${name}`] === undefined)
+  /**
+   * Runs more seeds, which are told to draw what leads to places that nobody has been to (coverage.ts).
+   *
+   * @returns names of those that were not reached
+   */
+  seek(): readonly string[] {
+    return seek(this.#counts, (seed, override) => this.#run(seed, false, override))
   }
 
   table(): string {
@@ -93,15 +98,18 @@ export class Campaign {
     ]
     const marks = RAFT_MARKS.map((name) => [name, this.#counts[`mark.${name}`] ?? 0] as const)
     const least = [...marks].sort(([, x], [, y]) => x - y).slice(0, LEAST_HIT_SHOWN)
-    for (const [name, count] of least) lines.push(`  ${name.padEnd(40)} ${count}`)
+    for (const [name, count] of least) {
+      const note = UNREACHABLE[name] === undefined ? '' : ' (not to be reached)'
+      lines.push(`  ${name.padEnd(40)} ${count}${note}`)
+    }
     const missed = CRASH_POINTS.filter((point) => this.#counts[`crash.${point}`] === undefined)
     if (missed.length > 0) lines.push(`places where nobody died: ${missed.join(', ')}`)
     return lines.join('\n')
   }
 
-  #run(seed: number, isAlone: boolean): void {
+  #run(seed: number, isAlone: boolean, override = this.#options.override): void {
     const { twice, print } = this.#options
-    const options = this.#worldOptions(seed)
+    const options = worldOptions(seed, this.#options.steps, override)
     this.#seeds++
     let report: WorldReport
     try {
@@ -114,7 +122,7 @@ export class Campaign {
       print(failure instanceof Error ? failure.message : String(failure))
       if (failure instanceof SeedFailed) {
         this.#steps += failure.stepsDone
-        print(this.#confirm(failure))
+        print(this.#confirm(failure, options))
         if (isAlone) print(`${failure.details}\n${(failure.cause as Error).stack}`)
       }
       return
@@ -125,14 +133,9 @@ export class Campaign {
     addCounts(this.#counts, report.counts)
   }
 
-  #worldOptions(seed: number): WorldOptions {
-    const { steps, override } = this.#options
-    return override === undefined ? { seed, steps } : { seed, steps, override }
-  }
-
-  #confirm(failure: SeedFailed): string {
+  #confirm(failure: SeedFailed, options: WorldOptions): string {
     try {
-      runSeed(this.#worldOptions(failure.seed))
+      runSeed(options)
     } catch (again) {
       const isSame = again instanceof SeedFailed && again.message === failure.message
       return isSame ? 'it reproduces' : `run again it fails otherwise: ${String(again)}`
@@ -147,4 +150,12 @@ export class Campaign {
       .map(([name, count]) => `  ${name.slice(prefix.length).padEnd(40)} ${count}`)
     return rows.length === 0 ? [] : [`${title}:`, ...rows]
   }
+}
+
+function worldOptions(
+  seed: number,
+  steps: number,
+  override: WorldOptions['override'],
+): WorldOptions {
+  return override === undefined ? { seed, steps } : { seed, steps, override }
 }

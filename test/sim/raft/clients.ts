@@ -55,6 +55,8 @@ export class Client {
   #isStopped = false
   #isHurried = false
   #open: Open | null = null
+  /** Of the pause that is being made; another one has taken the place of those before. */
+  #pauses = 0
 
   constructor(name: string, deps: ClientDeps) {
     this.#name = name
@@ -75,6 +77,11 @@ export class Client {
   /** From now on it writes, and soon: the cluster has to show that it can. */
   hurry(): void {
     this.#isHurried = true
+  }
+
+  /** Asks at once if it has nothing open. */
+  rush(): void {
+    if (!this.#isStopped && this.#open === null) this.#next()
   }
 
   /** Nothing new is begun from now on. */
@@ -98,11 +105,17 @@ export class Client {
       ? Math.min(context.swarm.thinkMean, context.electionUs / 2)
       : context.swarm.thinkMean
     const pause = 200 + 2 * mean * rng.float()
+    const number = ++this.#pauses
     context.events.after(pause, () => {
-      if (this.#isStopped || this.#open !== null) return
-      const mode: ReadMode = context.swarm.leaseReads && rng.float() < 0.6 ? 'lease' : 'quorum'
-      this.#begin(this.#draw(), mode)
+      if (this.#isStopped || this.#open !== null || number !== this.#pauses) return
+      this.#next()
     })
+  }
+
+  #next(): void {
+    const { context, rng } = this.#deps
+    const mode: ReadMode = context.swarm.leaseReads && rng.float() < 0.6 ? 'lease' : 'quorum'
+    this.#begin(this.#draw(), mode)
   }
 
   #begin(input: KvInput, mode: ReadMode): void {

@@ -13,7 +13,8 @@ import type { Recorded } from './clients.ts'
 import type { Counters } from './counters.ts'
 import type { MachineKind, MachineResult } from './state-machines.ts'
 
-const LIMITS = { stepsMax: 2_000_000, bytesMax: 64 * 1_048_576 }
+/** A search that takes longer gives up; the judgement by indexes has no limit. */
+const LIMITS = { stepsMax: 250_000, bytesMax: 64 * 1_048_576 }
 
 export interface JudgeInput {
   readonly records: readonly Recorded[]

@@ -193,7 +193,7 @@ export class ImageHost {
     const incoming = this.#incoming
     const { partial } = this.#server.disk
     if (incoming?.id !== id || partial === null || offset !== partial.received) return
-    const { events, swarm } = this.#server.context
+    const { events, swarm, electionUs } = this.#server.context
     incoming.movedAt = events.now
     partial.received += bytes
     this.#server.passes('image.receive.chunk')
@@ -203,7 +203,13 @@ export class ImageHost {
       return
     }
     incoming.isWriting = true
-    events.after(swarm.disk.writeMean * 2, () => {
+    const { isDisturbed, rng } = this.#server
+    // What comes to its end during a pause is all told in one turn.
+    if (isDisturbed && swarm.clock.hasPauses && rng.float() < 0.3) {
+      this.#server.pause(4 * electionUs * rng.float())
+    }
+    const mean = isDisturbed ? swarm.imageMean : swarm.disk.writeMean
+    events.after(mean * 2 * rng.float(), () => {
       this.#server.complete(this.#boot, () => {
         if (this.#incoming !== incoming) return
         this.#server.passes('image.receive.before-sync')

@@ -16,6 +16,8 @@ export interface MembershipDeps {
   readonly leader: () => SimServer | undefined
   /** A new server with an empty disk, started. */
   readonly join: () => SimServer
+  /** Whether the act of this number takes place. */
+  readonly isWanted: (act: number) => boolean
 }
 
 const MEMBERS_MAX = 8
@@ -26,10 +28,16 @@ export class MembershipDriver {
   #isOver = false
   #made: number
   #addresses = 0
+  #done = 0
 
   constructor(deps: MembershipDeps) {
     this.#deps = deps
     this.#made = deps.servers().length
+  }
+
+  /** Acts so far, those left out among them. */
+  get acts(): number {
+    return this.#done
   }
 
   start(): void {
@@ -44,34 +52,66 @@ export class MembershipDriver {
     const { context, rng } = this.#deps
     context.events.after(context.swarm.membershipMean * 2 * rng.float(), () => {
       if (this.#isOver) return
-      this.#act()
+      const number = this.#done++
+      // Its own generator: an act that is left out changes nothing about the others.
+      if (this.#deps.isWanted(number)) this.#act(rng.fork(`act ${number}`))
       this.#next()
     })
   }
 
-  #act(): void {
-    const { context, rng } = this.#deps
+  /**
+   * Takes out a server that lost what it had acknowledged: the leader has found it, or it halted itself (10.6).
+   *
+   * @returns whether there is one
+   */
+  relieve(): boolean {
+    const leader = this.#deps.leader()
+    const { core } = leader ?? {}
+    if (leader === undefined || core == null) return false
+    const halted = this.#deps.servers().flatMap(({ id, hasHalted }) => (hasHalted ? id : []))
+    const lost = [...core.peers].find(([id, peer]) => peer.isAmnesiac || halted.includes(id))
+    if (lost === undefined) return false
+    leader.request(() => {
+      const change = { kind: 'remove', id: lost[0] } as const
+      const outcome = leader.handle({ kind: 'propose-config', change: { kind: 'simple', change } })
+      this.#deps.context.counters.add(`config.amnesiac.${outcome.kind}`)
+    })
+    return true
+  }
+
+  #act(rng: Rng): void {
+    const { context } = this.#deps
     const leader = this.#deps.leader()
     if (leader === undefined) return
-    // Taking voters out while another is getting back lost data may leave a quorum that cannot decide.
-    if (this.#deps.servers().some((server) => server.disk.damagedTo !== null)) return
+    // Taking voters out while another is getting back lost data may leave a quorum that cannot decide, and
+    // who lost data without knowing must not become one.
+    if (this.#deps.servers().some(({ disk }) => disk.damagedTo !== null || disk.isForgetful)) {
+      if (rng.float() < 0.5) this.relieve()
+      return
+    }
     const { swarm } = context
     if (swarm.hasTransfers && (!swarm.hasMembership || rng.float() < 0.4)) {
-      this.#transfer(leader)
+      this.#transfer(leader, rng)
       return
     }
     if (!swarm.hasMembership) return
-    const change = this.#drawChange(leader)
+    const change = this.#drawChange(leader, rng)
     if (change === null) return
+    const insists = rng.float() < 0.2
     leader.request(() => {
       if (this.#isOver) return
       const outcome = leader.handle({ kind: 'propose-config', change })
       context.counters.add(`config.${change.kind}.${outcome.kind}`)
+      // What was refused as too daring is sometimes wanted all the same.
+      if (!insists || outcome.kind !== 'rejected' || change.kind !== 'simple') return
+      if (change.change.kind === 'remove' || change.change.kind === 'address') return
+      const forced = leader.handle({ kind: 'propose-config', change: { ...change, force: true } })
+      context.counters.add(`config.forced.${forced.kind}`)
     })
   }
 
-  #transfer(leader: SimServer): void {
-    const { context, rng } = this.#deps
+  #transfer(leader: SimServer, rng: Rng): void {
+    const { context } = this.#deps
     const others = this.#deps.servers().filter((server) => server !== leader)
     const target = rng.float() < 0.3 ? null : (rng.pick(others)?.id ?? null)
     leader.request(() => {
@@ -83,8 +123,7 @@ export class MembershipDriver {
     })
   }
 
-  #drawChange(leader: SimServer): ConfigurationChange | null {
-    const { rng } = this.#deps
+  #drawChange(leader: SimServer, rng: Rng): ConfigurationChange | null {
     const configuration = leader.core?.configuration
     if (configuration === undefined) return null
     if (configuration.outgoing.length > 0) return { kind: 'leave-joint' }
@@ -99,7 +138,7 @@ export class MembershipDriver {
     }
     const force = rng.float() < 0.03
     const draw = rng.float()
-    if (draw < 0.25 && count < MEMBERS_MAX) return this.#simple(this.#newcomer(), force)
+    if (draw < 0.25 && count < MEMBERS_MAX) return this.#simple(this.#newcomer(rng), force)
     if (draw < 0.5 && learners.length > 0) {
       return this.#simple(member('voter', rng.pick(learners) as string), force)
     }
@@ -120,16 +159,19 @@ export class MembershipDriver {
       )
     }
     if (draw < 0.86) return { kind: 'leave-joint' }
-    return this.#joint(voters, learners, member)
+    return this.#joint({ voters, learners, member }, rng)
   }
 
   /** Replaces one or several voters at once. */
   #joint(
-    voters: readonly string[],
-    learners: readonly string[],
-    member: (kind: 'voter' | 'learner', id: string) => MemberChange,
+    given: {
+      readonly voters: readonly string[]
+      readonly learners: readonly string[]
+      readonly member: (kind: 'voter' | 'learner', id: string) => MemberChange
+    },
+    rng: Rng,
   ): ConfigurationChange | null {
-    const { rng } = this.#deps
+    const { voters, learners, member } = given
     const changes: MemberChange[] = []
     for (const learner of learners) if (rng.float() < 0.7) changes.push(member('voter', learner))
     const outs = rng.shuffle(voters).slice(0, rng.range(0, Math.max(1, voters.length - 1)))
@@ -145,11 +187,11 @@ export class MembershipDriver {
     return force ? { kind: 'simple', change, force } : { kind: 'simple', change }
   }
 
-  #newcomer(): MemberChange | null {
+  #newcomer(rng: Rng): MemberChange | null {
     if (this.#made >= SERVERS_MAX) return null
     this.#made++
     const server = this.#deps.join()
-    const kind = this.#deps.rng.float() < 0.85 ? 'learner' : 'voter'
+    const kind = rng.float() < 0.85 ? 'learner' : 'voter'
     return { kind, id: serverId(server.id), address: `${server.id}:1` }
   }
 }

@@ -32,6 +32,14 @@ export interface PartialImage {
   received: number
 }
 
+interface DiskCopy {
+  readonly hardState: HardState
+  readonly snapshot: SnapshotMeta | null
+  readonly images: ReadonlyMap<string, StoredImage>
+  readonly anchor: LogPosition
+  readonly entries: readonly Entry[]
+}
+
 export type CrashKind = 'kill' | 'power-cut'
 
 const NOTHING: HardState = { term: term(0), vote: null, commit: logIndex(0) }
@@ -51,10 +59,13 @@ export class ModelDisk {
   /** The log as it was before deletes that nothing has flushed yet. */
   #undeleted: { readonly anchor: LogPosition; readonly entries: Entry[] } | null = null
   #running: readonly AppendJob[] = []
+  #copy: DiskCopy | null = null
   /** Acknowledged entries up to here were found damaged and are not all back yet (14.5); kept over restarts. */
   damagedTo: number | null = null
   /** What damage took: it was honestly acknowledged, and others may have counted it. */
   readonly #lost = new Map<number, number>()
+  /** What was acknowledged up to here is gone, and nothing on the disk tells: known to the simulator alone. */
+  #forgottenTo = 0
   truncations = 0
   writes = 0
 
@@ -76,6 +87,11 @@ export class ModelDisk {
 
   get isEmpty(): boolean {
     return this.hardState === NOTHING && this.lastIndex === 0 && this.snapshot === null
+  }
+
+  /** It lacks what it once acknowledged, without knowing. */
+  get isForgetful(): boolean {
+    return this.lastIndex < this.#forgottenTo
   }
 
   entry(index: number): Entry | undefined {
@@ -168,6 +184,7 @@ export class ModelDisk {
 
   /** Everything is gone, as when the disk is replaced. */
   wipe(): void {
+    this.#forgottenTo = Math.max(this.#forgottenTo, this.lastIndex)
     this.hardState = NOTHING
     this.snapshot = null
     this.partial = null
@@ -179,6 +196,43 @@ export class ModelDisk {
     this.#undeleted = null
     this.#running = []
     this.damagedTo = null
+  }
+
+  /** A copy is put aside, for `goBack`. */
+  copyAway(): void {
+    this.#copy = {
+      hardState: this.hardState,
+      snapshot: this.snapshot,
+      images: new Map(this.images),
+      anchor: this.#anchor,
+      entries: this.#entries.slice(),
+    }
+  }
+
+  /** The disk is replaced by the copy that was put aside, and nothing on it tells. @returns whether there is one */
+  goBack(): boolean {
+    const copy = this.#copy
+    if (copy === null) return false
+    this.wipe()
+    this.hardState = copy.hardState
+    this.snapshot = copy.snapshot
+    for (const [name, image] of copy.images) this.images.set(name, image)
+    this.#anchor = copy.anchor
+    this.#entries = copy.entries.slice()
+    return true
+  }
+
+  /** Entries from `index` on never reached the platter, though the disk said so; nothing on it tells. */
+  loseTail(index: number): void {
+    assert.ok(index > this.#anchor.index && index <= this.lastIndex, 'there is something')
+    this.#forgottenTo = Math.max(this.#forgottenTo, this.lastIndex)
+    const kept = Math.max(index - 1, this.snapshot?.index ?? 0)
+    this.#entries = this.#entries.slice(0, kept - this.#anchor.index)
+    const commit = logIndex(Math.min(this.hardState.commit, this.lastIndex))
+    this.hardState = { ...this.hardState, commit }
+    this.#hint = Math.min(this.#hint, commit)
+    this.#syncedHint = this.#hint
+    this.#undeleted = null
   }
 
   /**

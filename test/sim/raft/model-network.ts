@@ -40,6 +40,8 @@ interface Link {
   /** What was sent under an earlier number never arrives. */
   epoch: number
   isBad: boolean
+  /** What is sent now arrives so much later. */
+  lag: number
 }
 
 const MUSEUM_MAX = 400
@@ -65,7 +67,7 @@ export class ModelNetwork {
     const stream = streamOf(message)
     const link = this.#link(message.from, message.to, stream)
     if (this.#isLost(link)) return
-    this.#travel(message, link)
+    this.#travel(this.#corrupted(message), link)
     if (!this.#chance(profile.duplication)) return
     const copies = this.#deps.rng.range(1, 4)
     for (let i = 0; i < copies; i++) this.#travel(message, link)
@@ -101,6 +103,10 @@ export class ModelNetwork {
     for (const link of this.#some(from, to)) link.clogUntil = this.#deps.events.now + duration
   }
 
+  lag(from: string, to: string, extra: number): void {
+    for (const link of this.#some(from, to)) link.lag = extra
+  }
+
   /** All in flight both ways is lost, and both ends are told. */
   breakStream(from: string, to: string): void {
     for (const link of [...this.#some(from, to), ...this.#some(to, from)]) link.epoch++
@@ -119,6 +125,7 @@ export class ModelNetwork {
   /** No faults from here on, and no delay near the election timeout. */
   calm(electionUs: number): void {
     this.heal()
+    for (const link of this.#links.values()) link.lag = 0
     this.#isCalm = true
     this.#profile = {
       ...this.#profile,
@@ -128,6 +135,7 @@ export class ModelNetwork {
       burst: null,
       duplication: 0,
       replay: 0,
+      corruption: 0,
       hasHeavyTail: false,
     }
   }
@@ -152,7 +160,7 @@ export class ModelNetwork {
     const { rng, events } = this.#deps
     const { delayMin, delayMean, hasHeavyTail } = this.#profile
     // Two uniform draws are tail enough; no logarithm, whose bits may differ by engine.
-    let delay = delayMin + 2 * delayMean * rng.float()
+    let delay = link.lag + delayMin + 2 * delayMean * rng.float()
     if (!this.#isCalm && this.#chance(0.05)) delay += 14 * delayMean * rng.float()
     if (hasHeavyTail && this.#chance(0.01)) {
       const u = rng.float() + 0.001
@@ -181,6 +189,20 @@ export class ModelNetwork {
     return true
   }
 
+  /** The same message, or a copy in which one bit of one entry is another. */
+  #corrupted(message: RaftMessage): RaftMessage {
+    if (message.kind !== 'append' || !this.#chance(this.#profile.corruption)) return message
+    const { rng, counters } = this.#deps
+    const at = rng.range(0, message.entries.length)
+    const entry = message.entries[at]
+    if (entry === undefined || entry.data.length === 0) return message
+    counters.add('fault.network.corruption')
+    const data = entry.data.slice()
+    const byte = rng.range(0, data.length)
+    data[byte] = (data[byte] ?? 0) ^ (1 << rng.range(0, 8))
+    return { ...message, entries: message.entries.with(at, { ...entry, data }) }
+  }
+
   #exhibit(message: RaftMessage): void {
     const { rng } = this.#deps
     if (this.#museum.length < MUSEUM_MAX) this.#museum.push(message)
@@ -202,7 +224,7 @@ export class ModelNetwork {
     const key = `${from}>${to}/${stream}`
     const known = this.#links.get(key)
     if (known !== undefined) return known
-    const link: Link = { cut: false, clogUntil: 0, lastAt: 0, epoch: 0, isBad: false }
+    const link: Link = { cut: false, clogUntil: 0, lastAt: 0, epoch: 0, isBad: false, lag: 0 }
     this.#links.set(key, link)
     return link
   }

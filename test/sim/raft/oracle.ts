@@ -53,9 +53,12 @@ export class Oracle {
   readonly #defined = new Map<number, Defined>()
   /** committed[i] is the entry at index i + 1. */
   readonly #committed: Entry[] = []
+  /** Where commits ended, which are entries of the term of the leader that made them. */
+  readonly #commits: Entry[] = []
   readonly #results = new Map<number, string>()
   readonly #images = new Map<number, number>()
   readonly #disks = new Map<string, ModelDisk>()
+  readonly #voters = new Set<string>()
   readonly #watched = new Map<string, Watched>()
   /** Highest index acknowledged to any client. */
   acknowledgedMax = 0
@@ -123,6 +126,16 @@ export class Oracle {
       steps: 0,
     })
     this.#votes.restarted(id, core.term)
+  }
+
+  /** A disk has lost what its server acknowledged, and nothing on it tells. */
+  forgive(id: string): void {
+    this.#votes.forgive(id)
+  }
+
+  /** It was a voter of some configuration that anybody ever held. */
+  mayHaveVoted(id: string): boolean {
+    return this.#voters.has(id)
   }
 
   stopped(id: string): void {
@@ -328,6 +341,10 @@ export class Oracle {
     const known = this.#defined.get(key)
     if (known === undefined) {
       this.#defined.set(key, { entry, previousTerm })
+      if (entry.type === 'config') {
+        const { incoming, outgoing } = this.#configurations.of(entry)
+        for (const voter of [...incoming, ...outgoing]) this.#voters.add(voter)
+      }
       return true
     }
     const name = `${entry.index}/${entry.term}`
@@ -345,7 +362,8 @@ export class Oracle {
     const other = this.#leaders.get(term)
     assert.ok(other === undefined || other === id, `I1: ${other} and ${id} lead term ${term}`)
     this.#leaders.set(term, id)
-    const last = this.#committed.at(-1)
+    // Votes may be long on their way: what a later leader has committed since is not meant (I4).
+    const last = this.#commits.findLast((top) => top.term < term)
     if (last === undefined || last.index <= mirror.anchorIndex) return
     assert.equal(
       mirror.termAt(last.index),
@@ -362,6 +380,7 @@ export class Oracle {
     if (!isNew) return
     const top = this.#committed[commit - 1] as Entry
     assert.equal(top.term, core.term, `I14: leader ${id} commits an earlier term by counting`)
+    this.#commits.push(top)
     const config = mirror.configuration
     assert.ok(config !== null, `I14: leader ${id} has no configuration`)
     const holds = (member: string): boolean => {

@@ -1,5 +1,6 @@
 /**
- * Seeds of whole simulated clusters: every invariant after every step, liveness, convergence, histories.
+ * Seeds of whole simulated clusters: every invariant after every step, liveness, convergence, histories; and
+ * whether they have been everywhere (coverage.ts).
  *
  * `FAIRLEAD_SEED=n` replays one, `FAIRLEAD_SIM_SEEDS=n` runs more; `npm run sim` is the tool for many.
  */
@@ -7,7 +8,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { commitBase } from './commit-base.ts'
+import { addCounts } from './counters.ts'
+import { missing, seek } from './coverage.ts'
 import { REGRESSIONS, runSeed } from './run-seed.ts'
+import type { WorldOptions } from './world.ts'
 
 /** About a minute of one core. */
 const SEEDS_DEFAULT = 100
@@ -31,13 +35,21 @@ describe('a simulated raft cluster under faults', () => {
         : [Number(replay)]
     let steps = 0
     let voids = 0
-    for (const seed of seeds) {
-      const report = runSeed({ seed, steps: STEPS })
+    const counts: Record<string, number> = {}
+    const run = (seed: number, override?: WorldOptions['override']): void => {
+      const options = { seed, steps: STEPS }
+      const report = runSeed(override === undefined ? options : { ...options, override })
       steps += report.steps
       if (report.isVoid) voids++
+      addCounts(counts, report.counts)
     }
+    for (const seed of seeds) run(seed)
     t.diagnostic(`${seeds.length} seeds from ${seeds[0]}, ${voids} void, ${steps} steps`)
-    if (replay === undefined) assert.ok(voids < seeds.length / 10, `${voids} seeds did nothing`)
+    if (replay !== undefined) return
+    assert.ok(voids < seeds.length / 10, `${voids} seeds did nothing`)
+    t.diagnostic(`sought: ${missing(counts).join(', ')}`)
+    assert.deepEqual(seek(counts, run), [], 'each mark and each place to die is reached')
+    t.diagnostic(`${steps} steps with those that sought`)
   })
 
   it('replays a seed exactly', () => {

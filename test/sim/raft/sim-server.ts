@@ -16,12 +16,12 @@ import {
   type InputOutcome,
   logIndex,
   type RaftInput,
-  type SnapshotMeta,
 } from '../../../core/raft/types.ts'
 import type { Rng } from '../../../core/rng.ts'
 import { instant } from '../../../core/time.ts'
 import { AppendPipeline } from '../../../server/raft/append-pipeline.ts'
 import { TickSource } from '../../../server/raft/tick-source.ts'
+import { beginRestore, scheduleApply } from './apply-queue.ts'
 import { coreOptions } from './core-options.ts'
 import { CrashPlan, type CrashPoint, DIED } from './crash-points.ts'
 import { ImageHost } from './image-host.ts'
@@ -40,25 +40,28 @@ export class SimServer {
   readonly disk = new ModelDisk()
   readonly clock: ServerClock
   readonly #context: WorldContext
-  readonly #rng: Rng
+  readonly rng: Rng
   readonly #plan = new CrashPlan()
   #life: Life | null = null
   #boots = 0
   #blockedUntil = 0
   #isDisturbed = true
+  #hang = 0
   /** Ends the write that is running. */
   #finishWrite: (() => void) | null = null
   /** Out of the cluster for good: it is not started again. */
   isRetired = false
+  /** Its core has found that its disk forgot. */
+  hasHalted = false
   /** The next write fails, and the process with it. */
   failsNextWrite = false
 
   constructor(id: string, context: WorldContext) {
     this.id = id
     this.#context = context
-    this.#rng = context.rng.fork(id)
-    this.clock = new ServerClock(context.swarm.clock, context.events, this.#rng.fork('clock'))
-    this.#scheduleTick(this.#rng.range(0, 10_000))
+    this.rng = context.rng.fork(id)
+    this.clock = new ServerClock(context.swarm.clock, context.events, this.rng.fork('clock'))
+    this.#scheduleTick(this.rng.range(0, 10_000))
   }
 
   get life(): Life | null {
@@ -81,11 +84,17 @@ export class SimServer {
     return this.#context
   }
 
+  /** Its disk, clock and processor may do what the run has drawn. */
+  get isDisturbed(): boolean {
+    return this.#isDisturbed
+  }
+
   /** From now on its disk, clock and processor are healthy. */
   calm(): void {
     this.#isDisturbed = false
     this.#plan.clear()
     this.failsNextWrite = false
+    this.#hang = 0
     this.clock.calm()
     // A write that hangs comes to its end now.
     const finish = this.#finishWrite
@@ -111,7 +120,7 @@ export class SimServer {
         entries: disk.entries().slice(),
         damagedTo: disk.damagedTo === null ? null : logIndex(disk.damagedTo),
       },
-      this.#rng.fork(`boot ${boot}`),
+      this.rng.fork(`boot ${boot}`),
     )
     const life: Life = {
       boot,
@@ -206,7 +215,7 @@ export class SimServer {
   passes(point: CrashPoint): void {
     if (!this.#plan.passes(point)) return
     this.#context.counters.add(`crash.${point}`)
-    this.crash(this.#rng.float() < 0.5 ? 'kill' : 'power-cut')
+    this.crash(this.rng.float() < 0.5 ? 'kill' : 'power-cut')
     throw DIED
   }
 
@@ -218,6 +227,10 @@ export class SimServer {
     this.#plan.at(point)
   }
 
+  hangNextWrite(duration: number): void {
+    this.#hang = duration
+  }
+
   /** The process is gone at once. */
   crash(kind: CrashKind): void {
     const life = this.#life
@@ -226,7 +239,7 @@ export class SimServer {
     this.#plan.clear()
     this.#context.counters.add(`fault.crash.${kind}`)
     this.#context.counters.add(`fault.crash.of-${life.core.role}`)
-    this.disk.crash(kind, this.#rng.float() < 0.5, this.#rng.float() < 0.5)
+    this.disk.crash(kind, this.rng.float() < 0.5, this.rng.float() < 0.5)
     life.desk.died()
     this.#context.oracle.stopped(this.id)
     this.#note('died', life.core.term, this.disk.lastIndex)
@@ -304,7 +317,7 @@ export class SimServer {
     life.imageWanted = null
     life.desk.turn()
     const cost = this.#isDisturbed ? this.#context.swarm.clock.turnCostMax : 0
-    if (cost > 0) this.#block(life, this.#rng.range(0, cost))
+    if (cost > 0) this.#block(life, this.rng.range(0, cost))
   }
 
   #pullAll(life: Life): void {
@@ -318,91 +331,26 @@ export class SimServer {
       this.#perform(life, batch)
     }
     oracle.step(this.id, core, this.disk)
-    assert.equal(core.failure, null, `no correct server halts: ${this.id}: ${core.failure}`)
+    if (core.failure === null) return
+    assert.ok(this.disk.isForgetful, `no correct server halts: ${this.id}: ${core.failure}`)
+    // It was told that it holds what it lacks: it may not go on, and an operator has to take it out.
+    this.#context.counters.add('event.forgetful-halts')
+    this.hasHalted = true
+    this.crash('kill')
+    throw DIED
   }
 
   #perform(life: Life, batch: Batch): void {
     if (batch.job !== null && batch.job.snapshot !== null) life.snapshots.supersede()
     life.pipeline.push(batch)
-    if (batch.restore !== null) this.#beginRestore(life, batch.restore)
+    if (batch.restore !== null) beginRestore(this, life, batch.restore)
     if (batch.committed.length > 0) {
       for (const entry of batch.committed) life.applyQueue.push(entry)
-      this.#scheduleApply(life)
+      scheduleApply(this, life)
     }
     life.desk.confirmed(batch.reads, batch.readsFailed)
     for (const peer of batch.snapshotsWanted) life.images.wanted(peer)
     if (batch.snapshotOffered !== null) life.imageWanted = batch.snapshotOffered
-  }
-
-  #scheduleApply(life: Life): void {
-    if (life.isApplying || life.restoring !== null || life.applyQueue.length === 0) return
-    const { applyDelay } = this.#context.swarm
-    if (applyDelay === 0 || !this.#isDisturbed) {
-      this.#applySlice(life, life.applyQueue.length)
-      return
-    }
-    life.isApplying = true
-    this.#context.events.after(2 * applyDelay * this.#rng.float(), () => {
-      this.complete(life.boot, () => {
-        life.isApplying = false
-        if (life.restoring === null && life.applyQueue.length > 0) {
-          this.#applySlice(life, this.#rng.range(1, life.applyQueue.length + 1))
-        }
-        this.#scheduleApply(life)
-      })
-    })
-  }
-
-  #applySlice(life: Life, count: number): void {
-    const { oracle } = this.#context
-    const slice = life.applyQueue.splice(0, count)
-    for (const entry of slice) {
-      this.passes('apply.between')
-      assert.equal(
-        entry.index,
-        life.applied + 1,
-        `I22: ${this.id} applies each index once, in order`,
-      )
-      assert.ok(
-        entry.index <= this.disk.lastIndex,
-        `1.5: ${this.id} applies what is not durable here`,
-      )
-      oracle.applied(this.id, entry)
-      life.applied = entry.index
-      if (entry.type === 'normal') {
-        const outcome = life.machine.apply(entry.index, entry.data)
-        oracle.result(this.id, entry.index, outcome)
-        life.desk.applied(entry, outcome)
-      }
-    }
-    const last = slice.at(-1)
-    if (last === undefined) return
-    this.passes('apply.before-told')
-    this.handle({ kind: 'applied', index: last.index })
-    life.desk.appliedTo(life.applied)
-    life.snapshots.applied(slice.length)
-  }
-
-  #beginRestore(life: Life, snapshot: SnapshotMeta): void {
-    life.restoring = snapshot
-    life.applyQueue = life.applyQueue.filter((entry) => entry.index > snapshot.index)
-    life.desk.skippedTo(snapshot.index)
-    this.#context.events.after(this.#context.swarm.disk.writeMean * this.#rng.float(), () => {
-      this.complete(life.boot, () => {
-        if (life.restoring !== snapshot) return
-        this.passes('image.restore.before')
-        const image = this.disk.image(snapshot)
-        assert.ok(image !== undefined, 'the image to restore from is kept')
-        life.machine = this.#context.machine.restored(image.bytes)
-        this.#context.oracle.restored(this.id, snapshot, life.machine)
-        life.applied = snapshot.index
-        this.passes('image.restore.before-told')
-        life.restoring = null
-        this.handle({ kind: 'applied', index: snapshot.index })
-        life.desk.appliedTo(life.applied)
-        this.#scheduleApply(life)
-      })
-    })
   }
 
   #write(jobs: readonly AppendJob[]): void {
@@ -414,10 +362,15 @@ export class SimServer {
       this.#failWrite(life)
     }
     this.disk.begin(jobs)
-    let delay = swarm.disk.writeMean * 2 * this.#rng.float()
-    if (this.#isDisturbed && this.#rng.float() < swarm.disk.stallChance) {
+    let delay = swarm.disk.writeMean * 2 * this.rng.float()
+    if (this.#isDisturbed && this.rng.float() < swarm.disk.stallChance) {
       counters.add('fault.disk.stall')
-      delay += swarm.disk.stallMean * 2 * this.#rng.float()
+      delay += swarm.disk.stallMean * 2 * this.rng.float()
+    }
+    if (this.#hang > 0) {
+      counters.add('fault.disk.hang')
+      delay += this.#hang
+      this.#hang = 0
     }
     const finish = (): void => {
       if (this.#life !== life || this.#finishWrite !== finish) return

@@ -48,7 +48,9 @@ export class Snapshots {
     const digest = digestOf(bytes)
     context.oracle.imageTaken(this.#server.id, meta, digest)
     this.#server.passes('image.take.writing')
-    context.events.after(context.swarm.disk.writeMean * 2, () => {
+    const { isDisturbed, rng } = this.#server
+    const mean = isDisturbed ? context.swarm.imageMean : context.swarm.disk.writeMean
+    context.events.after(mean * 2 * rng.float(), () => {
       this.#server.complete(life.boot, () => {
         this.#isRunning = false
         this.#server.passes('image.take.writing')

@@ -20,6 +20,8 @@ export interface NetworkProfile {
   readonly reorders: boolean
   /** Chance for each message that an old one is delivered again. */
   readonly replay: number
+  /** Chance for each entry-carrying append that a bit of an entry is flipped behind the checks of the transport. */
+  readonly corruption: number
 }
 
 export interface DiskProfile {
@@ -28,6 +30,8 @@ export interface DiskProfile {
   readonly stallChance: number
   readonly stallMean: number
   readonly hasWriteErrors: boolean
+  /** Single writes may hang for several election timeouts. */
+  readonly hasHangs: boolean
   /** Acknowledged entries may be found damaged at a restart, within the fault atlas. */
   readonly hasDamage: boolean
 }
@@ -50,6 +54,11 @@ export interface FaultSwitches {
   readonly clogs: boolean
   readonly streamBreaks: boolean
   readonly longAbsence: boolean
+  /** Links may be slow in one direction. */
+  readonly lags: boolean
+  /** Followers may be killed at the moment in which voting again would break a lease. */
+  readonly turncoats: boolean
+  /** Learners may lose what they acknowledged without knowing. */
   readonly wipes: boolean
 }
 
@@ -69,6 +78,9 @@ export interface Swarm {
   /** Followers that lag are waited for before the log is shortened (9.1). */
   readonly hasCourtesy: boolean
   readonly applyDelay: number
+  /** To restore the state from an image, and to write one. */
+  readonly restoreMean: number
+  readonly imageMean: number
   readonly leaseReads: boolean
   readonly network: NetworkProfile
   readonly disk: DiskProfile
@@ -88,6 +100,8 @@ export interface Swarm {
   readonly stateMachine: 'recorder' | 'store'
   /** Requests of unknown outcome are sent again under their name. */
   readonly retries: boolean
+  /** Damage may hit more disks than the model allows: service may end, what was acknowledged may not change. */
+  readonly isBeyondModel: boolean
   /** In the liveness phase only a bare quorum comes back. */
   readonly bareQuorum: boolean
 }
@@ -106,6 +120,9 @@ export function drawSwarm(rng: Rng): Swarm {
     [100, 10],
   ] as const)
   const messageBytesMax = pick([1, 64, 1_024, 65_536, 1_048_576])
+  const writeMean = pick([0, 200, 1_000, 5_000])
+  const hasDamage = fault(0.3)
+  const election = electionTicks * 10_000
   return {
     voters: pick([1, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 4, 5, 5, 5, 5, 5, 5, 7, 7]),
     learners: pick([0, 0, 1, 2]),
@@ -126,14 +143,17 @@ export function drawSwarm(rng: Rng): Swarm {
     chunkBytes: pick([40, 400, 65_536]),
     hasCourtesy: coin(0.3),
     applyDelay: pick([0, 0, 300, 5_000, 40_000]),
+    restoreMean: pick([writeMean, writeMean, 2 * election, 10 * election]),
+    imageMean: pick([writeMean, writeMean, writeMean, 2 * election]),
     leaseReads: coin(0.3),
     network: drawNetwork(rng, isCalm, electionTicks),
     disk: {
-      writeMean: pick([0, 200, 1_000, 5_000]),
+      writeMean,
       stallChance: fault(0.3) ? 0.003 : 0,
       stallMean: pick([100_000, 1_000_000, 5_000_000]),
       hasWriteErrors: fault(0.3),
-      hasDamage: fault(0.3),
+      hasHangs: fault(0.25),
+      hasDamage,
     },
     clock: {
       driftMax: coin(0.6) ? 0 : 0.05,
@@ -150,7 +170,9 @@ export function drawSwarm(rng: Rng): Swarm {
       clogs: fault(0.3),
       streamBreaks: fault(0.4),
       longAbsence: fault(0.3),
-      wipes: false,
+      lags: fault(0.25),
+      turncoats: fault(0.15),
+      wipes: fault(0.3),
     },
     groupCommit: coin(),
     hasMembership: coin(),
@@ -163,6 +185,7 @@ export function drawSwarm(rng: Rng): Swarm {
     valueBytes: pick([0, 10, 100, 1_000]),
     stateMachine: coin() ? 'recorder' : 'store',
     retries: coin(),
+    isBeyondModel: hasDamage && coin(0.1),
     bareQuorum: coin(),
   }
 }
@@ -188,5 +211,6 @@ function drawNetwork(rng: Rng, isCalm: boolean, electionTicks: number): NetworkP
     duplication: isCalm || coin() ? 0 : 0.5 * rng.float(),
     reorders: !isCalm && coin(),
     replay: isCalm || coin(0.7) ? 0 : 0.01 * rng.float(),
+    corruption: isCalm || coin(0.7) ? 0 : 0.02 * rng.float(),
   }
 }

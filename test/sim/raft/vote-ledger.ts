@@ -15,6 +15,14 @@ export class VoteLedger {
     assert.ok(term >= (this.#spokenTerm.get(id) ?? 0), `I8: ${id} forgot its term`)
   }
 
+  /** Its disk has lost what it said: it may say otherwise now. */
+  forgive(id: string): void {
+    this.#spokenTerm.delete(id)
+    for (const key of [...this.#grants.keys()]) {
+      if (key.startsWith(`${id}/`)) this.#grants.delete(key)
+    }
+  }
+
   released(message: RaftMessage, disk: ModelDisk): void {
     this.#checkTerm(message, disk)
     if (message.kind === 'vote-reply' && message.granted) {

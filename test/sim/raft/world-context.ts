@@ -27,5 +27,7 @@ export interface WorldContext {
   send(message: RaftMessage): void
   sendImage(packet: ImagePacket): void
   server(id: string): SimServer | undefined
+  /** All clients that have nothing open ask at once. */
+  rush(): void
   stepped(id: string, input: RaftInput): void
 }

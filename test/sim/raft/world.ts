@@ -7,23 +7,14 @@
  */
 
 import assert from 'node:assert/strict'
-import { CHAIN_START, chainedEntry } from '../../../core/raft/chain.ts'
-import { encodeConfiguration } from '../../../core/raft/configuration.ts'
 import type { RaftMessage } from '../../../core/raft/messages.ts'
-import {
-  appendToken,
-  type Entry,
-  logIndex,
-  type RaftInput,
-  type ServerId,
-  serverId,
-  term,
-} from '../../../core/raft/types.ts'
+import { type RaftInput, serverId } from '../../../core/raft/types.ts'
 import { type Rng, seededRng } from '../../../core/rng.ts'
 import { Client } from './clients.ts'
 import { hasQuorum, type MemberSets } from './configuration-rules.ts'
 import { Counters } from './counters.ts'
 import { EventQueue } from './event-queue.ts'
+import { firstEntries, foundersOf, writeFirst } from './founding.ts'
 import { judgeHistory } from './history-verdict.ts'
 import { MembershipDriver } from './membership-driver.ts'
 import { indexOf } from './message-index.ts'
@@ -31,7 +22,7 @@ import { type ImagePacket, ModelNetwork } from './model-network.ts'
 import { Nemesis } from './nemesis.ts'
 import { Oracle } from './oracle.ts'
 import { SimServer } from './sim-server.ts'
-import { type MachineKind, recorderKind, registerNode, storeKind } from './state-machines.ts'
+import { type MachineKind, recorderKind, storeKind } from './state-machines.ts'
 import { drawSwarm, type Swarm } from './swarm.ts'
 import { Trace } from './trace.ts'
 import type { WorldContext } from './world-context.ts'
@@ -41,6 +32,8 @@ const TICK_US = 10_000
 const EVENTS_AT_ONCE_MAX = 200_000
 /** After so many events for each step a phase is over, whatever its steps. */
 const EVENTS_PER_STEP_MAX = 60
+/** Election timeouts without faults in which a cluster that lost too much may try. */
+const AFTERMATH = 60
 
 export interface WorldOptions {
   readonly seed: number
@@ -48,6 +41,14 @@ export interface WorldOptions {
   readonly steps: number
   /** Replaces what the seed draws. */
   readonly override?: (swarm: Swarm) => Swarm
+  /** Of all that the seed draws, only these acts take place. */
+  readonly only?: Schedule
+}
+
+/** Numbers of acts of the nemesis and of the operator. */
+export interface Schedule {
+  readonly nemesis: readonly number[]
+  readonly membership: readonly number[]
 }
 
 export interface WorldReport {
@@ -103,7 +104,10 @@ export class World implements WorldContext {
       deliver: (message) => this.server(message.to)?.receive(message),
       unreachable: (from, to) => this.#unreachable(from, to),
     })
-    this.#found()
+    const { voters, learners } = foundersOf(this.swarm)
+    const first = firstEntries(this.swarm)
+    for (const id of [...learners, ...voters]) writeFirst(this.#make(id).disk, first)
+    const { only } = options
     const servers = (): readonly SimServer[] => this.servers
     const leader = (): SimServer | undefined => this.leader
     this.#nemesis = new Nemesis({
@@ -112,6 +116,7 @@ export class World implements WorldContext {
       rng: this.rng.fork('nemesis'),
       servers,
       leader,
+      isWanted: (act) => only === undefined || only.nemesis.includes(act),
     })
     this.#membership = new MembershipDriver({
       context: this,
@@ -119,6 +124,7 @@ export class World implements WorldContext {
       servers,
       leader,
       join: () => this.#join(),
+      isWanted: (act) => only === undefined || only.membership.includes(act),
     })
     this.clients = Array.from({ length: this.swarm.clients }, (_, i) => {
       return new Client(`c${i + 1}`, {
@@ -148,6 +154,11 @@ export class World implements WorldContext {
     return this.#phase
   }
 
+  /** How many acts there were, those left out among them. */
+  get acts(): { readonly nemesis: number; readonly membership: number } {
+    return { nemesis: this.#nemesis.acts, membership: this.#membership.acts }
+  }
+
   get stepsDone(): number {
     return this.#stepsDone
   }
@@ -170,6 +181,10 @@ export class World implements WorldContext {
   server(id: string): SimServer | undefined {
     const server = this.#servers.get(id)
     return server?.isRetired === true ? undefined : server
+  }
+
+  rush(): void {
+    for (const client of this.clients) client.rush()
   }
 
   stepped(id: string, input: RaftInput): void {
@@ -198,11 +213,14 @@ export class World implements WorldContext {
     this.open()
     this.#phase = 'P2 safety'
     this.runSteps(this.#steps)
-    this.#liveness()
-    this.#converge('P4 convergence')
-    this.#finalReads()
-    this.#restartAll()
-    this.#converge('P6 restart')
+    if (this.swarm.isBeyondModel) this.#aftermath()
+    else {
+      this.#liveness()
+      this.#converge('P4 convergence')
+      this.#finalReads()
+      this.#restartAll()
+      this.#converge('P6 restart')
+    }
     this.#audit()
     return this.report()
   }
@@ -285,6 +303,22 @@ export class World implements WorldContext {
     this.#demand(80 * E, 'I24: a new write', () => this.oracle.acknowledgedMax > before)
   }
 
+  /** Too many disks were damaged: the cluster may serve or refuse for ever, and must not say anything wrong. */
+  #aftermath(): void {
+    this.#phase = 'P3 beyond the model'
+    this.#nemesis.stop()
+    this.#membership.stop()
+    this.network.calm(this.electionUs)
+    for (const server of this.servers) {
+      server.calm()
+      if (!server.isUp) server.start()
+    }
+    this.runSteps(this.#steps)
+    for (const client of this.clients) client.stop()
+    this.runFor(AFTERMATH * this.electionUs)
+    this.counters.add(this.leader === undefined ? 'event.beyond.refuses' : 'event.beyond.serves')
+  }
+
   #converge(phase: string): void {
     this.#phase = phase
     for (const client of this.clients) client.stop()
@@ -300,7 +334,7 @@ export class World implements WorldContext {
     this.#demand(60 * E, 'clients are answered', () =>
       this.clients.every((client) => client.isIdle),
     )
-    this.#demand(200 * E, 'I24: all are equal', () => this.#isEven())
+    this.#demand(200 * E, 'I24: all are equal', () => !this.#membership.relieve() && this.#isEven())
     const elections = this.oracle.elections
     this.runFor(100 * E)
     assert.equal(
@@ -445,51 +479,5 @@ export class World implements WorldContext {
     const server = new SimServer(id, this)
     this.#servers.set(id, server)
     return server
-  }
-
-  /** P1: every founding member begins with the same first entry; further learners may be among them. */
-  #found(): void {
-    const voters = Array.from({ length: this.swarm.voters }, (_, i) => serverId(`s${i + 1}`))
-    const learners = Array.from({ length: this.swarm.learners }, (_, i) => serverId(`l${i + 1}`))
-    const ids = [...learners, ...voters]
-    const first = chainedEntry(CHAIN_START, {
-      index: logIndex(1),
-      term: term(1),
-      type: 'config',
-      data: encodeConfiguration({
-        incoming: voters,
-        outgoing: [],
-        learners,
-        learnersNext: [],
-        autoLeave: false,
-        addresses: ids.map((id) => ({ id, address: `${id}:1` })),
-      }),
-    })
-    const entries: Entry[] = [first]
-    if (this.swarm.stateMachine === 'store') {
-      entries.push(
-        chainedEntry(first.chain, {
-          index: logIndex(2),
-          term: term(1),
-          type: 'normal',
-          data: registerNode(),
-        }),
-      )
-    }
-    for (const id of ids) this.#writeFirst(this.#make(id), entries)
-  }
-
-  #writeFirst(server: SimServer, entries: readonly Entry[]): void {
-    server.disk.begin([
-      {
-        token: appendToken(0),
-        truncateFrom: null,
-        entries,
-        hardState: { term: term(1), vote: null as ServerId | null, commit: logIndex(0) },
-        last: entries.at(-1) as Entry,
-        snapshot: null,
-      },
-    ])
-    server.disk.complete()
   }
 }

@@ -100,7 +100,27 @@ export class MemberRecord implements MemberFacts {
   }
 }
 
-export class MemberTable {
+/** What the rules need of a table; simulations of large pools have one that shares what all of them know. */
+export interface Members {
+  readonly size: number
+  readonly liveCount: number
+  get(name: string): MemberRecord | undefined
+  records(): IterableIterator<MemberRecord>
+  insert(facts: MemberFacts, now: Instant): MemberRecord | null
+  setState(record: MemberRecord, incarnation: number, state: SwimState, now: Instant): void
+  setStatus(record: MemberRecord, status: MemberStatus, now: Instant): void
+  setStatusTime(record: MemberRecord, time: LamportTime): void
+  setDigested(record: MemberRecord, isDigested: boolean): void
+  forget(record: MemberRecord): void
+  remove(record: MemberRecord): void
+  digest(): Uint32Array
+  differences(other: Uint32Array): Uint8Array
+  inBuckets(buckets: Uint8Array): MemberRecord[]
+  nextToProbe(self: MemberRecord): MemberRecord | null
+  random(count: number, filter: (record: MemberRecord) => boolean): MemberRecord[]
+}
+
+export class MemberTable implements Members {
   readonly #byName = new Map<string, MemberRecord>()
   /** Those to probe, in order, and those just forgotten. */
   #order: MemberRecord[] = []

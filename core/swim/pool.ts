@@ -11,7 +11,7 @@ import { BroadcastQueue } from './broadcast-queue.ts'
 import { retransmitLimit } from './formulas.ts'
 import { LamportClock } from './lamport-clock.ts'
 import { LocalHealth } from './local-health.ts'
-import { type MemberRecord, MemberTable } from './member-table.ts'
+import type { MemberRecord, Members } from './member-table.ts'
 import type { PacketMessage } from './messages.ts'
 import {
   COMPOUND_OVERHEAD,
@@ -40,7 +40,7 @@ export class Pool {
   readonly timing: GossipTiming
   readonly rng: Rng
   readonly timers = new TimerQueue()
-  readonly table: MemberTable
+  readonly table: Members
   readonly self: MemberRecord
   readonly clock: LamportClock
   readonly health: LocalHealth
@@ -72,11 +72,11 @@ export class Pool {
   #callId: CallId = 0
   #seq: number
 
-  constructor(options: SwimOptions, rng: Rng, now: Instant) {
+  constructor(options: SwimOptions, rng: Rng, now: Instant, table: Members) {
     this.timing = options.timing
     this.rng = rng
     this.now = now
-    this.table = new MemberTable(rng.fork('table'))
+    this.table = table
     this.clock = new LamportClock(options.lamportTime)
     this.health = new LocalHealth(options.timing.awarenessMaxMultiplier)
     this.#packetBytesMax = options.packetBytesMax

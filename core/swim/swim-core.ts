@@ -17,6 +17,7 @@ import type { Instant } from '../time.ts'
 import { Departure } from './departure.ts'
 import { Gossiper } from './gossiper.ts'
 import { MemberRules } from './member-rules.ts'
+import { type Members, MemberTable } from './member-table.ts'
 import type { PacketMessage } from './messages.ts'
 import { NoticeRules } from './notice-rules.ts'
 import { decodeCompound, isMemberName } from './packet-codec.ts'
@@ -46,10 +47,15 @@ export class SwimCore {
   readonly #notices: NoticeRules
 
   /** @param options `name` must satisfy isMemberName */
-  constructor(options: SwimOptions, rng: Rng, now: Instant) {
+  constructor(
+    options: SwimOptions,
+    rng: Rng,
+    now: Instant,
+    table: Members = new MemberTable(rng.fork('table')),
+  ) {
     assert(isMemberName(options.name), 'the name of a member is fit for the wire')
     assert(options.meta.length <= META_SIZE_MAX, 'tags are within their bound')
-    this.#pool = new Pool(options, rng, now)
+    this.#pool = new Pool(options, rng, now, table)
     this.#status = new StatusRules(this.#pool)
     this.#rules = new MemberRules(this.#pool, this.#status)
     this.#sync = new StateSync(this.#pool, this.#rules, this.#status)

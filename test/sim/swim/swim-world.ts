@@ -7,6 +7,7 @@
 
 import assert from 'node:assert/strict'
 import { type Rng, seededRng } from '../../../core/rng.ts'
+import type { Members } from '../../../core/swim/member-table.ts'
 import { decodeCompound } from '../../../core/swim/packet-codec.ts'
 import { encodeStreamMessage } from '../../../core/swim/stream-codec.ts'
 import { SwimCore } from '../../../core/swim/swim-core.ts'
@@ -16,6 +17,7 @@ import type {
   ExchangeOutcome,
   JoinOutcome,
   MemberChange,
+  MemberFacts,
   MemberView,
   NodeAddress,
   SwimEffect,
@@ -24,8 +26,10 @@ import type {
 import { PROTOCOL_VERSIONS, SWIM_STATES } from '../../../core/swim/types.ts'
 import { type Instant, instant } from '../../../core/time.ts'
 import { EventQueue } from '../raft/event-queue.ts'
+import { SettledMembers, SharedTable } from './shared-table.ts'
 
 export const PACKET_BYTES_MAX = 1393
+const RESEND_MS = 1000
 
 export interface WorldOptions {
   readonly seed: number
@@ -75,6 +79,8 @@ export class SwimWorld {
   /** Shared by all members. */
   readonly timing: Writable<GossipTiming>
   loss: number
+  /** Share of short exchanges over streams that fail, because one of their segments was lost. */
+  streamLoss = 0
   readonly #delayMs: number
   readonly #queue = new EventQueue()
   readonly #rng: Rng
@@ -86,6 +92,8 @@ export class SwimWorld {
   /** Whether to keep `events` and to look at whole tables after each turn; off for the large runs. */
   keepsEvents = true
   checksAll = true
+  /** Hears of each effect of each member, before it is performed. */
+  onEffect: (member: SimMember, effect: SwimEffect) => void = () => {}
   /** The highest incarnation that each member has used itself, in all its runs. */
   readonly #used = new Map<string, number>()
 
@@ -109,11 +117,7 @@ export class SwimWorld {
 
   /** A host of its own with a name that may be in use; not counted among the members. */
   addNamesake(name: string, id: string): SimMember {
-    const index = this.#byAddress.size + 1
-    const address = {
-      address: `10.${(index >> 16) & 255}.${(index >> 8) & 255}.${index & 255}`,
-      port: 8301,
-    }
+    const address = addressAt(this.#byAddress.size + 1)
     const core = this.#coreOf(name, id, address, 1)
     const member = new SimMember(name, id, address, core)
     this.#byAddress.set(address.address, member)
@@ -156,11 +160,27 @@ export class SwimWorld {
       core.handle(this.now, { kind: 'exchanged', id, outcome: { kind: 'reply', bytes } })
     }
     for (const member of members) this.#scheduleWake(member)
+    this.#quiet(members)
+    return members
+  }
+
+  #quiet(members: readonly SimMember[]): void {
     // Each has said that it is there; that need not be repeated as often as news is.
     const { retransmitMult } = this.timing
     this.timing.retransmitMult = 1
     this.runUntil(() => members.every((member) => member.core.queueLength === 0), 60_000)
     this.timing.retransmitMult = retransmitMult
+  }
+
+  /** The same for pools of thousands: what all know is kept once. */
+  addLargePool(count: number): SimMember[] {
+    const at = instant(0)
+    const settled = new SettledMembers(
+      Array.from({ length: count }, (_, i) => this.#factsOf(`m${i}`, i + 1)),
+      at,
+    )
+    const members = Array.from({ length: count }, (_, i) => this.#addTo(settled, `m${i}`))
+    this.#quiet(members)
     return members
   }
 
@@ -260,24 +280,42 @@ export class SwimWorld {
     )
   }
 
-  #coreOf(name: string, id: string, { address, port }: NodeAddress, incarnation: number): SwimCore {
-    const meta = encodeTags({ id, role: 'node' })
+  #addTo(settled: SettledMembers, name: string): SimMember {
+    const address = addressAt(this.#byAddress.size + 1)
+    const table = new SharedTable(settled, this.#rng.fork(`table/${name}`))
+    const core = this.#coreOf(name, `id-${name}`, address, 1, table)
+    const member = new SimMember(name, `id-${name}`, address, core)
+    this.#byAddress.set(address.address, member)
+    this.members.set(name, member)
+    this.#turn(member, { kind: 'wake' })
+    return member
+  }
+
+  #factsOf(name: string, index: number): MemberFacts {
+    const id = `id-${name}`
+    return { name, id, ...addressAt(index), meta: metaOf(id), versions: PROTOCOL_VERSIONS }
+  }
+
+  #coreOf(
+    name: string,
+    id: string,
+    { address, port }: NodeAddress,
+    incarnation: number,
+    table?: Members,
+  ): SwimCore {
     const { timing } = this
-    return new SwimCore(
-      {
-        name,
-        id,
-        address,
-        port,
-        meta,
-        timing,
-        packetBytesMax: PACKET_BYTES_MAX,
-        incarnation,
-        lamportTime: 0,
-      },
-      this.#rng.fork(`${name}/${this.#rng.u32()}`),
-      this.now,
-    )
+    const options = {
+      name,
+      id,
+      address,
+      port,
+      meta: metaOf(id),
+      timing,
+      packetBytesMax: PACKET_BYTES_MAX,
+      incarnation,
+      lamportTime: 0,
+    }
+    return new SwimCore(options, this.#rng.fork(`${name}/${this.#rng.u32()}`), this.now, table)
   }
 
   #turn(member: SimMember, input: SwimInput): void {
@@ -285,7 +323,7 @@ export class SwimWorld {
     const { core } = member
     if (member.pausedUntil > this.now) {
       // What comes meanwhile waits in the sockets.
-      this.#queue.after((member.pausedUntil - this.now) * 1000, () => {
+      this.#queue.after(Math.ceil((member.pausedUntil - this.now) * 1000) + 1, () => {
         if (member.core === core) this.#turn(member, input)
       })
       return
@@ -315,6 +353,7 @@ export class SwimWorld {
   }
 
   #perform(member: SimMember, effect: SwimEffect): void {
+    this.onEffect(member, effect)
     switch (effect.kind) {
       case 'packet':
         this.#sendPacket(member, effect.to, effect.bytes)
@@ -372,7 +411,9 @@ export class SwimWorld {
     const fail = (): void => {
       this.#queue.after(timeoutMs * 1000, () => finish({ kind: 'failed', reason: 'timed out' }))
     }
-    if (target === undefined || !this.#canReach(member, target)) {
+    // Resending takes about a second: longer exchanges get through.
+    const isCutShort = timeoutMs < RESEND_MS && this.#rng.float() < this.streamLoss
+    if (target === undefined || isCutShort || !this.#canReach(member, target)) {
       fail()
       return
     }
@@ -440,4 +481,15 @@ export class SwimWorld {
   #delay(): number {
     return 1000 * this.#delayMs * (0.1 - 0.9 * Math.log(1 - this.#rng.float()))
   }
+}
+
+function addressAt(index: number): NodeAddress {
+  return {
+    address: `10.${(index >> 16) & 255}.${(index >> 8) & 255}.${index & 255}`,
+    port: 8301,
+  }
+}
+
+function metaOf(id: string): Uint8Array {
+  return encodeTags({ id, role: 'node' })
 }

@@ -95,7 +95,10 @@ export class MemberRules {
     const { table, self, now } = this.#pool
     const record = table.get(message.name)
     if (record === undefined || record.isForgotten) return
-    if (message.incarnation < record.incarnation) return
+    if (message.incarnation < record.incarnation) {
+      this.#setRight(record, message.from)
+      return
+    }
     if (record === self) {
       if (!this.#pool.isLeaving) this.#refute(message.incarnation, message.from)
       return
@@ -108,6 +111,19 @@ export class MemberRules {
     table.setState(record, message.incarnation, byItself ? 'left' : 'dead', now)
     this.#forgetLater(record)
     this.#status.onLeave(record, byItself)
+  }
+
+  /**
+   * Who declared a live member dead had missed its objection, and with all others knowing better nobody would
+   * repeat that: it is told directly, and not only when tables are compared.
+   */
+  #setRight(record: MemberRecord, accuser: string): void {
+    const { table, self, isLeaving } = this.#pool
+    const wrong = table.get(accuser)
+    if (wrong === undefined || wrong === self || wrong === record || !wrong.isLive) return
+    if (record.state !== 'alive' || (record === self && isLeaving)) return
+    const { incarnation } = record
+    this.#pool.send(wrong, [{ kind: 'alive', ...factsOf(record), incarnation }])
   }
 
   /** The prober's verdict. */

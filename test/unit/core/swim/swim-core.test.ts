@@ -74,6 +74,24 @@ test('accused, it objects with a higher incarnation at once, and the ack says so
   assert.equal(bench.state('a'), 'alive alive 7')
 })
 
+test('who declares dead what objected long ago is told so directly', () => {
+  const bench = new Bench()
+  bench.hear('b', alive('b'))
+  bench.hear('c', alive('c', { incarnation: 3 }))
+  bench.sent = []
+  const told = (): readonly string[] =>
+    bench.sent.flatMap(({ to, message }) =>
+      message.kind === 'alive' && message.name === 'c' && to.address === addressOf('b').address
+        ? [`${message.incarnation}`]
+        : [],
+    )
+  bench.hear('x', { kind: 'dead', name: 'c', incarnation: 2, from: 'nobody' })
+  bench.hear('x', { kind: 'dead', name: 'c', incarnation: 2, from: 'c' })
+  assert.deepEqual(told(), [])
+  bench.hear('x', { kind: 'dead', name: 'c', incarnation: 2, from: 'b' })
+  assert.ok(told().includes('3'))
+})
+
 test('an echo of an earlier run of its own is outdone', () => {
   const bench = new Bench()
   bench.hear('b', alive('b'), alive('a', { incarnation: 1, meta: new Uint8Array(0) }))

@@ -39,6 +39,14 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
     title: 'DNS',
     run: async () => (await import('./dns.ts')).benchDns(),
   },
+  'fleet/latency': {
+    title: 'Changes on their way to a fleet',
+    run: async () => (await import('./fleet/latency.ts')).benchLatency(),
+  },
+  'fleet/streams': {
+    title: 'What subscribed agents cost a server',
+    run: async () => (await import('./fleet/streams.ts')).benchStreams(),
+  },
   proxy: {
     title: 'The proxy beside its peers',
     run: async () => (await import('./proxy.ts')).benchProxy(),

@@ -2,7 +2,8 @@
  * The newest notice of the catalog, passed on like news of members (gossip.md 15.4).
  *
  * Guarantees: what is heard only ever gets newer; one notice at most waits in the queue; each that is news is told
- * once. A notice of another cluster counts only when ours has been silent for SILENCE_MS.
+ * once. When nothing newer came for SILENCE_MS whatever else is said counts again, so that neither a notice of
+ * another cluster nor a forged one of a distant future holds for good.
  */
 
 import { type CatalogNotice, isNewer, isSameCluster } from '../catalog/notice.ts'
@@ -33,7 +34,12 @@ export class NoticeRules {
     notice: CatalogNotice,
     best: { readonly notice: CatalogNotice; readonly at: Instant },
   ): boolean {
-    if (isSameCluster(notice, best.notice)) return isNewer(notice, best.notice)
-    return this.#pool.now - best.at > SILENCE_MS
+    if (!isSameCluster(notice, best.notice)) return this.#isSilent(best.at)
+    if (isNewer(notice, best.notice)) return true
+    return isNewer(best.notice, notice) && this.#isSilent(best.at)
+  }
+
+  #isSilent(since: Instant): boolean {
+    return this.#pool.now - since > SILENCE_MS
   }
 }

@@ -2,7 +2,8 @@
  * Finds out that a stream of feeds has fallen behind what the servers have, by what others say (gossip.md 15.5).
  *
  * Guarantees: a stream that has moved since it was suspected is let be, for progress and not equality is the
- * test; one that has not is asked, and only when that brings nothing either is it called lagging. Twice within
+ * test; one that has not is asked, and only when that brings nothing either is it called lagging. A word that one
+ * server after the other denies is not believed again, so that a forged one costs one move. Twice within
  * SWITCH_APART_MS nothing is called lagging. The wait is jittered, more so in large fleets. One timer.
  */
 
@@ -28,6 +29,9 @@ export class FeedLag {
   #best = 0
   /** How far the stream has come; undefined while there is none. */
   #reached: number | undefined
+  /** Believed once already, and denied by the server. */
+  #doubted: number | undefined
+  #isAnswered = false
   #timer: Timer | undefined
   #switchedAt: Instant | undefined
 
@@ -44,6 +48,7 @@ export class FeedLag {
   /** @param index of a stream that has just begun, or has moved; undefined when it is over */
   reached(index: number | undefined): void {
     this.#reached = index
+    this.#isAnswered = true
     if (index === undefined) this.stop()
   }
 
@@ -68,6 +73,7 @@ export class FeedLag {
       return
     }
     const { clock, ping } = this.#deps
+    this.#isAnswered = false
     ping()
     this.#timer = clock.timer(instant(clock.now() + PING_MS), () => this.#judge(reached))
   }
@@ -78,9 +84,14 @@ export class FeedLag {
       this.#look()
       return
     }
+    if (this.#isAnswered && this.#best === this.#doubted) {
+      this.#best = reached
+      return
+    }
     const now = this.#deps.clock.now()
     if (this.#switchedAt !== undefined && now - this.#switchedAt < SWITCH_APART_MS) return
     this.#switchedAt = now
+    this.#doubted = this.#isAnswered ? this.#best : undefined
     this.#deps.onLagging()
   }
 

@@ -124,3 +124,55 @@ describe('an agent that is fed by a server', () => {
     await tells(c1, 'web', [1, 2, 5])
   })
 })
+
+interface CatalogCheck {
+  readonly CheckID: string
+  readonly Status: string
+  readonly Output: string
+}
+
+interface CatalogNode {
+  readonly Services: Readonly<Record<string, unknown>>
+}
+
+describe('what runs on a host', () => {
+  it('is repaired in the catalog either way, survives a restart, and fails with its host', async () => {
+    const { cluster, agents } = await fleet(1)
+    await using _ = cluster
+    const [c1] = agents
+    const server = await cluster.leader()
+    assert(c1 !== undefined)
+    await register(c1, 'web', 1)
+    await c1.put('/v1/agent/check/warn/web-1?note=slow')
+    const created = await c1.put('/v1/session/create', { Node: 'c1', Checks: ['serfHealth'] })
+    const { ID: session } = (await created.json()) as { readonly ID: string }
+    const acquired = await c1.put(`/v1/kv/lock?acquire=${session}`, 'mine')
+    assert.equal(await acquired.text(), 'true')
+    const checks = (): Promise<readonly CatalogCheck[]> => server.json('/v1/health/node/c1')
+    const services = async (): Promise<readonly string[]> =>
+      Object.keys((await server.json<CatalogNode>('/v1/catalog/node/c1')).Services)
+    await server.put('/v1/catalog/deregister', { Node: 'c1', ServiceID: 'web-1' })
+    await server.put('/v1/catalog/register', {
+      Node: 'c1',
+      Address: '127.0.0.1',
+      SkipNodeUpdate: true,
+      Service: { Service: 'ghost', ID: 'ghost' },
+    })
+    assert.deepEqual(await services(), ['ghost'])
+    await c1.kill()
+    await c1.start()
+    await eventually('the catalog says what runs on the host', async () => {
+      return (await services()).join() === 'web-1'
+    })
+    const check = (await checks()).find(({ CheckID }) => CheckID === 'web-1')
+    assert.deepEqual([check?.Status, check?.Output], ['warning', 'slow'])
+    await c1.kill()
+    await eventually('the host has failed', async () => {
+      return (await checks()).find(({ CheckID }) => CheckID === 'serfHealth')?.Status === 'critical'
+    })
+    assert.deepEqual(await services(), ['web-1'], 'its services stay, for it may come back')
+    assert.deepEqual(await server.json(`/v1/session/info/${session}`), [])
+    const [lock] = await server.json<readonly { Session?: string }[]>('/v1/kv/lock')
+    assert.equal(lock?.Session, undefined, 'what it held is free')
+  })
+})

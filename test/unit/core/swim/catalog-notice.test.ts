@@ -62,3 +62,14 @@ test('another cluster counts only when ours has fallen silent', () => {
   bench.hear('b', { kind: 'catalog-notice', ...other })
   assert.equal(last(), 'other/1')
 })
+
+test('a forged notice of a distant future gives way to what goes on', () => {
+  const bench = new Bench()
+  bench.hear('b', alive('b'))
+  bench.hear('b', { kind: 'catalog-notice', ...notice({ term: 1e9, index: 1e9 }) })
+  bench.pass(15_001)
+  bench.hear('b', { kind: 'catalog-notice', ...notice({ index: 12 }) })
+  bench.hear('b', { kind: 'catalog-notice', ...notice({ index: 13 }) })
+  const told = bench.effects.flatMap((e) => (e.kind === 'catalog-notice' ? [e.notice.index] : []))
+  assert.deepEqual(told, [1e9, 12, 13])
+})

@@ -58,6 +58,19 @@ test('progress is enough, and so is an answer', () => {
   assert.deepEqual(answering.seen, { pings: 1, lagging: 0 })
 })
 
+test('a word that two servers deny is not believed again', () => {
+  const { clock, seen, subject } = lag((it) => it.reached(10))
+  subject.reached(10)
+  for (let i = 0; i < 5; i++) {
+    subject.noticed(1_000_000)
+    clock.advance(10_000)
+  }
+  assert.equal(seen.lagging, 1)
+  subject.noticed(1_000_001)
+  clock.advance(10_000)
+  assert.equal(seen.lagging, 2)
+})
+
 test('it does not switch twice in a row, nor while there is no stream', () => {
   const { clock, seen, subject } = lag()
   subject.reached(10)

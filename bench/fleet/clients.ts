@@ -1,0 +1,65 @@
+/**
+ * Client agents of a cluster under measurement, as an operator starts them, each with a DNS port of its own.
+ */
+
+import { join } from 'node:path'
+import { freePorts, Members, until } from '../cluster/members.ts'
+
+const BINARY =
+  process.env['FAIRLEAD_BIN'] ?? new URL('../../bin/fairlead', import.meta.url).pathname
+
+export interface FleetAgent {
+  readonly name: string
+  readonly url: string
+  readonly dns: number
+}
+
+export interface Clients extends AsyncDisposable {
+  readonly agents: readonly FleetAgent[]
+  pidOf(name: string): number
+  /** SIGKILL. */
+  kill(name: string): Promise<void>
+}
+
+/** Resolves when every one of them answers through a server. @param server URL of one of the servers */
+export async function startClients(
+  folder: string,
+  server: string,
+  count: number,
+): Promise<Clients> {
+  const members = new Members()
+  const joins = `127.0.0.1:${await gossipPort(server)}`
+  const agents: FleetAgent[] = []
+  for (let i = 1; i <= count; i++) {
+    const name = `client${i}`
+    const [http = 0, dns = 0, serf = 0] = await freePorts(3)
+    const argv: [string, ...string[]] = [BINARY, 'agent', '-node', name, '-bind', '127.0.0.1']
+    argv.push('-data-dir', join(folder, name), '-retry-join', joins, '-log-level', 'warn')
+    argv.push('-http-port', `${http}`, '-dns-port', `${dns}`, '-serf-lan-port', `${serf}`)
+    members.start(name, { argv, logFile: join(folder, `${name}.log`) })
+    agents.push({ name, dns, url: `http://127.0.0.1:${http}` })
+  }
+  for (const { name, url } of agents) await until(`${name} to answer`, () => leaderKnown(url))
+  return {
+    agents,
+    pidOf: (name) => members.pid(name),
+    kill: (name) => members.end(name, 'SIGKILL'),
+    [Symbol.asyncDispose]: () => members.endAll(),
+  }
+}
+
+async function gossipPort(url: string): Promise<number> {
+  const self = (await (await fetch(`${url}/v1/agent/self`)).json()) as {
+    readonly Member: { readonly Port: number }
+  }
+  return self.Member.Port
+}
+
+async function leaderKnown(url: string): Promise<true | undefined> {
+  try {
+    const response = await fetch(`${url}/v1/status/leader`, { signal: AbortSignal.timeout(2_000) })
+    return response.ok && (await response.json()) !== '' ? true : undefined
+  } catch {
+    return undefined // not listening yet
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * How long a change of the catalog takes to every other agent's DNS, in a fleet of three servers and twelve clients.
+ *
+ * A registration, a check that fails and passes again, BENCH_ROUNDS (40) times on clients in turn; then hosts that
+ * are killed. Every other agent is watched by DNS (dns-eye.ts). Figures are of each agent in each round, and of the
+ * last agent of a round. Then what an idle client costs. Run alone: `node bench/fleet/latency.ts`.
+ */
+
+import { join } from 'node:path'
+import { startFairlead } from '../cluster/fairlead-cluster.ts'
+import { temporaryFolder } from '../cluster/members.ts'
+import { type Figure, median, printFigures } from '../figures.ts'
+import { cpuMs, rssBytes } from '../process-stats.ts'
+import { type Clients, type FleetAgent, startClients } from './clients.ts'
+import { DnsEye } from './dns-eye.ts'
+
+const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 40)
+const CLIENTS = 12
+const KILLS = 3
+const SERVICE = 'fleet'
+const SEEN_MAX_MS = 10_000
+const FOUND_MAX_MS = 60_000
+const IDLE_MS = 10_000
+const MARK_MS = 100
+
+interface Times {
+  /** Of every agent in every round. */
+  readonly each: number[]
+  /** Of the last agent in every round. */
+  readonly last: number[]
+}
+
+export async function benchLatency(): Promise<Figure[]> {
+  await using folder = await temporaryFolder()
+  await using cluster = await startFairlead(join(folder.path, 'servers'))
+  await using clients = await startClients(folder.path, await cluster.leader(), CLIENTS)
+  const { agents } = clients
+  const eyes = new Map(agents.map((agent) => [agent.name, new DnsEye(agent.dns, SERVICE)]))
+  // One instance a host, and one more that comes and goes.
+  for (const agent of agents) await register(agent, 'stays')
+  const settled = await seen(eyes, agents.length)
+  if (settled.length !== agents.length) throw new Error('the fleet is not complete')
+  const registered: Times = { each: [], last: [] }
+  const failed: Times = { each: [], last: [] }
+  const recovered: Times = { each: [], last: [] }
+  for (let round = 0; round < ROUNDS; round++) {
+    const agent = agents[round % agents.length]
+    if (agent === undefined) break
+    const others = except(eyes, agent.name)
+    const all = agents.length
+    await timed(registered, others, all + 1, () => register(agent, 'comes'))
+    await timed(failed, others, all, () => put(agent, `check/fail/${SERVICE}-comes`))
+    await timed(recovered, others, all + 1, () => put(agent, `check/pass/${SERVICE}-comes`))
+    await timed({ each: [], last: [] }, others, all, () =>
+      put(agent, `service/deregister/${SERVICE}-comes`),
+    )
+  }
+  const idle = await idleCost(clients)
+  const killed: Times = { each: [], last: [] }
+  for (const { name } of agents.slice(0, KILLS)) {
+    const before = eyes.size
+    eyes.get(name)?.[Symbol.dispose]()
+    eyes.delete(name)
+    await timed(killed, eyes, before - 1, () => clients.kill(name), FOUND_MAX_MS)
+  }
+  for (const eye of eyes.values()) eye[Symbol.dispose]()
+  return [
+    ...figures('registration', registered, MARK_MS),
+    ...figures('check fails', failed, MARK_MS),
+    ...figures('check passes', recovered, MARK_MS),
+    ...figures('host killed', killed),
+    ...idle,
+  ]
+}
+
+async function timed(
+  times: Times,
+  eyes: ReadonlyMap<string, DnsEye>,
+  count: number,
+  act: () => Promise<void>,
+  timeoutMs = SEEN_MAX_MS,
+): Promise<void> {
+  const begun = performance.now()
+  const watched = seen(eyes, count, timeoutMs)
+  await act()
+  const took = (await watched).map((at) => at - begun)
+  times.each.push(...took)
+  times.last.push(Math.max(...took))
+}
+
+function seen(
+  eyes: ReadonlyMap<string, DnsEye>,
+  count: number,
+  timeoutMs = SEEN_MAX_MS,
+): Promise<number[]> {
+  return Promise.all([...eyes.values()].map((eye) => eye.when(count, timeoutMs)))
+}
+
+function except(eyes: ReadonlyMap<string, DnsEye>, name: string): ReadonlyMap<string, DnsEye> {
+  return new Map([...eyes].filter(([each]) => each !== name))
+}
+
+async function register({ url, dns }: FleetAgent, kind: string): Promise<void> {
+  const id = `${SERVICE}-${kind}`
+  const body = {
+    Name: SERVICE,
+    ID: id,
+    Port: dns,
+    Check: { CheckID: id, TTL: '1h', Status: 'passing' },
+  }
+  await send(`${url}/v1/agent/service/register`, JSON.stringify(body))
+}
+
+function put({ url }: FleetAgent, path: string): Promise<void> {
+  return send(`${url}/v1/agent/${path}`, '')
+}
+
+async function send(url: string, body: string): Promise<void> {
+  const response = await fetch(url, { method: 'PUT', body })
+  if (!response.ok) throw new Error(`${url}: ${response.status} ${await response.text()}`)
+}
+
+async function idleCost(clients: Clients): Promise<readonly Figure[]> {
+  const pids = clients.agents.map(({ name }) => clients.pidOf(name))
+  const before = pids.map(cpuMs)
+  await new Promise((resolve) => setTimeout(resolve, IDLE_MS))
+  const used = pids.map((pid, i) => cpuMs(pid) - (before[i] ?? 0))
+  const mark = { name: 'the mark', value: 0.5 }
+  return [
+    { name: 'idle client: processor', value: (100 * median(used)) / IDLE_MS, unit: '%', mark },
+    { name: 'idle client: resident', value: median(pids.map(rssBytes)) / 1e6, unit: 'MB' },
+  ]
+}
+
+function figures(what: string, times: Times, markMs?: number): readonly Figure[] {
+  const mark = markMs === undefined ? {} : { mark: { name: 'the mark', value: markMs } }
+  return [
+    { name: `${what}: an agent, median`, value: median(times.each), unit: 'ms' },
+    { name: `${what}: an agent, p99`, value: p99(times.each), unit: 'ms', ...mark },
+    { name: `${what}: the last agent, median`, value: median(times.last), unit: 'ms' },
+    { name: `${what}: the last agent, worst`, value: Math.max(...times.last), unit: 'ms' },
+  ]
+}
+
+function p99(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[Math.ceil(sorted.length * 0.99) - 1] ?? Number.NaN
+}
+
+if (import.meta.main) printFigures('Changes on their way to a fleet', await benchLatency())

@@ -42,6 +42,9 @@ export async function benchInstall(): Promise<Figure[]> {
   const before = peakBytes(cluster.pidOf(leader))
   const begun = performance.now()
   const fresh = await cluster.add()
+  await until('the third server to listen', () => raftStats(fresh))
+  // Loading its modules is one long turn.
+  await forgetStalls(cluster.probeOf(fresh))
   await until('the third server to answer', async () => {
     const url = `${fresh}/v1/kv/${entryKey(COUNT - 1)}?stale`
     const response = await fetch(url).catch(() => null)
@@ -51,6 +54,7 @@ export async function benchInstall(): Promise<Figure[]> {
   const stalls = await stallsOf(cluster.probeOf(leader))
   const theirs = await stallsOf(cluster.probeOf(fresh))
   const imageBytes = sentBytes(await cluster.logOf(leader))
+  if (imageBytes === 0) throw new Error('no image was sent: BENCH_IMAGE_MB is too small')
   return [
     { name: 'image', value: imageBytes / 1e6, unit: 'MB' },
     { name: 'launch to answering from its own state', value: seconds, unit: 's' },

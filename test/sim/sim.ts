@@ -6,6 +6,10 @@
  *   FAIRLEAD_SEED=7 npm run sim                one seed, with its last events when it fails (or --seed 7)
  *   npm run sim -- --seeds 50 --twice          each twice: equal seeds have to give equal traces
  *
+ *   npm run sim -- --seed 7 --shrink           makes a failing seed smaller, for up to five minutes
+ *   npm run sim -- --case '{…}'                what that printed
+ *   npm run sim -- --seeds 100 --seek          then seeks what these did not reach (raft/coverage.ts)
+ *
  * `--set '{"leaseReads":true}'` fixes what a seed would draw (test/sim/raft/swarm.ts).
  * `--steps` sets the inputs of cores in the safety phase of a seed (20,000), `--json` prints the totals as
  * one line for the ledger. Prints what was done and what went wrong by kind, crashes by place, and the marks
@@ -15,6 +19,9 @@
 
 import { parseArgs } from 'node:util'
 import { Campaign } from './raft/campaign.ts'
+import { optionsOf, type SimCase, shrink } from './raft/shrink.ts'
+
+const SHRINK_MS = 300_000
 
 const { values } = parseArgs({
   options: {
@@ -25,6 +32,8 @@ const { values } = parseArgs({
     steps: { type: 'string', default: '20000' },
     twice: { type: 'boolean', default: false },
     set: { type: 'string', default: '{}' },
+    shrink: { type: 'boolean', default: false },
+    case: { type: 'string' },
     seek: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     failures: { type: 'string', default: '5' },
@@ -32,14 +41,22 @@ const { values } = parseArgs({
 })
 
 const one = values.seed ?? process.env['FAIRLEAD_SEED']
+const set = JSON.parse(values.set)
+const given: SimCase | null =
+  values.case !== undefined
+    ? JSON.parse(values.case)
+    : one === undefined
+      ? null
+      : { seed: Number(one), steps: Number(values.steps), set }
 const campaign = new Campaign({
   steps: Number(values.steps),
   twice: values.twice,
-  override: (drawn) => ({ ...drawn, ...JSON.parse(values.set) }),
+  override: (drawn) => ({ ...drawn, ...set }),
   failuresMax: Number(values.failures),
   print: (line) => console.error(line),
 })
-if (one !== undefined) campaign.one(Number(one))
+if (given !== null && values.shrink) showSmallest(given)
+else if (given !== null) campaign.one(optionsOf(given))
 else {
   const base = Number.parseInt(values.base, values.base.startsWith('0x') ? 16 : 10)
   const minutes = values.minutes === undefined ? Number.POSITIVE_INFINITY : Number(values.minutes)
@@ -56,3 +73,16 @@ if (values.seek) {
 }
 console.log(values.json ? JSON.stringify(campaign.totals) : campaign.table())
 process.exitCode = campaign.failures > 0 ? 1 : 0
+
+function showSmallest(failing: SimCase): void {
+  const end = Date.now() + SHRINK_MS
+  const shrunk = shrink(failing, () => Date.now() > end)
+  if (shrunk === null) {
+    console.error('it does not fail')
+    return
+  }
+  console.error(
+    `${shrunk.message}\nafter ${shrunk.runs} runs; replay: npm run sim -- --case '${JSON.stringify(shrunk.smallest)}'`,
+  )
+  campaign.failures++
+}

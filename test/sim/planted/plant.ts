@@ -41,17 +41,23 @@ export interface HuntOptions {
 
 /** @throws Error when the bug does not fit the sources any more, or the simulator cannot run at all */
 export function hunt(bug: PlantedBug, options: HuntOptions): Hunt {
-  const directory = mkdtempSync(join(tmpdir(), 'fairlead-planted-'))
+  const directory = copyWith(bug)
   try {
-    for (const path of COPIED) {
-      cpSync(join(ROOT, path), join(directory, path), { recursive: true })
-    }
-    symlinkSync(join(ROOT, 'node_modules'), join(directory, 'node_modules'))
-    plant(bug, directory)
     return run(bug, directory, options)
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }
+}
+
+/** @returns a directory that holds the simulator and the bug, and that the caller removes */
+export function copyWith(bug: PlantedBug): string {
+  const directory = mkdtempSync(join(tmpdir(), 'fairlead-planted-'))
+  for (const path of COPIED) {
+    cpSync(join(ROOT, path), join(directory, path), { recursive: true })
+  }
+  symlinkSync(join(ROOT, 'node_modules'), join(directory, 'node_modules'))
+  plant(bug, directory)
+  return directory
 }
 
 function plant(bug: PlantedBug, directory: string): void {

@@ -27,6 +27,8 @@ export interface Totals {
   readonly steps: number
   readonly virtualSeconds: number
   readonly wallSeconds: number
+  /** Of all traces in order: equal for equal seeds on every machine (D1, D2). */
+  readonly trace: number
   readonly counts: Readonly<Record<string, number>>
 }
 
@@ -40,6 +42,7 @@ export class Campaign {
   #voids = 0
   #steps = 0
   #virtualSeconds = 0
+  #trace = 0
   failures = 0
 
   constructor(options: CampaignOptions) {
@@ -54,6 +57,7 @@ export class Campaign {
       steps: this.#steps,
       virtualSeconds: Math.round(this.#virtualSeconds),
       wallSeconds: Math.round((Date.now() - this.#began) / 1_000),
+      trace: this.#trace,
       counts: this.#counts,
     }
   }
@@ -62,13 +66,13 @@ export class Campaign {
   many(budget: { readonly base: number; readonly seeds: number; readonly until: number }): void {
     for (let i = 0; i < budget.seeds && Date.now() < budget.until; i++) {
       if (this.failures >= this.#options.failuresMax) return
-      this.#run((budget.base + i) >>> 0, false)
+      this.#run(this.#drawn((budget.base + i) >>> 0), false)
     }
   }
 
   /** One seed; its last events are shown when it fails. */
-  one(seed: number): void {
-    this.#run(seed, true)
+  one(options: WorldOptions): void {
+    this.#run(options, true)
   }
 
   /**
@@ -77,7 +81,9 @@ export class Campaign {
    * @returns names of those that were not reached
    */
   seek(): readonly string[] {
-    return seek(this.#counts, (seed, override) => this.#run(seed, false, override))
+    return seek(this.#counts, (seed, override) => {
+      this.#run({ seed, steps: this.#options.steps, override }, false)
+    })
   }
 
   table(): string {
@@ -107,15 +113,19 @@ export class Campaign {
     return lines.join('\n')
   }
 
-  #run(seed: number, isAlone: boolean, override = this.#options.override): void {
+  #drawn(seed: number): WorldOptions {
+    const { steps, override } = this.#options
+    return override === undefined ? { seed, steps } : { seed, steps, override }
+  }
+
+  #run(options: WorldOptions, isAlone: boolean): void {
     const { twice, print } = this.#options
-    const options = worldOptions(seed, this.#options.steps, override)
     this.#seeds++
     let report: WorldReport
     try {
       report = runSeed(options)
       if (twice && runSeed(options).trace !== report.trace) {
-        throw new Error(`seed ${seed} gives another trace when it runs again (D1)`)
+        throw new Error(`seed ${options.seed} gives another trace when it runs again (D1)`)
       }
     } catch (failure) {
       this.failures++
@@ -129,6 +139,7 @@ export class Campaign {
     }
     if (report.isVoid) this.#voids++
     this.#steps += report.steps
+    this.#trace = (Math.imul(this.#trace, 31) + report.trace) >>> 0
     this.#virtualSeconds += report.virtualSeconds
     addCounts(this.#counts, report.counts)
   }
@@ -150,12 +161,4 @@ export class Campaign {
       .map(([name, count]) => `  ${name.slice(prefix.length).padEnd(40)} ${count}`)
     return rows.length === 0 ? [] : [`${title}:`, ...rows]
   }
-}
-
-function worldOptions(
-  seed: number,
-  steps: number,
-  override: WorldOptions['override'],
-): WorldOptions {
-  return override === undefined ? { seed, steps } : { seed, steps, override }
 }

@@ -10,7 +10,9 @@ import { describe, it } from 'node:test'
 import { commitBase } from './commit-base.ts'
 import { addCounts } from './counters.ts'
 import { missing, seek } from './coverage.ts'
-import { REGRESSIONS, runSeed } from './run-seed.ts'
+import { REGRESSIONS } from './regressions.ts'
+import { runSeed } from './run-seed.ts'
+import { optionsOf } from './shrink.ts'
 import type { WorldOptions } from './world.ts'
 
 /** About a minute of one core. */
@@ -24,7 +26,7 @@ describe('a simulated raft cluster under faults', () => {
   const count = Number(process.env['FAIRLEAD_SIM_SEEDS'] ?? SEEDS_DEFAULT)
 
   it('keeps every invariant and recovers on seeds that failed once', () => {
-    for (const { seed, steps } of REGRESSIONS) runSeed({ seed, steps })
+    for (const given of REGRESSIONS) runSeed(optionsOf(given))
   })
 
   it('keeps every invariant and recovers', (t) => {

@@ -2,25 +2,19 @@
  * One seed from beginning to end, and what to tell when it fails: rule, replaying command, last events.
  */
 
+import type { Swarm } from './swarm.ts'
 import { World, type WorldOptions, type WorldReport } from './world.ts'
 
 const EVENTS_SHOWN = 200
-
-/** Seeds that failed once, with the number of steps they were run with. They run first, always. */
-export const REGRESSIONS: readonly Pick<WorldOptions, 'seed' | 'steps'>[] = [
-  // A request of the first moments of a cluster was executed twice (planted bug 37 finds it again).
-  { seed: 1_060, steps: 8_000 },
-  // Faults of the simulator itself: a write that went on hanging, an offer of a server that led no more.
-  { seed: 299, steps: 6_000 },
-  { seed: 1_219, steps: 8_000 },
-  { seed: 1_380, steps: 8_000 },
-]
 
 export class SeedFailed extends Error {
   readonly seed: number
   /** What was violated, the same for every way to come to it. */
   readonly rule: string
   readonly stepsDone: number
+  readonly swarm: Swarm
+  /** How many acts there had been. */
+  readonly acts: World['acts']
   readonly details: string
 
   constructor(world: World, options: WorldOptions, cause: unknown) {
@@ -36,6 +30,8 @@ export class SeedFailed extends Error {
     this.seed = options.seed
     this.rule = ruleOf(first)
     this.stepsDone = world.stepsDone
+    this.swarm = world.swarm
+    this.acts = world.acts
     this.details = detailsOf(world)
   }
 }

@@ -5,6 +5,7 @@
  */
 
 import type { StringMap } from './catalog/types.ts'
+import type { Coordinate } from './coordinates/coordinate.ts'
 import type { KeyringRequest } from './swim/keyring-codec.ts'
 import type { KeyringReport } from './swim/keyring-report.ts'
 
@@ -41,6 +42,8 @@ export interface MemberPool extends Membership {
   forceLeave(name: string, options: { readonly prune: boolean }): Promise<void>
   /** Replaces tags of this member and tells the others. */
   setTags(tags: StringMap): void
+  /** Of this member, as its probes have placed it; null where coordinates are switched off. */
+  readonly coordinate: Coordinate | null
   readonly isEncrypted: boolean
   /**
    * Asks every live member, this one too, to show or change its keyring. A change that would cut members off is not begun.

@@ -12,6 +12,7 @@ import { randomBytes } from 'node:crypto'
 import type { CatalogNotice, NoticeBoard } from '../../core/catalog/notice.ts'
 import type { StringMap } from '../../core/catalog/types.ts'
 import { ipFamily } from '../../core/config/ip-address.ts'
+import type { Coordinate } from '../../core/coordinates/coordinate.ts'
 import { FairleadError } from '../../core/errors.ts'
 import type { Service } from '../../core/lifecycle.ts'
 import type { Logger } from '../../core/log.ts'
@@ -60,6 +61,8 @@ export interface GossipPoolOptions {
   /** LAN_TIMING, with what the configuration changes of it. */
   readonly timing: GossipTiming
   readonly encryption: GossipEncryption
+  /** Finds its place in the network, for `near` and `rtt`. */
+  readonly hasCoordinate: boolean
 }
 
 export interface GossipPoolDeps {
@@ -188,6 +191,10 @@ class GossipPool implements MemberPool, NoticeBoard, Service {
     this.#handle({ kind: 'force-leave', name, prune })
   }
 
+  get coordinate(): Coordinate | null {
+    return this.#running?.core.coordinate ?? null
+  }
+
   get isEncrypted(): boolean {
     return (this.#running?.keys.keyring ?? null) !== null
   }
@@ -264,6 +271,7 @@ class GossipPool implements MemberPool, NoticeBoard, Service {
         incarnation:
           known === null || known.incarnation === 0 ? 1 : known.incarnation + INCARNATION_RESERVE,
         lamportTime: known?.lamportTime ?? 0,
+        hasCoordinate: o.hasCoordinate,
       },
       deps.rng.fork('swim'),
       deps.clock.now(),

@@ -100,6 +100,7 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
         verifyIncoming: config.gossipEncryption.verifyIncoming,
         verifyOutgoing: config.gossipEncryption.verifyOutgoing,
       },
+      hasCoordinate: !config.disableCoordinates,
     },
     { clock, log: log.child('gossip'), rng: rng.fork('gossip') },
   )

@@ -23,6 +23,7 @@ type ClusterConfig = Pick<
   | 'retryMax'
   | 'gossip'
   | 'gossipEncryption'
+  | 'disableCoordinates'
   | 'rejoinAfterLeave'
   | 'reconnectTimeoutMs'
   | 'leave'
@@ -48,6 +49,7 @@ export function resolveCluster(
       verifyOutgoing: reader.bool('encrypt_verify_outgoing', true),
       isKept: !reader.bool('disable_keyring_file', false),
     },
+    disableCoordinates: reader.bool('disable_coordinates', false),
     rejoinAfterLeave: reader.bool('rejoin_after_leave', false),
     reconnectTimeoutMs: resolveReconnectTimeout(reader),
     leave: {

@@ -69,6 +69,7 @@ export interface AgentConfig {
     /** Kept in the data directory, where there is one. */
     readonly isKept: boolean
   }
+  readonly disableCoordinates: boolean
   /** Rejoin the pool that was known from before also after a farewell. */
   readonly rejoinAfterLeave: boolean
   /** After which a failed node is forgotten. */

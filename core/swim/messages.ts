@@ -26,7 +26,7 @@ export interface IndirectPingMessage extends NodeAddress {
 export interface AckMessage {
   readonly kind: 'ack'
   readonly seq: number
-  /** For network coordinates; empty until there are some. */
+  /** The network coordinate of who answers; empty without one, and in acks on behalf of others. */
   readonly payload: Uint8Array
 }
 

@@ -61,6 +61,7 @@ export class Pool {
     exchangesRefused: 0,
     intentsDropped: 0,
     accusationsIgnored: 0,
+    coordinatesRefused: 0,
   }
   readonly #packetBytesMax: number
   now: Instant

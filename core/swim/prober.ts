@@ -21,6 +21,7 @@ const NO_PAYLOAD = new Uint8Array(0)
 interface Probe {
   readonly target: MemberRecord
   readonly seq: number
+  readonly sentAt: Instant
   readonly deadline: Instant
   readonly timeout: SwimTimer
   nacksExpected: number
@@ -39,6 +40,8 @@ export interface ProberDeps {
   readonly rules: MemberRules
   /** Pings over a stream; `onAnswer` is called if there is an answer, at whatever time. */
   readonly pingOverStream: (target: MemberRecord, deadline: Instant, onAnswer: () => void) => void
+  /** The target's ack came in a packet, with something in it: it is no other's on its behalf. */
+  readonly onRoundTrip: (target: MemberRecord, rttMs: number, payload: Uint8Array) => void
 }
 
 export class Prober {
@@ -64,6 +67,10 @@ export class Prober {
   onAck(ack: AckMessage): void {
     const probe = this.#probe
     if (probe !== null && probe.seq === ack.seq) {
+      const { target, sentAt } = probe
+      if (ack.payload.length > 0) {
+        this.#deps.onRoundTrip(target, this.#pool.now - sentAt, ack.payload)
+      }
       this.#succeed(probe)
       return
     }
@@ -106,6 +113,7 @@ export class Prober {
     const probe: Probe = {
       target,
       seq,
+      sentAt: now,
       deadline,
       timeout: this.#pool.after(timing.probeTimeoutMs, () => this.#askOthers(probe)),
       nacksExpected: 0,

@@ -7,13 +7,15 @@
  *  3. Call `handle({ kind: 'wake' })` at `wakeAt` at the latest; a late call delays what is due, and nothing else.
  *  4. Hand over bytes whole: a datagram's body, a stream's message within STREAM_SIZE_MAX. They are not retained.
  * Guarantees: never throws for what comes from outside; G1 to G11 of gossip.md 16 for what is its own part.
- * Does not do: labels, checksums, encryption (the shell's seal), user events, queries, network coordinates.
+ * Does not do: labels, checksums, encryption (the shell's seal), user events, queries.
  * Bounds: MEMBERS_MAX members, QUEUE_DEPTH_MIN queued messages, those of its parts.
  */
 
 import { assert, assertNever } from '../assert.ts'
+import type { Coordinate } from '../coordinates/coordinate.ts'
 import type { Rng } from '../rng.ts'
 import type { Instant } from '../time.ts'
+import { CoordinateRules } from './coordinate-rules.ts'
 import { Departure } from './departure.ts'
 import { Gossiper } from './gossiper.ts'
 import { MemberRules } from './member-rules.ts'
@@ -35,8 +37,6 @@ import type {
   SwimOptions,
 } from './types.ts'
 
-const NO_PAYLOAD = new Uint8Array(0)
-
 export class SwimCore {
   readonly #pool: Pool
   readonly #rules: MemberRules
@@ -45,6 +45,7 @@ export class SwimCore {
   readonly #sync: StateSync
   readonly #departure: Departure
   readonly #notices: NoticeRules
+  readonly #coordinates: CoordinateRules
 
   /** @param options `name` must satisfy isMemberName */
   constructor(
@@ -59,8 +60,11 @@ export class SwimCore {
     this.#status = new StatusRules(this.#pool)
     this.#rules = new MemberRules(this.#pool, this.#status)
     this.#sync = new StateSync(this.#pool, this.#rules, this.#status)
+    this.#coordinates = new CoordinateRules(options.hasCoordinate, this.#pool)
     this.#prober = new Prober(this.#pool, {
       rules: this.#rules,
+      onRoundTrip: (target, rttMs, payload) =>
+        this.#coordinates.onRoundTrip(target, rttMs, payload),
       pingOverStream: (target, deadline, onAnswer) => this.#sync.ping(target, deadline, onAnswer),
     })
     this.#departure = new Departure(this.#pool, this.#rules, this.#status)
@@ -98,6 +102,11 @@ export class SwimCore {
   /** All that operators may see: also those who failed or left, until they are reaped. */
   members(): MemberView[] {
     return Array.from(this.#pool.table.records(), (record) => record.view())
+  }
+
+  /** Where this member stands in the network; null where it does not care. */
+  get coordinate(): Coordinate | null {
+    return this.#coordinates.own
   }
 
   get lamportTime(): number {
@@ -200,7 +209,9 @@ export class SwimCore {
       case 'ping':
         // Meant for another that had this address before: no answer, so that it is found dead.
         if (message.target !== this.#pool.self.name) return
-        this.#pool.send(from, [{ kind: 'ack', seq: message.seq, payload: NO_PAYLOAD }])
+        this.#pool.send(from, [
+          { kind: 'ack', seq: message.seq, payload: this.#coordinates.payload },
+        ])
         return
       case 'indirect-ping':
         this.#prober.onIndirectPing(message, from)

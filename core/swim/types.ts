@@ -63,6 +63,8 @@ export interface SwimOptions {
   readonly incarnation: number
   /** Lamport time of the last run; 0 for a new member. */
   readonly lamportTime: number
+  /** Finds its place in the network by the round trips of probes, and tells others (core/coordinates). */
+  readonly hasCoordinate: boolean
 }
 
 /** Names a join, a request of a peer or an exchange; made by who asks. */
@@ -149,4 +151,6 @@ export interface SwimCounters {
   exchangesRefused: number
   intentsDropped: number
   accusationsIgnored: number
+  /** Acks of probes whose coordinate, or round trip, was none. */
+  coordinatesRefused: number
 }

@@ -2,6 +2,8 @@
  * Decoders around gossip: the seal of packets and streams, with and without encryption, and what speaks of keys.
  */
 
+import { decodeCoordinate, encodeCoordinate } from '../../../core/coordinates/codec.ts'
+import { DIMENSIONS, startCoordinate } from '../../../core/coordinates/coordinate.ts'
 import { FairleadError } from '../../../core/errors.ts'
 import type { Rng } from '../../../core/rng.ts'
 import { GossipKey } from '../../../core/swim/gossip-key.ts'
@@ -74,6 +76,18 @@ export const GOSSIP_TARGETS: readonly FuzzTarget[] = [
     name: 'encrypted gossip stream',
     valid: () => encryptedSeal(1).sealRequest(BODY, { isSecret: false }).frame,
     decode: (bytes) => openedStream(encryptedSeal(2), bytes),
+    isDeclared: never,
+  },
+  {
+    name: 'network coordinate of an ack',
+    valid: (rng) => {
+      const vec = Array.from({ length: DIMENSIONS }, () => rng.float() - 0.5)
+      return encodeCoordinate({ ...startCoordinate(), vec })
+    },
+    decode: (bytes) => {
+      const found = decodeCoordinate(bytes)
+      return found === undefined ? null : encodeCoordinate(found)
+    },
     isDeclared: never,
   },
   {

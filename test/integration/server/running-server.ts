@@ -92,6 +92,7 @@ export function serverConfig(change: Partial<AgentConfig> = {}): AgentConfig {
       isKept: true,
     },
     rejoinAfterLeave: false,
+    disableCoordinates: false,
     reconnectTimeoutMs: 72 * 3_600_000,
     leave: { onTerminate: false, onInterrupt: false, drainMs: 5000 },
     raft: {

@@ -314,6 +314,7 @@ export class SwimWorld {
       packetBytesMax: PACKET_BYTES_MAX,
       incarnation,
       lamportTime: 0,
+      hasCoordinate: true,
     }
     return new SwimCore(options, this.#rng.fork(`${name}/${this.#rng.u32()}`), this.now, table)
   }

@@ -236,6 +236,7 @@ describe('/v1/agent/join and force-leave', () => {
         if (name === 'nobody') throw new FairleadError('NOT_FOUND', 'unknown')
       },
       setTags: () => {},
+      coordinate: null,
       isEncrypted: false,
       keyring: async () => {
         throw new FairleadError('REJECTED', 'keyring is empty')

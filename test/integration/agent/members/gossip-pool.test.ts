@@ -7,6 +7,7 @@ import { createSocket } from 'node:dgram'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { distance, ERROR_MAX } from '../../../../core/coordinates/coordinate.ts'
 import {
   addressOf,
   NEVER,
@@ -35,6 +36,20 @@ test('members find each other, and hear of new tags', async (t) => {
   }
   const seen = a.members().find((member) => member.name === 'c')
   assert.deepEqual({ ...seen }, { ...c.self() })
+})
+
+test('members measure how far they are from each other, but where that is switched off', async (t) => {
+  const [a, b] = await startThree(t)
+  const off = await startPool(t, 'd', { hasCoordinate: false })
+  assert.equal(await off.join([addressOf(a)], NEVER), 1)
+  assert.equal(off.coordinate, null)
+  const trust = (pool: Pool): number => pool.coordinate?.error ?? ERROR_MAX
+  await t.waitFor(() => assert.ok(trust(a) < ERROR_MAX && trust(b) < ERROR_MAX), {
+    timeout: 30_000,
+  })
+  assert.ok(a.coordinate !== null && b.coordinate !== null)
+  const seconds = distance(a.coordinate, b.coordinate)
+  assert.ok(seconds > 0 && seconds < 0.5, `on one host: ${seconds} s`)
 })
 
 test('a member that is cut off is seen as failed, and as alive when it is back', async (t) => {

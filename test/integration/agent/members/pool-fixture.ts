@@ -57,6 +57,7 @@ export async function startPool(
       rejoinAfterLeave: false,
       timing: QUICK,
       encryption: NO_ENCRYPTION,
+      hasCoordinate: true,
       ...options,
     },
     { clock: systemClock, rng: systemRng(), log },

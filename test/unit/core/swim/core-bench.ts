@@ -38,7 +38,7 @@ export class Bench {
   sent: { readonly to: NodeAddress; readonly message: PacketMessage }[] = []
   effects: SwimEffect[] = []
 
-  constructor() {
+  constructor({ hasCoordinate = true }: { readonly hasCoordinate?: boolean } = {}) {
     const { address, port } = addressOf('a')
     this.core = new SwimCore(
       {
@@ -51,6 +51,7 @@ export class Bench {
         packetBytesMax: 1390,
         incarnation: 1,
         lamportTime: 0,
+        hasCoordinate,
       },
       seededRng(1),
       instant(0),

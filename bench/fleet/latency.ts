@@ -100,12 +100,13 @@ function except(eyes: ReadonlyMap<string, DnsEye>, name: string): ReadonlyMap<st
   return new Map([...eyes].filter(([each]) => each !== name))
 }
 
-async function register({ url, dns }: FleetAgent, kind: string): Promise<void> {
+async function register({ url, dns }: FleetAgent, kind: 'stays' | 'comes'): Promise<void> {
   const id = `${SERVICE}-${kind}`
   const body = {
     Name: SERVICE,
     ID: id,
-    Port: dns,
+    // Two records of one host and port would be one.
+    Port: kind === 'stays' ? dns : 1,
     Check: { CheckID: id, TTL: '1h', Status: 'passing' },
   }
   await send(`${url}/v1/agent/service/register`, JSON.stringify(body))

@@ -100,9 +100,7 @@ export class FeedClient {
     this.#readers.set(name, reader)
     older?.end(new FairleadError('BUSY', 'A newer subscription has taken the place of this one'))
     this.#follow(reader)
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined
-    })
+    this.#running ??= this.#run()
   }
 
   #remove(reader: FeedReader): void {
@@ -136,6 +134,8 @@ export class FeedClient {
       const spreadMs = Math.max(this.#spreadMs(), Math.min(BACKOFF_MAX_MS, backoffMs))
       await clock.sleep(1 + rng.float() * spreadMs, signal).catch(() => {}) // closed: the loop ends
     }
+    // In the same turn as the last look: who subscribes next begins anew.
+    this.#running = undefined
   }
 
   /** So that all agents of one server, on their way to the others, are no more than those admit. */

@@ -62,9 +62,11 @@ export async function startAgent(
   deps: Partial<HttpApiDeps> & {
     /** Stands between the API and the server, to look at what passes. */
     readonly watchServers?: (servers: ServerApi) => ServerApi
+    /** As a client agent, the API answers from views, whose feeds are watched as well. */
+    readonly isClient?: boolean
   } = {},
 ): Promise<RunningAgent> {
-  const { watchServers = (servers) => servers, ...hooks } = deps
+  const { watchServers = (servers) => servers, isClient = false, ...hooks } = deps
   const base = serverConfig()
   const config = {
     ...base,
@@ -88,13 +90,15 @@ export async function startAgent(
   const local = localState(config, log)
   local.bindSync(() => push(local, servers))
   await local.start(signal)
-  const views = new SubscribedViews({ ...shared, servers })
+  const watched = watchServers(servers)
+  const views = new SubscribedViews({ ...shared, servers: isClient ? watched : servers })
   const leaves = new LeafStore({ ...shared, servers, makeKey })
   const api = createHttpApi(
     { config, build: BUILD },
     {
       ...shared,
-      servers: watchServers(servers),
+      servers: watched,
+      ...(isClient ? { views } : {}),
       local,
       membership,
       leaves: new MeshLeafSource(config.datacenter, leaves, views),

@@ -13,6 +13,11 @@ import { decodeCompound, encodeCompound, encodeMessage } from '../../../core/swi
 import { decodeStreamMessage, encodeStreamMessage } from '../../../core/swim/stream-codec.ts'
 import { PROTOCOL_VERSIONS } from '../../../core/swim/types.ts'
 import { WireError as SwimWireError } from '../../../core/swim/wire.ts'
+import {
+  decodeFromAgent,
+  encodeFeedMessage,
+  type FromAgent,
+} from '../../../runtime/rpc/feed-messages.ts'
 import { decodeFrame, encodeFrame } from '../../../runtime/rpc/raft-frame.ts'
 import {
   decodeMessage,
@@ -21,6 +26,7 @@ import {
 } from '../../../runtime/rpc/raft-message-codec.ts'
 import { WireError } from '../../../runtime/rpc/wire-reader.ts'
 import { WireWriter } from '../../../runtime/rpc/wire-writer.ts'
+import { checkedFeedMessage } from '../../../server/feeds/feed-shapes.ts'
 import { parsePeersFile } from '../../../server/raft/peers-file.ts'
 import { type FuzzTarget, never } from '../target.ts'
 
@@ -139,7 +145,24 @@ function streamMessage(rng: Rng): StreamMessage {
   return rng.pick(messages) as StreamMessage
 }
 
+function fromAgent(rng: Rng): FromAgent {
+  const topic = { topic: 'health', key: 'web' } as const
+  const messages: readonly FromAgent[] = [
+    { kind: 'follow', topic },
+    { kind: 'follow', topic, from: { epoch: 'c/1', index: rng.range(0, 1e6) } },
+    { kind: 'leave', topic },
+    { kind: 'ping' },
+  ]
+  return rng.pick(messages) ?? { kind: 'ping' }
+}
+
 export const CLUSTER_TARGETS: readonly FuzzTarget[] = [
+  {
+    name: 'message of an agent on its stream of feeds',
+    valid: (rng) => encodeFeedMessage(fromAgent(rng)),
+    decode: (bytes) => encodeFeedMessage(checkedFeedMessage(decodeFromAgent(Buffer.from(bytes)))),
+    isDeclared: (thrown) => thrown instanceof FairleadError,
+  },
   {
     name: 'Raft message',
     valid: (rng) => raftBytes(raftMessage(rng)),

@@ -35,7 +35,7 @@ export interface SavedView<T extends Topic = Topic> extends ViewImage<T> {
   readonly confirmedAt: WallTime
 }
 
-/** What a view has to say when its turn to be written comes; undefined for one that has nothing yet. */
+/** What a view has to say when its turn to be written comes; undefined for one that has nothing. */
 export type ViewSource = () => SavedView | undefined
 
 interface Pending {
@@ -131,9 +131,9 @@ export class ViewFiles {
     const path = this.#pathOf(topic)
     try {
       const view = source?.()
-      if (view !== undefined) {
-        await writeFileAtomic(path, textOf(topic, view), { durable: false })
-      } else if (source === undefined) await removeFile(path)
+      // Nothing is as well known without a file, and names that somebody made up leave none.
+      if (view === undefined || view.items.size === 0) await removeFile(path)
+      else await writeFileAtomic(path, textOf(topic, view), { durable: false })
     } catch (err) {
       this.#deps.log.warn('view not saved', { topic: topic.topic, key: topic.key, err })
     }

@@ -113,6 +113,19 @@ test('changes are written soon, without an end in good order', async () => {
   })
 })
 
+test('a view that has become empty leaves no file', async () => {
+  await inFolder(async (dataDir) => {
+    await runOnce(dataDir)
+    const { feed, views } = await agent(dataDir)
+    const view = views.open('health', 'web')
+    await until(() => feed.subscriptions.length > 0)
+    feed.last.push({ kind: 'snapshot', index: 20, items: [] })
+    await view.ready()
+    await views.stop()
+    assert.deepEqual(await readdir(join(dataDir, 'views')), [])
+  })
+})
+
 test('what is damaged, of another topic or too old is not shown', async () => {
   await inFolder(async (dataDir) => {
     await runOnce(dataDir)

@@ -18,6 +18,8 @@ export interface PlantedBug {
   readonly number: number
   readonly edits: readonly Edit[]
   readonly seeds: number
+  /** Of the safety phase of each seed, where fewer or more than usual do. */
+  readonly steps?: number
   /** What the seeds are told to draw, where the bug needs a feature that few seeds have. */
   readonly focus?: Readonly<Record<string, unknown>>
 }
@@ -366,7 +368,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     edit('core/catalog/state-store.ts', '    this.#requests = requests\n', '    void requests\n'),
   ),
   {
-    focus: { ...UNREST, stateMachine: 'store', retries: true },
+    steps: 1_000,
+    focus: { ...UNREST, nemesisMean: 80_000, stateMachine: 'store', retries: true, clients: 16 },
     ...bug(
       37,
       'requests before the first stamp are forgotten at once',

@@ -74,7 +74,14 @@ function plant(bug: PlantedBug, directory: string): void {
 
 function run(bug: PlantedBug, directory: string, { base, timeoutMs }: HuntOptions): Hunt {
   const began = process.hrtime.bigint()
-  const args = ['--base', String(base), '--seeds', String(bug.seeds), '--steps', String(STEPS)]
+  const args = [
+    '--base',
+    String(base),
+    '--seeds',
+    String(bug.seeds),
+    '--steps',
+    String(bug.steps ?? STEPS),
+  ]
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     [

@@ -130,6 +130,7 @@ export const RAFT_MARKS = [
   'recovery.ended',
   'recovery.peer.noticed',
   'recovery.peer.back',
+  'recovery.log.lengthened',
   'amnesia.noticed',
   'boot.changed',
   'boot.earlier-ignored',

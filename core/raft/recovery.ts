@@ -27,9 +27,10 @@
  * Does not detect a loss across a change of leader; storage has its own witness for that (14.5).
  */
 
+import { appendOwn, NO_DATA } from './appending.ts'
 import type { AppendAckMessage, AppendRejectMessage } from './messages.ts'
 import type { Progress } from './progress.ts'
-import { askForAnswer } from './sending.ts'
+import { askForAnswer, broadcastAppend } from './sending.ts'
 import type { LeaderRole, RaftState } from './state.ts'
 import type { LogIndex } from './types.ts'
 
@@ -76,6 +77,20 @@ export function acceptAnswer(
   }
   progress.isRecovering = message.isRecovering
   return isReset ? 'reset' : 'taken'
+}
+
+/**
+ * On the leader: a peer that recovers has everything and may have acknowledged more once, which nobody has any
+ * more. It is done when its log is that long again (14.5); where nobody writes, that needs an entry of ours.
+ * Asked once a heartbeat, so that the log grows by one entry each as long as it lasts.
+ */
+export function lengthenFor(state: RaftState, role: LeaderRole, progress: Progress): void {
+  const { lastIndex } = state.log
+  if (!progress.isRecovering || progress.match < lastIndex || state.commit < lastIndex) return
+  if (role.transfer !== null) return
+  state.mark('recovery.log.lengthened')
+  appendOwn(state, [{ type: 'noop', data: NO_DATA }])
+  broadcastAppend(state, role)
 }
 
 function acceptBoot(

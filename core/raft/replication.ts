@@ -10,7 +10,7 @@ import { advanceLeaderCommit } from './commit.ts'
 import type { AppendAckMessage, AppendRejectMessage, HeartbeatAckMessage } from './messages.ts'
 import { progressOf } from './peers.ts'
 import { confirmReadRounds } from './read-index.ts'
-import { acceptAnswer } from './recovery.ts'
+import { acceptAnswer, lengthenFor } from './recovery.ts'
 import { fillWindow, sendAppend } from './sending.ts'
 import type { LeaderRole, RaftState } from './state.ts'
 import { tellWhenCaughtUp } from './transfer.ts'
@@ -95,6 +95,7 @@ export function handleHeartbeatAck(
   // Once a tick is enough: reads make many more heartbeats than that.
   const isFirstOfTick = progress.nudgedAt !== state.now
   progress.nudgedAt = state.now
+  if (message.isRecovering && isFirstOfTick) lengthenFor(state, role, progress)
   sendAppend(state, role, { id: message.from, progress, evenIfEmpty: isFirstOfTick })
 }
 

@@ -177,8 +177,8 @@ export class TestNode {
     return this.#ended ?? Promise.resolve(undefined)
   }
 
-  /** Resolves when its HTTP API answers. */
-  async start(): Promise<void> {
+  /** Resolves when its HTTP API answers. @param isTold whom to join; untold it has only what it remembers */
+  async start({ isTold = true }: { readonly isTold?: boolean } = {}): Promise<void> {
     assert(!this.isRunning, `${this.name} is running`)
     const { name, folder, flags, joins } = this.#setup
     const { ports } = this
@@ -194,7 +194,7 @@ export class TestNode {
       `-server-port=${ports.server}`,
       `-serf-lan-port=${ports.serf}`,
       `-hcl=${FAST}`,
-      ...joins(),
+      ...(isTold ? joins() : []),
       ...flags,
     ]
     const child = spawn(PROGRAM, argv, { stdio: ['ignore', 'pipe', 'pipe'] })

@@ -89,6 +89,28 @@ export function predictedSpreadMs(nodes: number, share: number, loss = 0): numbe
   }
 }
 
+/** Members that know nobody and join one at once: until all see all. Each has a table of its own: up to about 300. */
+export function joiningAtOnce({ nodes, seed }: FiguresOptions): number {
+  const world = new SwimWorld({ seed })
+  world.checksAll = false
+  world.keepsEvents = false
+  const begin = world.now
+  world.addPool(nodes, 300_000)
+  return world.now - begin
+}
+
+/** Two halves that lost each other for two minutes: until all see all again. */
+export function healing({ nodes, seed }: FiguresOptions): number {
+  const world = new SwimWorld({ seed })
+  world.checksAll = false
+  world.keepsEvents = false
+  const pool = world.addPool(nodes, 300_000)
+  world.partition(pool.slice(0, nodes / 2), pool.slice(nodes / 2))
+  world.run(120_000)
+  world.heal()
+  return world.runUntil(() => world.isWhole, 600_000, 200)
+}
+
 export interface Detection {
   /** Since the crash: somebody suspects it, somebody declares it, all have heard. */
   readonly suspectedMs: number

@@ -3,7 +3,7 @@
  *
  *   --nodes 1000,10000   sizes, one table for each
  *   --seed 1             of everything; equal seeds give equal figures
- *   --only spread        rest, spread, detection or false-positives
+ *   --only spread        joining (up to 300 members), rest, spread, detection or false-positives
  *   --victims 5          members that fail, one after another
  *   --node-hours 5       length of each run that looks for false positives, in members times hours
  *
@@ -16,6 +16,8 @@ import {
   atRest,
   detection,
   falsePositives,
+  healing,
+  joiningAtOnce,
   predictedDetectionMs,
   predictedSpreadMs,
   SHARES,
@@ -34,7 +36,7 @@ const { values } = parseArgs({
   },
 })
 
-const PARTS = ['rest', 'spread', 'detection', 'false-positives'] as const
+const PARTS = ['joining', 'rest', 'spread', 'detection', 'false-positives'] as const
 const parts = values.only === undefined ? PARTS : values.only.split(',')
 for (const part of parts) {
   if (!PARTS.some((known) => known === part)) {
@@ -42,6 +44,9 @@ for (const part of parts) {
     process.exit(2)
   }
 }
+/** Each member needs a table of its own to join. */
+const JOINING_MAX = 300
+
 for (const nodes of values.nodes.split(',')) report(Number(nodes), Number(values.seed))
 
 function report(nodes: number, seed: number): void {
@@ -49,6 +54,7 @@ function report(nodes: number, seed: number): void {
   const began = process.hrtime.bigint()
   console.log(`\n### ${nodes} members, seed ${seed}\n`)
   console.log('| figure | measured | predicted |\n| --- | --- | --- |')
+  if (parts.includes('joining') && nodes <= JOINING_MAX) reportJoining(options)
   if (parts.includes('rest')) reportRest(options)
   if (parts.includes('spread')) for (const loss of [0, 0.3]) reportSpread(options, loss)
   if (parts.includes('detection')) reportDetection(options)
@@ -60,6 +66,12 @@ function report(nodes: number, seed: number): void {
 
 function row(figure: string, measured: string, predicted: string): void {
   console.log(`| ${figure} | ${measured} | ${predicted} |`)
+}
+
+function reportJoining(options: { readonly nodes: number; readonly seed: number }): void {
+  row('all join one at once, until all see all', seconds(joiningAtOnce(options)), '')
+  if (options.nodes < 6) return
+  row('two halves meet again, until all see all', seconds(healing(options)), '')
 }
 
 function reportRest(options: { readonly nodes: number; readonly seed: number }): void {

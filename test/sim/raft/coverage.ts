@@ -17,7 +17,7 @@ export const UNREACHABLE: Readonly<Partial<Record<RaftMark, string>>> = {
   'image.offered.superseded':
     'the host takes one image at a time and declines every other offer before the core hears of it',
   'compaction.late':
-    'the host stands aside once an image has replaced the log, in the same turn in which the core replaces it',
+    'the host stands aside in the turn in which an image replaces the log; only a turn that takes several completions at once, as after a pause here, gets to it, and seldom',
 }
 
 const SEEDS_MAX = 60

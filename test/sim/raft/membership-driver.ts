@@ -68,12 +68,18 @@ export class MembershipDriver {
     const leader = this.#deps.leader()
     const { core } = leader ?? {}
     if (leader === undefined || core == null) return false
-    const halted = this.#deps.servers().flatMap(({ id, hasHalted }) => (hasHalted ? id : []))
+    // One that was filled up again, by a leader that did not know, holds everything and may stay.
+    const halted = this.#deps.servers().flatMap(({ id, hasHalted, disk }) => {
+      return hasHalted && disk.isForgetful ? id : []
+    })
     const lost = [...core.peers].find(([id, peer]) => peer.isAmnesiac || halted.includes(id))
     if (lost === undefined) return false
     leader.request(() => {
-      const change = { kind: 'remove', id: lost[0] } as const
-      const outcome = leader.handle({ kind: 'propose-config', change: { kind: 'simple', change } })
+      const isJoint = core.configuration.outgoing.length > 0
+      const change: ConfigurationChange = isJoint
+        ? { kind: 'leave-joint' }
+        : { kind: 'simple', change: { kind: 'remove', id: lost[0] } }
+      const outcome = leader.handle({ kind: 'propose-config', change })
       this.#deps.context.counters.add(`config.amnesiac.${outcome.kind}`)
     })
     return true

@@ -9,8 +9,10 @@ export const REGRESSIONS: readonly SimCase[] = [
   { seed: 1_060, steps: 8_000, set: {} },
   // A server that had got lost entries back went on recovering where nobody wrote.
   { seed: 2_003_012, steps: 8_000, set: {} },
-  // Faults of the simulator itself: a write that went on hanging, an offer of a server that led no more.
+  // Faults of the simulator itself: a write that went on hanging, an offer of a server that led no more,
+  // an operator who took out, in vain, who had recovered.
   { seed: 299, steps: 6_000, set: {} },
+  { seed: 2_003_476, steps: 8_000, set: {} },
   { seed: 1_219, steps: 8_000, set: {} },
   { seed: 1_380, steps: 8_000, set: {} },
 ]

@@ -1,17 +1,17 @@
 /**
- * When writes that wait go to the log (Raft specification 5.5): the size of batches. Pure.
+ * When what waits is handed to the core (Raft specification 5.5, 8.2): the size of batches. Pure.
  *
- * A batch costs every server a synced write and messages whatever its size, so what comes together should go
- * together, without an artificial delay:
- *  - While writes are on their way, others wait until they are committed or until at least as many wait (as
- *    Nagle's algorithm, RFC 896, does with bytes). So a lone write does not wait behind a lone write, and
+ * A batch of writes costs every server a synced write and messages, a round of reads messages, whatever their
+ * size, so what comes together should go together, without an artificial delay:
+ *  - While some are on their way, others wait until these are done or until at least as many wait (as
+ *    Nagle's algorithm, RFC 896, does with bytes). So a lone request does not wait behind a lone request, and
  *    under load two batches at most are under way.
- *  - Clients that were answered together write again together, but their requests come in over some rounds
+ *  - Clients that were answered together ask again together, but their requests come in over some rounds
  *    of the event loop. As long as each round brings more, and less waits than was lately under way at
  *    once, another round is taken, at most four. A round with nothing to do costs microseconds.
  */
 
-export type Verdict = 'nothing' | 'submit' | 'another-round' | 'await-commit'
+export type Verdict = 'nothing' | 'submit' | 'another-round' | 'wait'
 
 const ROUNDS_MAX = 4
 /** Enough of what was lately under way at once; not all, as some clients pause or go. */
@@ -27,12 +27,12 @@ export class Gathering {
   /**
    * To be asked once in each round.
    *
-   * @param waiting writes that are not in the log yet
-   * @param uncommitted writes in the log that are not committed yet
+   * @param waiting requests that the core has not seen
+   * @param underWay requests that it has seen and that are not done
    */
-  judge(waiting: number, uncommitted: number): Verdict {
+  judge(waiting: number, underWay: number): Verdict {
     if (waiting === 0) return 'nothing'
-    if (waiting < uncommitted) return 'await-commit'
+    if (waiting < underWay) return 'wait'
     const isGrowing = waiting > this.#seen
     if (isGrowing && waiting < ENOUGH * this.#peak && this.#rounds < ROUNDS_MAX) {
       this.#rounds++
@@ -41,7 +41,7 @@ export class Gathering {
     }
     this.#rounds = 0
     this.#seen = 0
-    this.#peak = Math.max(waiting + uncommitted, PEAK_KEPT * this.#peak)
+    this.#peak = Math.max(waiting + underWay, PEAK_KEPT * this.#peak)
     return 'submit'
   }
 }

@@ -84,7 +84,8 @@ export class RaftEngine {
   readonly #snapshotter: Snapshotter
   readonly #sender: ImageSender
   readonly #ticks: TickSource
-  readonly #gathering = new Gathering()
+  readonly #writeGathering = new Gathering()
+  readonly #readGathering = new Gathering()
   #completions: AppendToken[] = []
   #inputs: RaftInput[] = []
   #inbox: RaftMessage[] = []
@@ -255,6 +256,9 @@ export class RaftEngine {
       this.#fail(thrown)
       return
     }
+    // Answers of this turn may have been what others waited for.
+    const { arrivedCount, unconfirmedCount } = this.#deps.reads
+    if (arrivedCount > 0 && arrivedCount >= unconfirmedCount) this.schedule()
     this.#deps.onTurn()
   }
 
@@ -276,18 +280,26 @@ export class RaftEngine {
     }
     this.#feedTicks(now)
     this.#follow()
-    for (const { context, mode } of this.#deps.reads.takeNew()) {
-      const outcome = core.handle({ kind: 'read-index', context, mode })
-      if (outcome.kind !== 'rejected') continue
-      this.#deps.reads.failOne(context, refusalError('Failed to read', outcome, this.#self))
-    }
-    if (core.role === 'leader' && this.#pipeline.isIdle) this.#gather()
+    this.#gatherReads()
+    if (core.role === 'leader' && this.#pipeline.isIdle) this.#gatherWrites()
   }
 
-  #gather(): void {
+  /** A round of heartbeats costs the same for one read as for a thousand, as a write of the log does. */
+  #gatherReads(): void {
+    const { reads } = this.#deps
+    const verdict = this.#readGathering.judge(reads.arrivedCount, reads.unconfirmedCount)
+    if (verdict === 'another-round') this.schedule()
+    for (const { context, mode } of reads.takeNew({ withRound: verdict === 'submit' })) {
+      const outcome = this.core.handle({ kind: 'read-index', context, mode })
+      if (outcome.kind !== 'rejected') continue
+      reads.failOne(context, refusalError('Failed to read', outcome, this.#self))
+    }
+  }
+
+  #gatherWrites(): void {
     const { proposals } = this.#deps
     const uncommitted = proposals.uncommittedCount(this.core.commit)
-    const verdict = this.#gathering.judge(proposals.waitingCount, uncommitted)
+    const verdict = this.#writeGathering.judge(proposals.waitingCount, uncommitted)
     if (verdict === 'submit') this.#submitProposals()
     const isUnfinished = verdict === 'submit' && proposals.waitingCount > 0
     if (verdict === 'another-round' || isUnfinished) this.schedule()

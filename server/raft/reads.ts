@@ -1,7 +1,7 @@
 /**
  * Linearizable reads on their way: waiting for the leader's confirmation, then for apply (specification 8.2).
  *
- * Reads that come up in one turn share one attempt. Guarantees: every attempt, also a repeated one, has a
+ * Reads that are taken together share one attempt. Guarantees: every attempt, also a repeated one, has a
  * context never used before and begins after its reads have arrived; an answer to an attempt that was given
  * up is ignored; a change of term or leader voids every attempt, also one whose answer is already here.
  * A message that was lost is made good by another attempt, at most `ATTEMPTS_MAX`.
@@ -68,11 +68,28 @@ export class Reads {
     })
   }
 
-  /** Attempts that the core has not seen yet. */
-  takeNew(): readonly ReadAttempt[] {
+  /** Reads that need a round and that no attempt was made for yet. */
+  get arrivedCount(): number {
+    return this.#arrived.quorum.length
+  }
+
+  /** Reads whose attempt is not answered yet. */
+  get unconfirmedCount(): number {
+    let count = 0
+    for (const group of this.#unconfirmed.values()) count += group.waiters.length
+    return count
+  }
+
+  /**
+   * Attempts that the core has not seen yet.
+   *
+   * @param options.withRound false: only those that need no round of messages, or are made again
+   */
+  takeNew(options: { readonly withRound: boolean } = { withRound: true }): readonly ReadAttempt[] {
     const groups = this.#again
     this.#again = []
     for (const mode of ['quorum', 'lease'] as const) {
+      if (mode === 'quorum' && !options.withRound) continue
       const waiters = this.#arrived[mode]
       if (waiters.length === 0) continue
       this.#arrived[mode] = []

@@ -14,13 +14,13 @@ describe('Gathering', () => {
     assert.equal(gathering.judge(1, 1), 'submit', 'as much waits as is under way')
   })
 
-  it('lets a few wait for a batch that is under way, and go once it is committed', () => {
+  it('lets a few wait for a batch that is under way, and go once it is done', () => {
     const gathering = new Gathering()
     assert.equal(gathering.judge(10, 0), 'submit')
-    assert.equal(gathering.judge(9, 10), 'await-commit')
+    assert.equal(gathering.judge(9, 10), 'wait')
     assert.equal(gathering.judge(10, 10), 'submit')
-    assert.equal(gathering.judge(3, 20), 'await-commit')
-    assert.notEqual(gathering.judge(3, 0), 'await-commit')
+    assert.equal(gathering.judge(3, 20), 'wait')
+    assert.notEqual(gathering.judge(3, 0), 'wait')
   })
 
   it('takes rounds while they bring more of what was lately under way', () => {

@@ -49,6 +49,9 @@ export const COMMANDS: CommandTree = {
       return (await import('./commands/catalog.ts')).servicesCommand
     }),
   }),
+  event: command('Fire an event for the agents of the cluster', async () => {
+    return (await import('./commands/event.ts')).eventCommand
+  }),
   'force-leave': command('Declare a failed member left', async () => {
     return (await import('./commands/join.ts')).forceLeaveCommand
   }),
@@ -186,7 +189,6 @@ export const COMMANDS: CommandTree = {
     'config',
     'connect',
     'debug',
-    'event',
     'exec',
     'lock',
     'login',

@@ -9,6 +9,7 @@ import type { Logger } from '../../core/log.ts'
 import type { MemberPool, Membership } from '../../core/membership.ts'
 import type { ServerApi } from '../../core/rpc/server-api.ts'
 import type { Clock } from '../../core/time.ts'
+import type { OperatorEvents } from '../events/operator-events.ts'
 import type { LocalStateApi } from '../local/types.ts'
 import type { LeafSource } from '../mesh/types.ts'
 import type { CatalogViews } from '../view/types.ts'
@@ -49,6 +50,7 @@ export interface AgentContext {
   readonly local: LocalStateApi
   readonly membership: Membership
   readonly pool: MemberPool | undefined
+  readonly events: OperatorEvents | undefined
   readonly leaves: LeafSource
   readonly snapshots: SnapshotTransfers
   readonly hooks: HttpApiHooks

@@ -12,6 +12,7 @@ import { CATALOG_ROUTES } from './routes/catalog.ts'
 import { CATALOG_WRITE_ROUTES } from './routes/catalog-writes.ts'
 import { CONFIG_ROUTES } from './routes/config.ts'
 import { CONNECT_ROUTES } from './routes/connect.ts'
+import { EVENT_ROUTES } from './routes/events.ts'
 import { HEALTH_ROUTES } from './routes/health.ts'
 import { INTENTION_ROUTES } from './routes/intentions.ts'
 import { KEYRING_ROUTES } from './routes/keyring.ts'
@@ -41,6 +42,7 @@ export const ROUTES: readonly Route[] = [
   ...TXN_ROUTES,
   ...OPERATOR_ROUTES,
   ...KEYRING_ROUTES,
+  ...EVENT_ROUTES,
   ...SNAPSHOT_ROUTES,
   ...UNSUPPORTED_ROUTES,
 ]

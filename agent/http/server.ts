@@ -15,6 +15,7 @@ import { FairleadError } from '../../core/errors.ts'
 import type { Service } from '../../core/lifecycle.ts'
 import type { MemberPool } from '../../core/membership.ts'
 import type { Instant } from '../../core/time.ts'
+import type { OperatorEvents } from '../events/operator-events.ts'
 import type { CatalogViews } from '../view/types.ts'
 import { AgentCache } from './agent-cache.ts'
 import { BodyCache } from './body-cache.ts'
@@ -41,6 +42,8 @@ export type HttpApiDeps = HttpApiHooks &
     readonly pool?: MemberPool
     /** For a client agent. */
     readonly views?: CatalogViews
+    /** Events of the pool; without them /v1/event answers 501. */
+    readonly events?: OperatorEvents
   }
 
 export interface HttpApi extends Service {
@@ -80,7 +83,8 @@ class HttpApiServer implements HttpApi {
   #isStopped = false
 
   constructor(options: HttpApiOptions, deps: HttpApiDeps) {
-    const { clock, log, servers, local, membership, leaves, pool, views, onLeave, onReload } = deps
+    const { clock, log, servers, local, membership, leaves, pool, views, events } = deps
+    const { onLeave, onReload } = deps
     this.#agent = {
       config: options.config,
       build: options.build,
@@ -91,6 +95,7 @@ class HttpApiServer implements HttpApi {
       local,
       membership,
       pool,
+      events,
       leaves,
       snapshots: new SnapshotTransfers(),
       hooks: {

@@ -52,8 +52,6 @@ const UNSUPPORTED: readonly (readonly [path: string, methods: string])[] = [
   ['/v1/internal/federation-state/', 'GET'],
   ['/v1/discovery-chain/', 'GET POST'],
   ['/v1/exported-services', 'GET'],
-  ['/v1/event/fire/', 'PUT'],
-  ['/v1/event/list', 'GET'],
   ['/v1/health/ingress/', 'GET'],
   ['/v1/internal/ui/metrics-proxy/', 'GET'],
   ['/v1/internal/ui/nodes', 'GET'],

@@ -14,13 +14,14 @@ import type { StringMap } from '../../core/catalog/types.ts'
 import { ipFamily } from '../../core/config/ip-address.ts'
 import type { Coordinate } from '../../core/coordinates/coordinate.ts'
 import { FairleadError } from '../../core/errors.ts'
+import type { EventBus, GossipEvent } from '../../core/events/event-bus.ts'
 import type { Service } from '../../core/lifecycle.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Member, MemberPool } from '../../core/membership.ts'
 import type { Rng } from '../../core/rng.ts'
+import { isMemberName, NAME_SIZE_MAX } from '../../core/swim/fields.ts'
 import { isKeyringRequest, type KeyringRequest } from '../../core/swim/keyring-codec.ts'
 import type { KeyringReport } from '../../core/swim/keyring-report.ts'
-import { isMemberName, NAME_SIZE_MAX } from '../../core/swim/packet-codec.ts'
 import { SwimCore } from '../../core/swim/swim-core.ts'
 import { encodeTags } from '../../core/swim/tags.ts'
 import type { GossipTiming } from '../../core/swim/timing.ts'
@@ -36,6 +37,7 @@ import {
 import { LABEL_SIZE_MAX, Seal } from '../../runtime/gossip/seal.ts'
 import type { StreamRequest } from '../../runtime/gossip/stream-server.ts'
 import { logMemberChange, logNotice } from './member-log.ts'
+import { PoolEvents } from './pool-events.ts'
 import { PoolJoins } from './pool-joins.ts'
 import { type AskMember, type GossipEncryption, PoolKeys } from './pool-keys.ts'
 
@@ -85,7 +87,7 @@ const INCARNATION_RESERVE = 16
 export function createGossipPool(
   options: GossipPoolOptions,
   deps: GossipPoolDeps,
-): MemberPool & NoticeBoard & Service {
+): MemberPool & NoticeBoard & EventBus & Service {
   return new GossipPool(options, deps)
 }
 
@@ -96,7 +98,7 @@ interface Running {
   readonly keys: PoolKeys
 }
 
-class GossipPool implements MemberPool, NoticeBoard, Service {
+class GossipPool implements MemberPool, NoticeBoard, EventBus, Service {
   readonly #options: GossipPoolOptions
   readonly #deps: GossipPoolDeps
   readonly #family: 4 | 6
@@ -104,6 +106,7 @@ class GossipPool implements MemberPool, NoticeBoard, Service {
   readonly #noticeListeners = new Set<(notice: CatalogNotice) => void>()
   readonly #stopping = new AbortController()
   readonly #joins: PoolJoins
+  readonly #events = new PoolEvents()
   readonly #left = Promise.withResolvers<void>()
   #tags: StringMap
   #starting: Promise<void> | undefined
@@ -232,6 +235,24 @@ class GossipPool implements MemberPool, NoticeBoard, Service {
     return () => void this.#noticeListeners.delete(entry)
   }
 
+  fire(name: string, payload: Uint8Array): void {
+    this.#events.check(name, payload)
+    this.#started()
+    this.#handle({ kind: 'fire', name, payload })
+  }
+
+  onEvent(listener: (event: GossipEvent) => void): () => void {
+    return this.#events.onEvent(listener)
+  }
+
+  get eventTime(): number {
+    return this.#running?.core.eventTime ?? 0
+  }
+
+  get queryTime(): number {
+    return this.#running?.core.queryTime ?? 0
+  }
+
   async #start(signal: AbortSignal): Promise<void> {
     const { options: o, deps } = { options: this.#options, deps: this.#deps }
     signal.throwIfAborted()
@@ -272,6 +293,10 @@ class GossipPool implements MemberPool, NoticeBoard, Service {
           known === null || known.incarnation === 0 ? 1 : known.incarnation + INCARNATION_RESERVE,
         lamportTime: known?.lamportTime ?? 0,
         hasCoordinate: o.hasCoordinate,
+        eventTime: known?.eventTime ?? 0,
+        queryTime: known?.queryTime ?? 0,
+        // Who left did not want to hear what was said meanwhile.
+        catchesUp: known !== null && known.eventTime > 0 && !(known.hasLeft && !o.rejoinAfterLeave),
       },
       deps.rng.fork('swim'),
       deps.clock.now(),
@@ -320,7 +345,7 @@ class GossipPool implements MemberPool, NoticeBoard, Service {
       if (effect.kind === 'reply') onReply(effect.bytes)
       else this.#perform(running, effect)
     }
-    running.snapshot?.noteClocks(running.core.lamportTime, running.core.self().incarnation)
+    running.snapshot?.noteClocks(running.core, running.core.self().incarnation)
     this.#arm(running.core)
     if (isChanged) this.#tell()
   }
@@ -357,6 +382,9 @@ class GossipPool implements MemberPool, NoticeBoard, Service {
       }
       case 'catalog-notice':
         for (const listener of [...this.#noticeListeners]) listener(effect.notice)
+        return
+      case 'user-event':
+        this.#events.tell(effect.event)
         return
       case 'notice':
         logNotice(this.#deps.log, effect.notice)

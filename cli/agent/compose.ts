@@ -45,6 +45,7 @@ const START_ORDER = [
   'retryJoin',
   'views',
   'local',
+  'events',
   'sync',
   'checks',
   'reaper',

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { CheckRunners } from '../../agent/checks/check-runners.ts'
 import { CriticalReaper } from '../../agent/checks/critical-reaper.ts'
 import { createDnsServer, type DnsServer } from '../../agent/dns/dns-server.ts'
+import { OperatorEvents } from '../../agent/events/operator-events.ts'
 import { createHttpApi, type HttpApi } from '../../agent/http/server.ts'
 import { DefinitionFiles } from '../../agent/local/definition-files.ts'
 import { LocalState } from '../../agent/local/local-state.ts'
@@ -30,7 +31,7 @@ import type { Rng } from '../../core/rng.ts'
 import { LAN_TIMING } from '../../core/swim/timing.ts'
 import type { Clock } from '../../core/time.ts'
 import { createKeyAndCsr } from '../../runtime/pki/csr.ts'
-import { systemRng } from '../../runtime/random/system-random.ts'
+import { newUuid, systemRng } from '../../runtime/random/system-random.ts'
 import type { LoadedConfig } from './load-config.ts'
 import { createRole, type Role } from './role.ts'
 
@@ -54,6 +55,7 @@ export interface Parts {
   readonly sync: AntiEntropy
   readonly checks: CheckRunners
   readonly reaper: CriticalReaper
+  readonly events: OperatorEvents
   readonly mesh: Mesh
   readonly http: HttpApi
   readonly dns: DnsServer
@@ -159,6 +161,12 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
     { outputMaxSize: config.checks.outputMaxSize },
     { clock, log: log.child('checks'), local, servers, rng: rng.fork('checks') },
   )
+  const events = new OperatorEvents({
+    bus: pool,
+    local,
+    log: log.child('events'),
+    newId: newUuid,
+  })
   const reaper = new CriticalReaper({ clock, log: log.child('checks'), local })
   const mesh = createMesh(config, {
     clock,
@@ -191,6 +199,7 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
       local,
       membership,
       pool,
+      events,
       leaves: mesh.leafSource,
       ...(config.server ? {} : { views }),
       onLeave: deps.onLeave,
@@ -205,7 +214,21 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
     },
     { views, servers, config, clock, rng: rng.fork('dns'), log: log.child('dns') },
   )
-  return { role, pool, gossip, retryJoin, views, local, sync, checks, reaper, mesh, http, dns }
+  return {
+    role,
+    pool,
+    gossip,
+    retryJoin,
+    views,
+    local,
+    sync,
+    checks,
+    reaper,
+    events,
+    mesh,
+    http,
+    dns,
+  }
 }
 
 function tagsOf(config: AgentConfig, versions: AgentVersions, rpcPort: number): StringMap {

@@ -35,9 +35,7 @@ export class Gossiper {
       (record) => record !== self && record.state !== 'left',
     )
     if (targets.length === 0) {
-      this.#pool.updates.clear()
-      this.#pool.intents.clear()
-      this.#pool.notices.clear()
+      this.#pool.clearNews()
       return
     }
     for (const target of targets) if (!this.#pool.sendNews(target)) break

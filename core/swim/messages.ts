@@ -5,6 +5,7 @@
  */
 
 import type { CatalogNotice } from '../catalog/notice.ts'
+import type { NameHash } from './state-digest.ts'
 import type { MemberFacts, NodeAddress, SwimState } from './types.ts'
 
 export type LamportTime = number
@@ -73,6 +74,17 @@ export interface CatalogNoticeMessage extends CatalogNotice {
   readonly kind: 'catalog-notice'
 }
 
+/** What somebody wants all members to hear (11.4). */
+export interface UserEvent {
+  readonly time: LamportTime
+  readonly name: string
+  readonly payload: Uint8Array
+}
+
+export interface UserEventMessage extends UserEvent {
+  readonly kind: 'user-event'
+}
+
 export type PacketMessage =
   | PingMessage
   | IndirectPingMessage
@@ -83,6 +95,7 @@ export type PacketMessage =
   | DeadMessage
   | JoinIntent
   | LeaveIntent
+  | UserEventMessage
   | CatalogNoticeMessage
 
 /** One row of the table of members, as it goes over a stream. */
@@ -96,10 +109,13 @@ export interface MemberRow extends MemberFacts {
   readonly isFresh: boolean
 }
 
-/** Who speaks, and the time it lives in. */
+/** Who speaks, the times it lives in, and which events it remembers. */
 export interface StreamHeader {
   readonly from: string
   readonly lamportTime: LamportTime
+  readonly eventTime: LamportTime
+  readonly queryTime: LamportTime
+  readonly eventDigest: NameHash
 }
 
 export interface StateMessage extends StreamHeader {
@@ -107,6 +123,8 @@ export interface StateMessage extends StreamHeader {
   /** The sender wants to become a member; it wants all there is back. */
   readonly isJoin: boolean
   readonly rows: readonly MemberRow[]
+  /** With a join all that are remembered; otherwise those the other has not. */
+  readonly events: readonly UserEvent[]
 }
 
 /** Two words for each bucket: see StateDigest. */
@@ -120,6 +138,8 @@ export interface DifferencesMessage extends StreamHeader {
   readonly kind: 'differences'
   readonly buckets: Uint8Array
   readonly rows: readonly MemberRow[]
+  /** All that are remembered, unless the digests agree. */
+  readonly events: readonly UserEvent[]
 }
 
 export interface RefusalMessage {

@@ -8,14 +8,14 @@
  */
 
 import { assertNever } from '../assert.ts'
-import { ipFamily } from '../config/ip-address.ts'
+import { readUserEvent, writeUserEvent } from './event-codec.ts'
+import { readAddress, readLamport, readName, writeAddress } from './fields.ts'
 import type { PacketMessage } from './messages.ts'
 import { META_SIZE_MAX } from './tags.ts'
-import type { MemberFacts, NodeAddress, ProtocolVersions } from './types.ts'
+import type { MemberFacts, ProtocolVersions } from './types.ts'
 import { PROTOCOL_VERSIONS } from './types.ts'
 import { WireError, WireReader, WireWriter } from './wire.ts'
 
-export const NAME_SIZE_MAX = 255
 export const ID_SIZE_MAX = 64
 export const PARTS_MAX = 255
 /** Bytes of a compound beside its parts, and beside each part. */
@@ -23,8 +23,6 @@ export const COMPOUND_OVERHEAD = 1
 export const PART_OVERHEAD = 2
 const ACK_PAYLOAD_MAX = 256
 const EPOCH_SIZE_MAX = 64
-const IP_TEXT_MAX = 45
-const LAMPORT_MAX = Number.MAX_SAFE_INTEGER - 1
 
 const KIND = {
   ping: 0,
@@ -38,10 +36,7 @@ const KIND = {
 } as const
 
 /** What a user message holds: Serf's layer (gossip.md 11.2), whose other numbers are kept free, and ours from 32 on. */
-const USER_KIND = { leave: 0, join: 1, catalogNotice: 32 } as const
-
-// biome-ignore lint/suspicious/noControlCharactersInRegex: names with control characters are refused here
-const CONTROL = /[\u0000-\u001f\u007f]/
+const USER_KIND = { leave: 0, join: 1, userEvent: 3, catalogNotice: 32 } as const
 
 export interface DecodedPacket {
   readonly messages: readonly PacketMessage[]
@@ -153,6 +148,11 @@ function writeMessage(writer: WireWriter, message: PacketMessage): void {
       writer.text(message.name)
       writer.u8(message.prune ? 1 : 0)
       return
+    case 'user-event':
+      writer.u8(KIND.user)
+      writer.u8(USER_KIND.userEvent)
+      writeUserEvent(writer, message)
+      return
     case 'catalog-notice':
       writer.u8(KIND.user)
       writer.u8(USER_KIND.catalogNotice)
@@ -205,6 +205,8 @@ function readUserMessage(reader: WireReader): PacketMessage | null {
         name: readName(reader),
         prune: reader.u8() === 1,
       }
+    case USER_KIND.userEvent:
+      return { kind: 'user-event', ...readUserEvent(reader) }
     case USER_KIND.catalogNotice:
       return {
         kind: 'catalog-notice',
@@ -243,57 +245,10 @@ export function readFacts(reader: WireReader): MemberFacts {
   }
 }
 
-/** @throws WireError for a name that is empty, too long or holds control characters */
-export function readName(reader: WireReader): string {
-  const name = reader.text(NAME_SIZE_MAX)
-  if (name === '' || CONTROL.test(name)) throw new WireError('not a name')
-  return name
-}
-
-/** @throws WireError */
-export function readLamport(reader: WireReader): number {
-  return reader.varint(LAMPORT_MAX)
-}
-
-/** What the codec takes for a member's name. */
-export function isMemberName(name: string): boolean {
-  return (
-    name !== '' && new TextEncoder().encode(name).length <= NAME_SIZE_MAX && !CONTROL.test(name)
-  )
-}
-
 /** Versions are nearly always ours: one object then serves all members. */
 function readVersions(reader: WireReader): ProtocolVersions {
   const versions = { min: reader.u8(), max: reader.u8(), current: reader.u8() }
   const { min, max, current } = PROTOCOL_VERSIONS
   const isOurs = versions.min === min && versions.max === max && versions.current === current
   return isOurs ? PROTOCOL_VERSIONS : versions
-}
-
-function writeAddress(writer: WireWriter, { address, port }: NodeAddress): void {
-  if (ipFamily(address) === 4) {
-    writer.u8(4)
-    for (const octet of address.split('.')) writer.u8(Number(octet))
-  } else {
-    writer.u8(6)
-    writer.text(address)
-  }
-  writer.u16(port)
-}
-
-function readAddress(reader: WireReader): NodeAddress {
-  const family = reader.u8()
-  if (family === 4) {
-    const address = `${reader.u8()}.${reader.u8()}.${reader.u8()}.${reader.u8()}`
-    return { address, port: readPort(reader) }
-  }
-  const address = reader.text(IP_TEXT_MAX)
-  if (family !== 6 || ipFamily(address) !== 6) throw new WireError('not an address')
-  return { address, port: readPort(reader) }
-}
-
-function readPort(reader: WireReader): number {
-  const port = reader.u16()
-  if (port === 0) throw new WireError('not a port')
-  return port
 }

@@ -43,6 +43,8 @@ export class Pool {
   readonly table: Members
   readonly self: MemberRecord
   readonly clock: LamportClock
+  readonly eventClock: LamportClock
+  readonly queryClock: LamportClock
   readonly health: LocalHealth
   /** News of members: alive, suspect, dead. */
   readonly updates = new BroadcastQueue()
@@ -50,6 +52,9 @@ export class Pool {
   readonly intents = new BroadcastQueue()
   /** The newest notice of the catalog. */
   readonly notices = new BroadcastQueue()
+  readonly events = new BroadcastQueue()
+  /** All of them: what comes first has the first claim on a packet. */
+  readonly #queues = [this.updates, this.intents, this.notices, this.events]
   readonly counters: SwimCounters = {
     packetsMalformed: 0,
     partsMalformed: 0,
@@ -62,6 +67,7 @@ export class Pool {
     intentsDropped: 0,
     accusationsIgnored: 0,
     coordinatesRefused: 0,
+    eventsTooOld: 0,
   }
   readonly #packetBytesMax: number
   now: Instant
@@ -72,6 +78,7 @@ export class Pool {
   #effects: SwimEffect[] = []
   #callId: CallId = 0
   #seq: number
+  #eventCount = 0
 
   constructor(options: SwimOptions, rng: Rng, now: Instant, table: Members) {
     this.timing = options.timing
@@ -79,6 +86,9 @@ export class Pool {
     this.now = now
     this.table = table
     this.clock = new LamportClock(options.lamportTime)
+    // From 1 on: the time 0 stands for none in what operators see.
+    this.eventClock = new LamportClock(Math.max(1, options.eventTime))
+    this.queryClock = new LamportClock(Math.max(1, options.queryTime))
     this.health = new LocalHealth(options.timing.awarenessMaxMultiplier)
     this.#packetBytesMax = options.packetBytesMax
     // Not from 0: answers to a previous run of this member must not match.
@@ -136,6 +146,11 @@ export class Pool {
     this.#queue(this.notices, 'catalog', message, undefined)
   }
 
+  /** Waits beside the others: no event stands for another. */
+  broadcastEvent(message: PacketMessage): void {
+    this.#queue(this.events, `${this.#eventCount++}`, message, undefined)
+  }
+
   /** Sends messages, with as much of the queued news as fits. */
   send(to: NodeAddress, messages: readonly PacketMessage[]): void {
     const parts = this.#fill(messages.map(encodeMessage))
@@ -151,7 +166,17 @@ export class Pool {
   }
 
   get hasNews(): boolean {
-    return this.updates.length > 0 || this.intents.length > 0 || this.notices.length > 0
+    return this.#queues.some((queue) => queue.length > 0)
+  }
+
+  /** Messages that wait to be passed on. */
+  get newsCount(): number {
+    return this.#queues.reduce((sum, queue) => sum + queue.length, 0)
+  }
+
+  /** There is nobody to tell. */
+  clearNews(): void {
+    for (const queue of this.#queues) queue.clear()
   }
 
   #queue(
@@ -173,7 +198,7 @@ export class Pool {
     const limit = retransmitLimit(this.timing.retransmitMult, this.table.liveCount)
     let budget = this.#packetBytesMax - COMPOUND_OVERHEAD
     for (const part of parts) budget -= PART_OVERHEAD + part.length
-    for (const queue of [this.updates, this.intents, this.notices]) {
+    for (const queue of this.#queues) {
       for (const bytes of queue.take(budget, PARTS_MAX - parts.length, limit)) {
         parts.push(bytes)
         budget -= PART_OVERHEAD + bytes.length

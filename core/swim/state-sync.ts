@@ -1,7 +1,8 @@
 /**
  * Whole tables compared over streams: on joining, and from time to time to repair what gossip lost (gossip.md 8, 9).
  *
- * Joining exchanges everything. Later exchanges send a digest first, and rows only of the buckets that differ. A dead or
+ * Joining exchanges everything. Later exchanges send a digest first, and rows only of the buckets that differ, and user
+ * events only where the two remember different ones. A dead or
  * suspected row from another counts as a suspicion, so that a wrong view cannot kill who lives.
  * Guarantees: a refused newcomer changes nothing here. Bounds: one own comparison at a time; CALLS_MAX open calls.
  */
@@ -9,10 +10,18 @@
 import { assertNever } from '../assert.ts'
 import type { Instant } from '../time.ts'
 import { instant } from '../time.ts'
+import type { EventRules } from './event-rules.ts'
 import { pushPullIntervalMs } from './formulas.ts'
 import type { MemberRules } from './member-rules.ts'
 import type { MemberRecord } from './member-table.ts'
-import type { MemberRow, StateMessage, StreamHeader, StreamMessage } from './messages.ts'
+import type {
+  DifferencesMessage,
+  MemberRow,
+  StateMessage,
+  StreamHeader,
+  StreamMessage,
+  UserEvent,
+} from './messages.ts'
 import type { Pool } from './pool.ts'
 import type { StatusRules } from './status-rules.ts'
 import { decodeStreamMessage, encodeStreamMessage } from './stream-codec.ts'
@@ -33,15 +42,24 @@ export class StateSync {
   readonly #pool: Pool
   readonly #rules: MemberRules
   readonly #status: StatusRules
+  readonly #events: EventRules
   readonly #calls = new Map<CallId, Call & { readonly peer: NodeAddress }>()
   #isArmed = false
   #isReconnectArmed = false
   #isReapArmed = false
 
-  constructor(pool: Pool, rules: MemberRules, status: StatusRules) {
+  constructor(
+    pool: Pool,
+    parts: {
+      readonly rules: MemberRules
+      readonly status: StatusRules
+      readonly events: EventRules
+    },
+  ) {
     this.#pool = pool
-    this.#rules = rules
-    this.#status = status
+    this.#rules = parts.rules
+    this.#status = parts.status
+    this.#events = parts.events
   }
 
   /** There may be somebody to compare with, to reconnect or to reap. */
@@ -62,7 +80,7 @@ export class StateSync {
   }
 
   join(to: NodeAddress, onOutcome: (outcome: JoinOutcome) => void): void {
-    const state = this.#state([...this.#pool.table.records()], true)
+    const state = this.#state([...this.#pool.table.records()], this.#events.recent(), true)
     this.#call(to, state, this.#tcpDeadline(), { kind: 'join', onOutcome })
   }
 
@@ -124,7 +142,8 @@ export class StateSync {
         this.#witness(message)
         const buckets = this.#pool.table.differences(message.digest)
         const rows = this.#pool.table.inBuckets(buckets).map((r) => this.#rowOf(r))
-        return { kind: 'differences', ...this.#header(), buckets, rows }
+        const events = this.#remembersAlike(message) ? [] : this.#events.recent()
+        return { kind: 'differences', ...this.#header(), buckets, rows, events }
       }
       case 'state': {
         const objection = this.#objectionTo(message)
@@ -133,9 +152,10 @@ export class StateSync {
           this.#pool.notice({ kind: 'merge-refused', from, reason: objection })
           return refusal(objection)
         }
+        this.#meet(message)
         this.#merge(message)
-        const rows = message.isJoin ? [...this.#pool.table.records()] : []
-        return this.#state(rows, false)
+        if (!message.isJoin) return this.#state([], [], false)
+        return this.#state([...this.#pool.table.records()], this.#events.recent(), false)
       }
       case 'ack':
       case 'differences':
@@ -184,7 +204,9 @@ export class StateSync {
       return failed(objection)
     }
     // Who comes alone has nobody to tell what a whole pool has known for a while.
-    this.#merge(reply, this.#pool.table.liveCount === 1)
+    const isAlone = this.#pool.table.liveCount === 1
+    this.#meet(reply)
+    this.#merge(reply, isAlone)
     this.#status.announceJoin()
     return { kind: 'joined' }
   }
@@ -197,18 +219,25 @@ export class StateSync {
       this.#pool.notice({ kind: 'merge-refused', from: to, reason: objection })
       return
     }
-    if (reply.buckets.length === 0) {
-      this.#witness(reply)
-      return
-    }
+    this.#witness(reply)
+    const isAlike = this.#remembersAlike(reply)
+    if (reply.buckets.length === 0 && isAlike) return
     const mine = this.#pool.table.inBuckets(reply.buckets)
-    const state = this.#state(mine, false)
+    const events = isAlike ? [] : this.#events.recentExcept(reply.events)
+    const state = this.#state(mine, events, false)
     this.#merge(reply)
-    this.#call(to, state, this.#tcpDeadline(), { kind: 'rows', to })
+    const isNews = state.rows.length > 0 || state.events.length > 0
+    if (isNews) this.#call(to, state, this.#tcpDeadline(), { kind: 'rows', to })
   }
 
-  #merge(message: StreamHeader & { readonly rows: readonly MemberRow[] }, isKnown = false): void {
+  /** Two find each other, whoever of them asked. */
+  #meet({ eventTime }: StateMessage): void {
+    if (this.#pool.table.liveCount === 1) this.#events.onFirstJoin(eventTime)
+  }
+
+  #merge(message: StateMessage | DifferencesMessage, isKnown = false): void {
     this.#witness(message)
+    this.#events.onMerged(message.events)
     for (const row of message.rows) {
       this.#mergeState(row, message.from, isKnown && !row.isFresh)
     }
@@ -288,8 +317,13 @@ export class StateSync {
     this.#pool.emit({ kind: 'exchange', id, to: peer, bytes, deadline })
   }
 
-  #state(records: readonly MemberRecord[], isJoin: boolean): StateMessage {
-    return { kind: 'state', ...this.#header(), isJoin, rows: records.map((r) => this.#rowOf(r)) }
+  #state(
+    records: readonly MemberRecord[],
+    events: readonly UserEvent[],
+    isJoin: boolean,
+  ): StateMessage {
+    const rows = records.map((r) => this.#rowOf(r))
+    return { kind: 'state', ...this.#header(), isJoin, rows, events }
   }
 
   #rowOf(record: MemberRecord): MemberRow {
@@ -300,11 +334,26 @@ export class StateSync {
   }
 
   #header(): StreamHeader {
-    return { from: this.#pool.self.name, lamportTime: this.#pool.clock.time }
+    const { self, clock, eventClock, queryClock } = this.#pool
+    return {
+      from: self.name,
+      lamportTime: clock.time,
+      eventTime: eventClock.time,
+      queryTime: queryClock.time,
+      eventDigest: this.#events.digest,
+    }
   }
 
-  #witness({ lamportTime }: StreamHeader): void {
+  #witness({ lamportTime, eventTime, queryTime }: StreamHeader): void {
     if (lamportTime > 0) this.#pool.clock.witness(lamportTime - 1)
+    if (queryTime > 0) this.#pool.queryClock.witness(queryTime - 1)
+    this.#events.witness(eventTime)
+  }
+
+  /** After `#witness`: only windows that end at one time can be alike. */
+  #remembersAlike({ eventDigest: { high, low } }: StreamHeader): boolean {
+    const mine = this.#events.digest
+    return mine.high === high && mine.low === low
   }
 
   #intervalMs(): number {

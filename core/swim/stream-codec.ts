@@ -2,12 +2,14 @@
  * Bytes of what goes over a stream: whole states, digests of them, pings that test TCP (gossip.md 3.1, 8).
  *
  * Decoding throws WireError and nothing else; rows are read one by one, so that a count that promises more than
- * the bytes hold costs nothing. Bounds: ROWS_MAX rows; the size is bounded by the shell, which reads the bytes.
+ * the bytes hold costs nothing. Bounds: ROWS_MAX rows, EVENTS_MAX events; the size is bounded by the shell, which reads the bytes.
  */
 
 import { assertNever } from '../assert.ts'
-import type { MemberRow, StreamHeader, StreamMessage } from './messages.ts'
-import { readFacts, readLamport, readName, writeFacts } from './packet-codec.ts'
+import { readUserEvent, writeUserEvent } from './event-codec.ts'
+import { readLamport, readName } from './fields.ts'
+import type { MemberRow, StreamHeader, StreamMessage, UserEvent } from './messages.ts'
+import { readFacts, writeFacts } from './packet-codec.ts'
 import { DIGEST_BUCKETS, DIGEST_WORDS } from './state-digest.ts'
 import { SWIM_STATES, type SwimState } from './types.ts'
 import { WireError, WireReader, WireWriter } from './wire.ts'
@@ -15,6 +17,7 @@ import { WireError, WireReader, WireWriter } from './wire.ts'
 /** Of one message, after decompression if any. */
 export const STREAM_SIZE_MAX = 20 * 1024 * 1024
 export const ROWS_MAX = 1_048_576
+export const EVENTS_MAX = 65_536
 const REASON_SIZE_MAX = 1024
 const ACK_PAYLOAD_MAX = 256
 
@@ -39,6 +42,7 @@ export function encodeStreamMessage(message: StreamMessage): Uint8Array {
       writeHeader(writer, message)
       writer.u8(message.isJoin ? 1 : 0)
       writeRows(writer, message.rows)
+      writeEvents(writer, message.events)
       break
     case 'digest':
       writer.u8(KIND.digest)
@@ -51,6 +55,7 @@ export function encodeStreamMessage(message: StreamMessage): Uint8Array {
       writer.varint(message.buckets.length)
       writer.bytes(message.buckets)
       writeRows(writer, message.rows)
+      writeEvents(writer, message.events)
       break
     case 'refusal':
       writer.u8(KIND.refusal)
@@ -76,6 +81,7 @@ export function decodeStreamMessage(bytes: Uint8Array): StreamMessage {
         ...readHeader(reader),
         isJoin: reader.u8() === 1,
         rows: readRows(reader),
+        events: readEvents(reader),
       }
     case KIND.digest:
       return { kind: 'digest', ...readHeader(reader), digest: readDigest(reader) }
@@ -85,6 +91,7 @@ export function decodeStreamMessage(bytes: Uint8Array): StreamMessage {
         ...readHeader(reader),
         buckets: reader.blob(DIGEST_BUCKETS).slice(),
         rows: readRows(reader),
+        events: readEvents(reader),
       }
     case KIND.refusal:
       return { kind: 'refusal', reason: reader.text(REASON_SIZE_MAX) }
@@ -95,11 +102,19 @@ export function decodeStreamMessage(bytes: Uint8Array): StreamMessage {
 
 function writeHeader(writer: WireWriter, header: StreamHeader): void {
   writer.text(header.from)
-  writer.varint(header.lamportTime)
+  for (const time of [header.lamportTime, header.eventTime, header.queryTime]) writer.varint(time)
+  writer.u32(header.eventDigest.high)
+  writer.u32(header.eventDigest.low)
 }
 
 function readHeader(reader: WireReader): StreamHeader {
-  return { from: readName(reader), lamportTime: readLamport(reader) }
+  return {
+    from: readName(reader),
+    lamportTime: readLamport(reader),
+    eventTime: readLamport(reader),
+    queryTime: readLamport(reader),
+    eventDigest: { high: reader.u32(), low: reader.u32() },
+  }
 }
 
 function readDigest(reader: WireReader): Uint32Array {
@@ -133,6 +148,18 @@ function readRows(reader: WireReader): MemberRow[] {
     rows.push({ ...facts, incarnation, state, statusTime, hasLeft, isFresh })
   }
   return rows
+}
+
+function writeEvents(writer: WireWriter, events: readonly UserEvent[]): void {
+  writer.varint(events.length)
+  for (const event of events) writeUserEvent(writer, event)
+}
+
+function readEvents(reader: WireReader): UserEvent[] {
+  const count = reader.varint(EVENTS_MAX)
+  const events: UserEvent[] = []
+  for (let i = 0; i < count; i++) events.push(readUserEvent(reader))
+  return events
 }
 
 function readState(reader: WireReader): SwimState {

@@ -6,8 +6,8 @@
  *  2. Answer each `exchange` by exactly one `exchanged`, by its deadline; send each `reply` on its stream.
  *  3. Call `handle({ kind: 'wake' })` at `wakeAt` at the latest; a late call delays what is due, and nothing else.
  *  4. Hand over bytes whole: a datagram's body, a stream's message within STREAM_SIZE_MAX. They are not retained.
- * Guarantees: never throws for what comes from outside; G1 to G11 of gossip.md 16 for what is its own part.
- * Does not do: labels, checksums, encryption (the shell's seal), user events, queries.
+ * Guarantees: never throws for what comes from outside; G1 to G12 of gossip.md 16 for what is its own part.
+ * Does not do: labels, checksums, encryption (the shell's seal), queries.
  * Bounds: MEMBERS_MAX members, QUEUE_DEPTH_MIN queued messages, those of its parts.
  */
 
@@ -17,12 +17,15 @@ import type { Rng } from '../rng.ts'
 import type { Instant } from '../time.ts'
 import { CoordinateRules } from './coordinate-rules.ts'
 import { Departure } from './departure.ts'
+import { USER_EVENT_SIZE_MAX, userEventSize } from './event-codec.ts'
+import { EventRules } from './event-rules.ts'
+import { isMemberName } from './fields.ts'
 import { Gossiper } from './gossiper.ts'
 import { MemberRules } from './member-rules.ts'
 import { type Members, MemberTable } from './member-table.ts'
-import type { PacketMessage } from './messages.ts'
+import type { LamportTime, PacketMessage } from './messages.ts'
 import { NoticeRules } from './notice-rules.ts'
-import { decodeCompound, isMemberName } from './packet-codec.ts'
+import { decodeCompound } from './packet-codec.ts'
 import { Pool } from './pool.ts'
 import { Prober } from './prober.ts'
 import { StateSync } from './state-sync.ts'
@@ -46,6 +49,7 @@ export class SwimCore {
   readonly #departure: Departure
   readonly #notices: NoticeRules
   readonly #coordinates: CoordinateRules
+  readonly #events: EventRules
 
   /** @param options `name` must satisfy isMemberName */
   constructor(
@@ -59,8 +63,13 @@ export class SwimCore {
     this.#pool = new Pool(options, rng, now, table)
     this.#status = new StatusRules(this.#pool)
     this.#rules = new MemberRules(this.#pool, this.#status)
-    this.#sync = new StateSync(this.#pool, this.#rules, this.#status)
     this.#coordinates = new CoordinateRules(options.hasCoordinate, this.#pool)
+    this.#events = new EventRules(this.#pool, options.catchesUp)
+    this.#sync = new StateSync(this.#pool, {
+      rules: this.#rules,
+      status: this.#status,
+      events: this.#events,
+    })
     this.#prober = new Prober(this.#pool, {
       rules: this.#rules,
       onRoundTrip: (target, rttMs, payload) =>
@@ -109,8 +118,16 @@ export class SwimCore {
     return this.#coordinates.own
   }
 
-  get lamportTime(): number {
+  get lamportTime(): LamportTime {
     return this.#pool.clock.time
+  }
+
+  get eventTime(): LamportTime {
+    return this.#pool.eventClock.time
+  }
+
+  get queryTime(): LamportTime {
+    return this.#pool.queryClock.time
   }
 
   /** 0 is healthy. */
@@ -124,8 +141,7 @@ export class SwimCore {
 
   /** Messages that wait to be passed on. */
   get queueLength(): number {
-    const { updates, intents, notices } = this.#pool
-    return updates.length + intents.length + notices.length
+    return this.#pool.newsCount
   }
 
   #dispatch(input: SwimInput): void {
@@ -160,6 +176,10 @@ export class SwimCore {
       case 'catalog-notice':
         this.#notices.onNotice(input.notice)
         return
+      case 'fire':
+        assert(userEventSize(input) <= USER_EVENT_SIZE_MAX, 'an event is within its bound')
+        this.#events.fire(input.name, input.payload)
+        return
       default:
         assertNever(input)
     }
@@ -191,6 +211,11 @@ export class SwimCore {
       case 'leave-intent':
         this.#status.onIntent(message)
         return
+      case 'user-event': {
+        const { time, name, payload } = message
+        this.#events.onEvent({ time, name, payload })
+        return
+      }
       case 'catalog-notice':
         this.#notices.onNotice(message)
         return
@@ -227,6 +252,7 @@ export class SwimCore {
       case 'dead':
       case 'join-intent':
       case 'leave-intent':
+      case 'user-event':
       case 'catalog-notice':
         return
       default:

@@ -8,6 +8,7 @@ import type { CatalogNotice } from '../catalog/notice.ts'
 import type { StringMap } from '../catalog/types.ts'
 import type { MemberStatus } from '../membership.ts'
 import type { Instant } from '../time.ts'
+import type { UserEvent } from './messages.ts'
 import type { GossipTiming } from './timing.ts'
 
 /** An IP address and a port, UDP and TCP alike. */
@@ -65,6 +66,11 @@ export interface SwimOptions {
   readonly lamportTime: number
   /** Finds its place in the network by the round trips of probes, and tells others (core/coordinates). */
   readonly hasCoordinate: boolean
+  /** The same of user events and of queries. */
+  readonly eventTime: number
+  readonly queryTime: number
+  /** Events fired since the last run are told; otherwise none from before the first join is. */
+  readonly catchesUp: boolean
 }
 
 /** Names a join, a request of a peer or an exchange; made by who asks. */
@@ -91,6 +97,8 @@ export type SwimInput =
   | { readonly kind: 'set-meta'; readonly meta: Uint8Array }
   /** This member's server leads and has come so far. */
   | { readonly kind: 'catalog-notice'; readonly notice: CatalogNotice }
+  /** All members are to hear this; userEventSize must be within USER_EVENT_SIZE_MAX. */
+  | { readonly kind: 'fire'; readonly name: string; readonly payload: Uint8Array }
 
 export type ExchangeOutcome =
   | { readonly kind: 'reply'; readonly bytes: Uint8Array }
@@ -113,6 +121,8 @@ export type SwimEffect =
   | { readonly kind: 'left' }
   /** News of the catalog, newer than all before. */
   | { readonly kind: 'catalog-notice'; readonly notice: CatalogNotice }
+  /** Fired by a member, this one included; not told before. */
+  | { readonly kind: 'user-event'; readonly event: UserEvent }
   | { readonly kind: 'notice'; readonly notice: SwimNotice }
 
 export type MemberChange = 'join' | 'update' | 'leaving' | 'leave' | 'fail' | 'reap'
@@ -153,4 +163,5 @@ export interface SwimCounters {
   accusationsIgnored: number
   /** Acks of probes whose coordinate, or round trip, was none. */
   coordinatesRefused: number
+  eventsTooOld: number
 }

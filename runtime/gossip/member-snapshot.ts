@@ -1,8 +1,8 @@
 /**
  * Who was in the pool, in a file, so that a restarted member finds it again (gossip.md 11.6).
  *
- * Lines are appended: `alive: <address> <name>`, `not-alive: <name>`, `clock: <n>`, `incarnation: <n>`, `leave`; the last
- * word counts. Guarantees: a torn or unknown line is passed over and the rest is read; a failed write is logged,
+ * Lines are appended: `alive: <address> <name>`, `not-alive: <name>`, `clock: <n>`, `event-clock: <n>`,
+ * `query-clock: <n>`, `incarnation: <n>`, `leave`; the last word counts. Guarantees: a torn or unknown line is passed over and the rest is read; a failed write is logged,
  * tried again later and never an error for gossip, which does without the file.
  * Bounds: a line waits at most FLUSH_MS; the file is rewritten when it is larger than COMPACT_SIZE_MIN and than twice
  * what its members need; one of more than FILE_SIZE_MAX bytes is not read.
@@ -27,9 +27,15 @@ const FILE_SIZE_MAX = 64 * 1024 * 1024
 /** Lines that wait while writing fails; beyond it the file is rewritten whole. */
 const LINES_MAX = 4096
 
-export interface SnapshotContent {
-  readonly alive: ReadonlyMap<string, NodeAddress>
+/** Lamport times: of what members intend, of user events, of queries. 0 where none was noted. */
+export interface SnapshotClocks {
   readonly lamportTime: number
+  readonly eventTime: number
+  readonly queryTime: number
+}
+
+export interface SnapshotContent extends SnapshotClocks {
+  readonly alive: ReadonlyMap<string, NodeAddress>
   /** The highest that was used; 0 when none was noted. */
   readonly incarnation: number
   /** The last run ended by leaving. */
@@ -39,9 +45,18 @@ export interface SnapshotContent {
 const NOTHING: SnapshotContent = {
   alive: new Map(),
   lamportTime: 0,
+  eventTime: 0,
+  queryTime: 0,
   incarnation: 0,
   hasLeft: false,
 }
+
+/** Words of lines. */
+const CLOCKS: ReadonlyMap<string, keyof SnapshotClocks> = new Map([
+  ['clock', 'lamportTime'],
+  ['event-clock', 'eventTime'],
+  ['query-clock', 'queryTime'],
+])
 
 /** @returns nothing known for a file that is absent or cannot be read; why is logged */
 export async function readMemberSnapshot(path: string, log: Logger): Promise<SnapshotContent> {
@@ -61,7 +76,7 @@ export async function readMemberSnapshot(path: string, log: Logger): Promise<Sna
 
 export function parseMemberSnapshot(text: string): SnapshotContent {
   const alive = new Map<string, NodeAddress>()
-  let lamportTime = 0
+  const times = { lamportTime: 0, eventTime: 0, queryTime: 0 }
   let incarnation = 0
   let hasLeft = false
   // What follows the last line end was cut off while it was written.
@@ -75,8 +90,9 @@ export function parseMemberSnapshot(text: string): SnapshotContent {
       hasLeft = false
     } else if (word === 'not-alive') {
       alive.delete(rest)
-    } else if (word === 'clock') {
-      lamportTime = Math.max(lamportTime, parseNumber(rest))
+    } else if (CLOCKS.has(word)) {
+      const clock = CLOCKS.get(word) ?? 'lamportTime'
+      times[clock] = Math.max(times[clock], parseNumber(rest))
     } else if (word === 'incarnation') {
       incarnation = Math.max(incarnation, parseNumber(rest))
       hasLeft = false
@@ -84,7 +100,7 @@ export function parseMemberSnapshot(text: string): SnapshotContent {
       hasLeft = true
     }
   }
-  return { alive, lamportTime, incarnation, hasLeft }
+  return { alive, ...times, incarnation, hasLeft }
 }
 
 export interface MemberSnapshotDeps {
@@ -96,7 +112,7 @@ export class MemberSnapshot {
   readonly #path: string
   readonly #deps: MemberSnapshotDeps
   readonly #alive: Map<string, NodeAddress>
-  #lamportTime: number
+  readonly #times: { -readonly [K in keyof SnapshotClocks]: SnapshotClocks[K] }
   #incarnation: number
   #hasLeft = false
   #lines: string[] = []
@@ -110,7 +126,8 @@ export class MemberSnapshot {
     this.#path = path
     this.#deps = deps
     this.#alive = new Map(content.alive)
-    this.#lamportTime = content.lamportTime
+    const { lamportTime, eventTime, queryTime } = content
+    this.#times = { lamportTime, eventTime, queryTime }
     this.#incarnation = content.incarnation
   }
 
@@ -125,10 +142,11 @@ export class MemberSnapshot {
     if (this.#alive.delete(name)) this.#note(`not-alive: ${name}\n`)
   }
 
-  noteClocks(lamportTime: number, incarnation: number): void {
-    if (lamportTime > this.#lamportTime) {
-      this.#lamportTime = lamportTime
-      this.#note(`clock: ${lamportTime}\n`)
+  noteClocks(times: SnapshotClocks, incarnation: number): void {
+    for (const [word, clock] of CLOCKS) {
+      if (times[clock] <= this.#times[clock]) continue
+      this.#times[clock] = times[clock]
+      this.#note(`${word}: ${times[clock]}\n`)
     }
     if (incarnation > this.#incarnation) {
       this.#incarnation = incarnation
@@ -200,7 +218,8 @@ export class MemberSnapshot {
 
   async #rewrite(): Promise<void> {
     const lines = Array.from(this.#alive, ([name, address]) => aliveLine(name, address))
-    lines.push(`clock: ${this.#lamportTime}\n`, `incarnation: ${this.#incarnation}\n`)
+    for (const [word, clock] of CLOCKS) lines.push(`${word}: ${this.#times[clock]}\n`)
+    lines.push(`incarnation: ${this.#incarnation}\n`)
     if (this.#hasLeft) lines.push('leave\n')
     const text = lines.join('')
     this.#lines = []

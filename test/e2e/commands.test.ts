@@ -210,3 +210,23 @@ it('leave stops the agent with exit code 0', async () => {
   assert.deepEqual([left.code, left.stdout], [0, 'Graceful leave complete\n'], left.stderr)
   assert.equal((await other.ended).code, 0)
 })
+
+describe('event', () => {
+  it('fires an event that the agent then lists', async () => {
+    assert.match(await fails(1, 'event'), /^Event name must be specified\n/)
+    assert.match(
+      await fails(1, 'event', '-name=deploy', '-tag=v1'),
+      /^Cannot provide tag filter without service filter\.\n/,
+    )
+    const said = await ok('event', '-name=deploy', '-node=^vm-', 'v1.2')
+    const [, id] = /^Event ID: ([0-9a-f-]{36})\n$/.exec(said) ?? assert.fail(said)
+    assert.match(await ok('event', '-name=deploy', '-node=^nobody$'), /^Event ID: /)
+    const answer = await agent.get('/v1/event/list')
+    const list = (await answer.json()) as readonly Record<string, unknown>[]
+    assert.deepEqual(
+      list.map((event) => [event['ID'], event['Payload'], event['NodeFilter']]),
+      [[id, 'djEuMg==', '^vm-']],
+    )
+    assert.match(await fails(1, 'event', '-name=x', '-node=('), /500 \(Invalid node filter: /)
+  })
+})

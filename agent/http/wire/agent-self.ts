@@ -115,7 +115,7 @@ function statsJson(agent: AgentContext, status: ServerStatus | undefined): strin
     },
     consul: consulStats(agent, status),
     runtime: runtimeStats(),
-    serf_lan: poolStats(membership.members(), agent.pool?.isEncrypted ?? false),
+    serf_lan: poolStats(membership.members(), agent),
   }
   if (config.server && status !== undefined) groups['raft'] = status.raft
   return opaque(groups)
@@ -172,14 +172,16 @@ function runtimeStats(): Readonly<Record<string, string>> {
 
 function poolStats(
   members: readonly Member[],
-  isEncrypted: boolean,
+  { pool, events }: AgentContext,
 ): Readonly<Record<string, string>> {
   const count = (status: Member['status']): string =>
     String(members.filter((member) => member.status === status).length)
   return {
-    encrypted: String(isEncrypted),
+    encrypted: String(pool?.isEncrypted ?? false),
+    event_time: String(events?.times.event ?? 0),
     failed: count('failed'),
     left: count('left'),
     members: String(members.length),
+    query_time: String(events?.times.query ?? 0),
   }
 }

@@ -122,12 +122,21 @@ function packetMessages(rng: Rng): PacketMessage[] {
     { kind: 'suspect', name: 'node-2', incarnation: 3, from: 'node-1' },
     { kind: 'dead', name: 'node-2', incarnation: 3, from: 'node-2' },
     { kind: 'leave-intent', time: 12, name: 'node-3', prune: true },
+    { kind: 'user-event', time: 9, name: 'consul:event:x', payload: Uint8Array.of(4, 5) },
     { kind: 'catalog-notice', epoch: 'c/1', term: 2, index: 300, beat: 4 },
   ]
 }
 
 function streamMessage(rng: Rng): StreamMessage {
-  const header = { from: 'node-1', lamportTime: rng.range(0, 1e6) }
+  const time = rng.range(0, 1e6)
+  const header = {
+    from: 'node-1',
+    lamportTime: time,
+    eventTime: time,
+    queryTime: 4,
+    eventDigest: { high: rng.u32(), low: 7 },
+  }
+  const events = [{ time, name: 'consul:event:deploy', payload: Uint8Array.of(1, 2, 3) }]
   const row = {
     ...FACTS,
     incarnation: 4,
@@ -139,8 +148,14 @@ function streamMessage(rng: Rng): StreamMessage {
   const messages: readonly StreamMessage[] = [
     { kind: 'ping', seq: rng.u32(), target: 'node-1' },
     { kind: 'refusal', reason: 'the name "node-1" is taken' },
-    { kind: 'state', ...header, isJoin: true, rows: [row, { ...row, name: 'n2', state: 'left' }] },
-    { kind: 'differences', ...header, buckets: Uint8Array.of(3, 9), rows: [row] },
+    {
+      kind: 'state',
+      ...header,
+      isJoin: true,
+      rows: [row, { ...row, name: 'n2', state: 'left' }],
+      events,
+    },
+    { kind: 'differences', ...header, buckets: Uint8Array.of(3, 9), rows: [row], events },
   ]
   return rng.pick(messages) as StreamMessage
 }

@@ -5,6 +5,11 @@
 import { decodeCoordinate, encodeCoordinate } from '../../../core/coordinates/codec.ts'
 import { DIMENSIONS, startCoordinate } from '../../../core/coordinates/coordinate.ts'
 import { FairleadError } from '../../../core/errors.ts'
+import {
+  decodeOperatorEvent,
+  encodeOperatorEvent,
+  isFor,
+} from '../../../core/events/operator-event.ts'
 import type { Rng } from '../../../core/rng.ts'
 import { GossipKey } from '../../../core/swim/gossip-key.ts'
 import { Keyring } from '../../../core/swim/keyring.ts'
@@ -20,6 +25,7 @@ import { parseKeyring } from '../../../runtime/gossip/keyring-file.ts'
 import { MemberCipher } from '../../../runtime/gossip/member-cipher.ts'
 import { parseMemberSnapshot } from '../../../runtime/gossip/member-snapshot.ts'
 import { Seal } from '../../../runtime/gossip/seal.ts'
+import { newUuid } from '../../../runtime/random/system-random.ts'
 import { type FuzzTarget, never } from '../target.ts'
 
 const BODY = Buffer.from('a body of gossip')
@@ -103,6 +109,26 @@ export const GOSSIP_TARGETS: readonly FuzzTarget[] = [
     isDeclared: (thrown) => thrown instanceof WireError,
   },
   {
+    name: 'event of an operator',
+    valid: (rng) =>
+      encodeOperatorEvent({
+        id: newUuid(),
+        name: 'deploy',
+        nodeFilter: '^web-',
+        serviceFilter: rng.pick(['', 'web']) ?? '',
+        tagFilter: '',
+        payload: Uint8Array.of(rng.range(0, 256), 2),
+      }).payload,
+    decode: (bytes) => {
+      const name = 'consul:event:deploy'
+      const event = decodeOperatorEvent({ name, payload: bytes, time: 1 })
+      if (event === null) return null
+      isFor(event, { node: 'web-1', services: [{ name: 'web', tags: ['v1'] }] })
+      return encodeOperatorEvent(event).payload
+    },
+    isDeclared: never,
+  },
+  {
     name: 'keyring file',
     valid: (rng) => Buffer.from(JSON.stringify([key(rng).text, key(rng).text])),
     decode: (bytes) => {
@@ -114,7 +140,9 @@ export const GOSSIP_TARGETS: readonly FuzzTarget[] = [
   {
     name: 'file of members',
     valid: () =>
-      Buffer.from('alive: 10.0.0.1:8301 n1\nnot-alive: n2\nclock: 7\nincarnation: 3\nleave\n'),
+      Buffer.from(
+        'alive: 10.0.0.1:8301 n1\nnot-alive: n2\nclock: 7\nevent-clock: 9\nquery-clock: 1\nincarnation: 3\nleave\n',
+      ),
     decode: (bytes) => {
       parseMemberSnapshot(Buffer.from(bytes).toString('utf8'))
       return undefined

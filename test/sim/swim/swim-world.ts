@@ -62,6 +62,8 @@ export class SimMember {
   readonly joins = new Map<number, (outcome: JoinOutcome) => void>()
   /** What this one last saw of each member: (incarnation, state), for G2. */
   readonly seen = new Map<string, { readonly incarnation: number; readonly rank: number }>()
+  /** User events that were told, as `<time> <name> <payload>`; of all runs. */
+  readonly heard: string[] = []
   bytesSent = 0
   packetsSent = 0
 
@@ -118,7 +120,7 @@ export class SwimWorld {
   /** A host of its own with a name that may be in use; not counted among the members. */
   addNamesake(name: string, id: string): SimMember {
     const address = addressAt(this.#byAddress.size + 1)
-    const core = this.#coreOf(name, id, address, 1)
+    const core = this.#coreOf(name, id, address, { incarnation: 1, eventTime: 0 })
     const member = new SimMember(name, id, address, core)
     this.#byAddress.set(address.address, member)
     this.#turn(member, { kind: 'wake' })
@@ -149,9 +151,10 @@ export class SwimWorld {
       const facts = { name, id, address, port, meta, versions, incarnation, state }
       return { ...facts, statusTime: 0, hasLeft: false, isFresh: false }
     })
-    const lamportTime = 1
-    const header = { kind: 'state', from: 'seed', lamportTime, isJoin: false } as const
-    const bytes = encodeStreamMessage({ ...header, rows })
+    const clocks = { lamportTime: 1, eventTime: 1, queryTime: 1 }
+    const eventDigest = { high: 0, low: 0 }
+    const header = { kind: 'state', from: 'seed', ...clocks, eventDigest, isJoin: false } as const
+    const bytes = encodeStreamMessage({ ...header, rows, events: [] })
     for (const { core, address } of members) {
       const call = core.handle(this.now, { kind: 'join', id: 1, to: address })
       const exchange = call.find((effect) => effect.kind === 'exchange')
@@ -203,10 +206,16 @@ export class SwimWorld {
   /** A new run at the old address, which knows only its incarnation, if that. */
   restart(
     member: SimMember,
-    options: { readonly incarnation?: number; readonly id?: string } = {},
+    options: {
+      readonly incarnation?: number
+      readonly id?: string
+      /** What the file of members remembers of user events. */
+      readonly eventTime?: number
+    } = {},
   ): void {
     const id = options.id ?? member.id
-    member.core = this.#coreOf(member.name, id, member.address, options.incarnation ?? 1)
+    const { incarnation = 1, eventTime = 0 } = options
+    member.core = this.#coreOf(member.name, id, member.address, { incarnation, eventTime })
     member.seen.clear()
     member.isRunning = true
     member.hasLeft = false
@@ -283,7 +292,7 @@ export class SwimWorld {
   #addTo(settled: SettledMembers, name: string): SimMember {
     const address = addressAt(this.#byAddress.size + 1)
     const table = new SharedTable(settled, this.#rng.fork(`table/${name}`))
-    const core = this.#coreOf(name, `id-${name}`, address, 1, table)
+    const core = this.#coreOf(name, `id-${name}`, address, { incarnation: 1, eventTime: 0 }, table)
     const member = new SimMember(name, `id-${name}`, address, core)
     this.#byAddress.set(address.address, member)
     this.members.set(name, member)
@@ -300,7 +309,7 @@ export class SwimWorld {
     name: string,
     id: string,
     { address, port }: NodeAddress,
-    incarnation: number,
+    { incarnation, eventTime }: { readonly incarnation: number; readonly eventTime: number },
     table?: Members,
   ): SwimCore {
     const { timing } = this
@@ -314,6 +323,9 @@ export class SwimWorld {
       packetBytesMax: PACKET_BYTES_MAX,
       incarnation,
       lamportTime: 0,
+      eventTime,
+      queryTime: 0,
+      catchesUp: eventTime > 0,
       hasCoordinate: true,
     }
     return new SwimCore(options, this.#rng.fork(`${name}/${this.#rng.u32()}`), this.now, table)
@@ -378,6 +390,11 @@ export class SwimWorld {
           this.events.push({ at: this.now, observer: member.name, change, name })
         }
         return
+      case 'user-event': {
+        const { time, name, payload } = effect.event
+        member.heard.push(`${time} ${name} ${Buffer.from(payload).toString()}`)
+        return
+      }
       case 'reply':
         assert.fail('a reply without a request')
         return

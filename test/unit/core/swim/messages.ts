@@ -3,7 +3,12 @@
  */
 
 import fc from 'fast-check'
-import type { MemberRow, PacketMessage, StreamMessage } from '../../../../core/swim/messages.ts'
+import type {
+  MemberRow,
+  PacketMessage,
+  StreamMessage,
+  UserEvent,
+} from '../../../../core/swim/messages.ts'
 import { DIGEST_WORDS } from '../../../../core/swim/state-digest.ts'
 import { SWIM_STATES } from '../../../../core/swim/types.ts'
 
@@ -25,6 +30,12 @@ const facts = {
   versions: fc.record({ min: byte, max: byte, current: byte }),
 }
 
+export const userEvent: fc.Arbitrary<UserEvent> = fc.record({
+  time,
+  name,
+  payload: fc.uint8Array({ maxLength: 256 }),
+})
+
 export const packetMessage: fc.Arbitrary<PacketMessage> = fc.oneof(
   fc.record({ kind: fc.constant('ping' as const), seq: u32, target: name }),
   fc.record({
@@ -45,6 +56,7 @@ export const packetMessage: fc.Arbitrary<PacketMessage> = fc.oneof(
   fc.record({ kind: fc.constant('dead' as const), incarnation: u32, name, from: name }),
   fc.record({ kind: fc.constant('join-intent' as const), time, name }),
   fc.record({ kind: fc.constant('leave-intent' as const), time, name, prune: fc.boolean() }),
+  userEvent.map((event) => ({ kind: 'user-event' as const, ...event })),
   fc.record({
     kind: fc.constant('catalog-notice' as const),
     epoch: fc.string({ maxLength: 16 }),
@@ -62,7 +74,13 @@ const row: fc.Arbitrary<MemberRow> = fc.record({
   hasLeft: fc.boolean(),
   isFresh: fc.boolean(),
 })
-const header = { from: name, lamportTime: time }
+const header = {
+  from: name,
+  lamportTime: time,
+  eventTime: time,
+  queryTime: time,
+  eventDigest: fc.record({ high: u32, low: u32 }),
+}
 
 export const streamMessage: fc.Arbitrary<StreamMessage> = fc.oneof(
   fc.record({ kind: fc.constant('ping' as const), seq: u32, target: name }),
@@ -76,6 +94,7 @@ export const streamMessage: fc.Arbitrary<StreamMessage> = fc.oneof(
     ...header,
     isJoin: fc.boolean(),
     rows: fc.array(row, { maxLength: 5 }),
+    events: fc.array(userEvent, { maxLength: 4 }),
   }),
   fc.record({
     kind: fc.constant('digest' as const),
@@ -87,6 +106,7 @@ export const streamMessage: fc.Arbitrary<StreamMessage> = fc.oneof(
     ...header,
     buckets: fc.uint8Array({ maxLength: 256 }),
     rows: fc.array(row, { maxLength: 5 }),
+    events: fc.array(userEvent, { maxLength: 4 }),
   }),
   fc.record({ kind: fc.constant('refusal' as const), reason: fc.string({ maxLength: 200 }) }),
 )

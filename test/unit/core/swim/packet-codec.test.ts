@@ -5,13 +5,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { isMemberName } from '../../../../core/swim/fields.ts'
 import type { PacketMessage } from '../../../../core/swim/messages.ts'
 import {
   decodeCompound,
   decodeMessage,
   encodeCompound,
   encodeMessage,
-  isMemberName,
 } from '../../../../core/swim/packet-codec.ts'
 import { packetMessage } from './messages.ts'
 

@@ -10,6 +10,13 @@ import { decodeStreamMessage, encodeStreamMessage } from '../../../../core/swim/
 import { addressOf, alive, Bench } from './core-bench.ts'
 import { packetMessage, streamMessage } from './messages.ts'
 
+const CLOCKS = {
+  lamportTime: 1,
+  eventTime: 1,
+  queryTime: 1,
+  eventDigest: { high: 0, low: 0 },
+} as const
+
 test('alone it waits for nothing', () => {
   const bench = new Bench()
   assert.equal(bench.core.wakeAt, null)
@@ -350,9 +357,10 @@ test('a row of another table that says dead is a suspicion, and no second witnes
     const bytes = encodeStreamMessage({
       kind: 'state',
       from,
-      lamportTime: 1,
+      ...CLOCKS,
       isJoin: false,
       rows: [row],
+      events: [],
     })
     bench.input({ kind: 'request', id: 1, from: addressOf(from), bytes })
   }
@@ -371,9 +379,10 @@ test('a pool without a common protocol version refuses the newcomer and changes 
   const bytes = encodeStreamMessage({
     kind: 'state',
     from: 'b',
-    lamportTime: 1,
+    ...CLOCKS,
     isJoin: true,
     rows: [row],
+    events: [],
   })
   const effects = bench.input({ kind: 'request', id: 1, from: addressOf('b'), bytes })
   const reply = effects.find((effect) => effect.kind === 'reply')

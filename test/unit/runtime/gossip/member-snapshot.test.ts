@@ -35,12 +35,13 @@ test('members, clocks and leaving survive; the file is private', async (t) => {
   first.noteAlive('b', { address: '::1', port: 9 })
   first.noteAlive('name with spaces: odd', { address: '10.0.0.3', port: 1 })
   first.noteGone('a')
-  first.noteClocks(7, 3)
+  first.noteClocks({ lamportTime: 7, eventTime: 12, queryTime: 2 }, 3)
   await first.close()
   const known = await readMemberSnapshot(path, silentLogger)
   assert.deepEqual([...known.alive.keys()], ['b', 'name with spaces: odd'])
   assert.deepEqual(known.alive.get('b'), { address: '::1', port: 9 })
   assert.deepEqual([known.lamportTime, known.incarnation, known.hasLeft], [7, 3, false])
+  assert.deepEqual([known.eventTime, known.queryTime], [12, 2])
   assert.equal((await stat(path)).mode & 0o777, 0o600)
 
   const second = await opened(path)
@@ -49,7 +50,7 @@ test('members, clocks and leaving survive; the file is private', async (t) => {
   assert.equal((await readMemberSnapshot(path, silentLogger)).hasLeft, true)
 
   const third = await opened(path)
-  third.noteClocks(8, 20)
+  third.noteClocks({ lamportTime: 8, eventTime: 12, queryTime: 2 }, 20)
   await third.close()
   assert.equal((await readMemberSnapshot(path, silentLogger)).hasLeft, false, 'it runs again')
 })
@@ -91,7 +92,7 @@ test('the file is rewritten when it has grown beyond what its members need', asy
       snapshot.noteAlive(`m${i}-${'x'.repeat(100)}`, { address: '10.0.0.2', port: round + 1 })
     }
     clock.advance(500)
-    snapshot.noteClocks(round + 1, 1)
+    snapshot.noteClocks({ lamportTime: round + 1, eventTime: 0, queryTime: 0 }, 1)
     await flushed(path, `clock: ${round + 1}\n`, clock)
   }
   await snapshot.close()

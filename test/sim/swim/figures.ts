@@ -8,7 +8,8 @@ import assert from 'node:assert/strict'
 import { seededRng } from '../../../core/rng.ts'
 import { suspicionTimeoutMs } from '../../../core/swim/formulas.ts'
 import { type GossipTiming, LAN_TIMING } from '../../../core/swim/timing.ts'
-import { type SimMember, SwimWorld } from './swim-world.ts'
+import type { SimMember } from './sim-member.ts'
+import { SwimWorld } from './swim-world.ts'
 
 export interface FiguresOptions {
   readonly nodes: number

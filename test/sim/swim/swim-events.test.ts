@@ -4,7 +4,8 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type SimMember, SwimWorld } from './swim-world.ts'
+import type { SimMember } from './sim-member.ts'
+import { SwimWorld } from './swim-world.ts'
 
 const SEEDS = [1, 2, 3]
 

@@ -27,6 +27,7 @@ import { PROTOCOL_VERSIONS, SWIM_STATES } from '../../../core/swim/types.ts'
 import { type Instant, instant } from '../../../core/time.ts'
 import { EventQueue } from '../raft/event-queue.ts'
 import { SettledMembers, SharedTable } from './shared-table.ts'
+import { SimMember } from './sim-member.ts'
 
 export const PACKET_BYTES_MAX = 1393
 const RESEND_MS = 1000
@@ -48,32 +49,6 @@ export interface WorldEvent {
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
-
-export class SimMember {
-  readonly name: string
-  readonly address: NodeAddress
-  readonly id: string
-  core: SwimCore
-  isRunning = true
-  /** Until then it handles nothing: stopped, or too busy. */
-  pausedUntil = 0
-  wakeScheduledFor: number | null = null
-  hasLeft = false
-  readonly joins = new Map<number, (outcome: JoinOutcome) => void>()
-  /** What this one last saw of each member: (incarnation, state), for G2. */
-  readonly seen = new Map<string, { readonly incarnation: number; readonly rank: number }>()
-  /** User events that were told, as `<time> <name> <payload>`; of all runs. */
-  readonly heard: string[] = []
-  bytesSent = 0
-  packetsSent = 0
-
-  constructor(name: string, id: string, address: NodeAddress, core: SwimCore) {
-    this.name = name
-    this.id = id
-    this.address = address
-    this.core = core
-  }
-}
 
 export class SwimWorld {
   readonly members = new Map<string, SimMember>()

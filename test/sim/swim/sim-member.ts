@@ -1,0 +1,32 @@
+/**
+ * One member of a simulated pool, with what the world writes down about it.
+ */
+
+import type { SwimCore } from '../../../core/swim/swim-core.ts'
+import type { JoinOutcome, NodeAddress } from '../../../core/swim/types.ts'
+
+export class SimMember {
+  readonly name: string
+  readonly address: NodeAddress
+  readonly id: string
+  core: SwimCore
+  isRunning = true
+  /** Until then it handles nothing: stopped, or too busy. */
+  pausedUntil = 0
+  wakeScheduledFor: number | null = null
+  hasLeft = false
+  readonly joins = new Map<number, (outcome: JoinOutcome) => void>()
+  /** What this one last saw of each member: (incarnation, state), for G2. */
+  readonly seen = new Map<string, { readonly incarnation: number; readonly rank: number }>()
+  /** User events that were told, as `<time> <name> <payload>`; of all runs. */
+  readonly heard: string[] = []
+  bytesSent = 0
+  packetsSent = 0
+
+  constructor(name: string, id: string, address: NodeAddress, core: SwimCore) {
+    this.name = name
+    this.id = id
+    this.address = address
+    this.core = core
+  }
+}

@@ -17,6 +17,7 @@ import {
   listOf,
   mapOf,
   nullable,
+  number,
   object,
   oneOf,
   type Shape,
@@ -237,6 +238,19 @@ export const autopilotShape = object({
   upgradeVersionTag: text,
 })
 
+export const coordinateShape = object({
+  vec: listOf(number),
+  error: number,
+  adjustment: number,
+  height: number,
+})
+
+export const coordinateRecordShape = object({
+  node: text,
+  segment: text,
+  coordinate: coordinateShape,
+})
+
 const COMMANDS: Readonly<Record<Command['kind'], Shape>> = {
   register: object({ request: registerRequest }, { now: count }),
   deregister: object(
@@ -269,6 +283,7 @@ const COMMANDS: Readonly<Record<Command['kind'], Shape>> = {
   }),
   'ca.serial.take': object({ count }),
   'autopilot.config.set': object({ config: autopilotShape }, { cas: count }),
+  'coordinate.batch': object({ updates: listOf(coordinateRecordShape) }),
   'restore.begin': object({ id: text, now: count }),
   'restore.piece': object({ id: text, offset: count, bytes, now: count }),
   'restore.end': object({ id: text, sizeBytes: count, digest: text, now: count }),

@@ -14,6 +14,7 @@ import type {
   CaProviderState,
   CaRoot,
   CheckDefinition,
+  CoordinateRecord,
   Indexed,
   IntentionRecord,
   JsonObject,
@@ -171,6 +172,8 @@ export type Command =
       readonly config: AutopilotSettings
       readonly cas?: number
     }
+  /** Where nodes stand in the network; nodes that are not there are passed over. At most COORDINATE_BATCH_MAX. */
+  | { readonly kind: 'coordinate.batch'; readonly updates: readonly CoordinateRecord[] }
   /** Announces the image of a whole state; takes the place of a restore that nobody goes on with. */
   | { readonly kind: 'restore.begin'; readonly id: string; readonly now: WallTime }
   | {

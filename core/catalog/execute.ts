@@ -10,6 +10,7 @@ import { setAutopilotConfig } from './autopilot-config.ts'
 import { setCaConfig, setCaRoots, takeSerials } from './ca.ts'
 import type { ApplyResult, ApplyValue, Command } from './commands.ts'
 import { deleteConfigEntry, setConfigEntry } from './config-entries.ts'
+import { setCoordinates } from './coordinate-table.ts'
 import { type Draft, type Refusal, refuse } from './draft.ts'
 import { settleInstances } from './instances.ts'
 import { deleteIntention, replaceIntentions, setIntention } from './intention-table.ts'
@@ -72,6 +73,8 @@ function dispatch(draft: Draft, command: TableCommand): ApplyResult {
       return valueOrRefusal(takeSerials(draft, command.count))
     case 'autopilot.config.set':
       return valueOrRefusal(setAutopilotConfig(draft, command))
+    case 'coordinate.batch':
+      return doneUnless(setCoordinates(draft, command.updates))
     case 'noop':
       return DONE
     default:

@@ -31,6 +31,7 @@ export function isFreeing(command: Command): boolean {
     case 'ca.roots.set':
     case 'ca.serial.take':
     case 'autopilot.config.set':
+    case 'coordinate.batch':
     case 'restore.begin':
     case 'restore.piece':
     case 'restore.end':

@@ -4,14 +4,15 @@
  * Lines of UTF-8: a header with the version, then one JSON array a line whose first element says what it
  * is, `end` with the number of lines last. Keys of objects are sorted and tables come in key order, so
  * equal states have equal bytes. Secondary indexes are left out and built again by the reader.
- * Version 2 added autopilot's settings, the requests that were applied and a restore under way; version 1
- * is read still.
+ * Version 2 added autopilot's settings, the requests that were applied and a restore under way, version 3 network
+ * coordinates; versions 1 and 2 are read still.
  */
 
 import {
   autopilotShape,
   caRootShape,
   checkShape,
+  coordinateRecordShape,
   intentionShape,
   kvEntryShape,
   nodeShape,
@@ -33,13 +34,17 @@ import {
 } from './shape.ts'
 
 export const IMAGE_MAGIC = 'fairlead-state'
-export const IMAGE_VERSION = 2
+export const IMAGE_VERSION = 3
 export const IMAGE_CHUNK_SIZE = 128 * 1024
 /** Longer than any record: a KV value is bounded far below. */
 export const IMAGE_LINE_SIZE_MAX = 64 * 1024 * 1024
 
 export const IMAGE_HEADER = `${IMAGE_MAGIC} ${IMAGE_VERSION}`
-export const READABLE_HEADERS: ReadonlySet<string> = new Set([`${IMAGE_MAGIC} 1`, IMAGE_HEADER])
+export const READABLE_HEADERS: ReadonlySet<string> = new Set([
+  `${IMAGE_MAGIC} 1`,
+  `${IMAGE_MAGIC} 2`,
+  IMAGE_HEADER,
+])
 
 const indexed = object({ createIndex: count, modifyIndex: count })
 const onNode = both(indexed, object({ node: text }))
@@ -59,7 +64,7 @@ const tables = {
   destinationExtinction: count,
 }
 
-const indexes = object(tables, { autopilot: count })
+const indexes = object(tables, { autopilot: count, coordinates: count })
 
 const outcome = either(
   object({
@@ -100,6 +105,7 @@ export const LINE_SHAPES = {
     both(object({ clusterId: text, provider: text, config: jsonObject }), indexed),
   ),
   autopilot: both(autopilotShape, indexed),
+  coordinate: coordinateRecordShape,
   'virtual-ip': both(object({ service: text, offset: count, virtualIp: text }), indexed),
   'free-offset': count,
   'request-origin': object({

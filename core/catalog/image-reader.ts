@@ -12,6 +12,7 @@ import type { AutopilotConfig } from '../autopilot/types.ts'
 import { FairleadError } from '../errors.ts'
 import { putCheck } from './check-table.ts'
 import { configKey } from './config-entries.ts'
+import { putCoordinate } from './coordinate-table.ts'
 import { type Draft, startDraft } from './draft.ts'
 import {
   IMAGE_LINE_SIZE_MAX,
@@ -44,6 +45,7 @@ import type {
   CaRoot,
   CheckRecord,
   ConfigEntryRecord,
+  CoordinateRecord,
   IntentionRecord,
   KvEntry,
   NodeRecord,
@@ -265,6 +267,7 @@ const LOADERS: Readonly<Record<Exclude<LineName, 'end'>, Loader>> = {
   autopilot: ({ draft }, content) => {
     draft.next.autopilot = content as AutopilotConfig
   },
+  coordinate: ({ draft }, content) => putCoordinate(draft, content as CoordinateRecord),
   'virtual-ip': ({ draft }, content) => {
     const record = content as VirtualIpRecord
     draft.next.virtualIps = draft.next.virtualIps.set(nameKey(record.service), record)
@@ -324,7 +327,8 @@ function finish<S extends StagedSink>(building: Building<S>): ReadContents<S> {
   if (draft.next.services.size + draft.next.destinations.size !== groupCount) {
     throw corrupt('groups are missing')
   }
-  const indexes = { ...EMPTY_INDEXES, ...meta.indexes }
+  // What versions before 3 did not know of has not changed since a restore that touched all tables.
+  const indexes = { ...EMPTY_INDEXES, coordinates: meta.restoredAt ?? 0, ...meta.indexes }
   return { state: { ...draft.next, ...meta, indexes }, requests, staged }
 }
 

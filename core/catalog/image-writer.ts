@@ -62,6 +62,7 @@ function* linesOf({ state, requests, staged }: ImageContents): Generator<Line, v
   yield ['ca-provider', state.caProvider]
   yield ['ca-config', state.caConfig]
   if (state.autopilot !== null) yield ['autopilot', state.autopilot]
+  yield* tableLines('coordinate', state.coordinates)
   yield* tableLines('virtual-ip', state.virtualIps)
   yield* tableLines('free-offset', state.freeOffsets)
   yield* requestLines(requests)

@@ -8,6 +8,7 @@
  */
 
 import { deleteAllChecks } from './checks.ts'
+import { deleteCoordinates } from './coordinate-table.ts'
 import { type Draft, type Refusal, refuse, touchTable } from './draft.ts'
 import { sameData } from './equality.ts'
 import { goQuote } from './go-quote.ts'
@@ -48,13 +49,14 @@ export function ensureNode(draft: Draft, write: NodeWrite): Refusal | undefined 
   return undefined
 }
 
-/** Removes the node, its services, its checks and its sessions; nothing when there is no such node. */
+/** Removes the node, its services, checks, sessions and coordinates; nothing when there is no such node. */
 export function deleteNode(draft: Draft, key: string): void {
   const node = draft.next.nodes.get(key)
   if (node === undefined) return
   for (const service of node.services.values()) deleteService(draft, key, service.id)
   deleteAllChecks(draft, key)
   invalidateSessionsOfNode(draft, key)
+  deleteCoordinates(draft, key)
   draft.next.nodes = draft.next.nodes.delete(key)
   if (draft.next.nodeIds.get(nameKey(node.record.id)) === key) {
     draft.next.nodeIds = draft.next.nodeIds.delete(nameKey(node.record.id))

@@ -9,6 +9,7 @@ import { sortIntentions } from '../intentions/precedence.ts'
 import type { ReadName, Reads } from '../rpc/reads.ts'
 import { rootsIndex, rootsOf } from './ca.ts'
 import { configKey } from './config-entries.ts'
+import { readCoordinates, readCoordinatesOfNode, readSomeCoordinates } from './coordinate-table.ts'
 import { startDraft } from './draft.ts'
 import { findIntention, intentionsFor, intentionsFrom } from './intention-table.ts'
 import { orderKey } from './key-order.ts'
@@ -66,6 +67,9 @@ const READS: { readonly [N in ReadName]: Read<N> } = {
   'config.list': readConfigEntries,
   'ca.roots': readRoots,
   'ca.config': readCaConfig,
+  'coordinate.nodes': readCoordinates,
+  'coordinate.node': readCoordinatesOfNode,
+  'coordinate.some': readSomeCoordinates,
   'autopilot.config': readAutopilotConfig,
 }
 

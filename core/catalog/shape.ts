@@ -23,6 +23,9 @@ export const unsigned64: Shape = (value) =>
 export const count: Shape = (value) =>
   expect(Number.isSafeInteger(value) && (value as number) >= 0, 'an integer of at least 0')
 
+/** Finite: JSON can say 1e999. */
+export const number: Shape = (value) => expect(Number.isFinite(value), 'a number')
+
 export const integer: Shape = (value) => expect(Number.isSafeInteger(value), 'an integer')
 
 export function oneOf(...words: readonly string[]): Shape {

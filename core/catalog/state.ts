@@ -16,6 +16,7 @@ import type {
   CaRoot,
   CheckRecord,
   ConfigEntryRecord,
+  CoordinateRecord,
   HealthEntry,
   IntentionRecord,
   KvEntry,
@@ -39,6 +40,7 @@ export interface TableIndexes {
   readonly caConfig: number
   readonly virtualIps: number
   readonly autopilot: number
+  readonly coordinates: number
   /** The last time that the last instance of some service name went away. */
   readonly serviceExtinction: number
   /** The same for the destinations of proxies. */
@@ -128,6 +130,9 @@ export interface State {
   /** Null until the first leader has written them. */
   readonly autopilot: AutopilotConfig | null
 
+  /** `<node key>\0<segment>` */
+  readonly coordinates: PersistentMap<CoordinateRecord>
+
   readonly virtualIps: PersistentMap<VirtualIpRecord>
   /** Index key of an offset → the offset: given back, to be used again before the counter grows. */
   readonly freeOffsets: PersistentMap<number>
@@ -147,6 +152,7 @@ export const EMPTY_INDEXES: TableIndexes = {
   caConfig: 0,
   virtualIps: 0,
   autopilot: 0,
+  coordinates: 0,
   serviceExtinction: 0,
   destinationExtinction: 0,
 }
@@ -180,6 +186,7 @@ export function emptyState(): State {
     caConfig: null,
     caSerial: 0,
     autopilot: null,
+    coordinates: PersistentMap.empty(),
     virtualIps: PersistentMap.empty(),
     freeOffsets: PersistentMap.empty(),
     offsetCounter: 0,

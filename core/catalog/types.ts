@@ -6,6 +6,8 @@
  * Names compare case-insensitively where http-api.md says so; the original spelling is kept for display.
  */
 
+import type { Coordinate } from '../coordinates/coordinate.ts'
+
 export type CheckStatus = 'passing' | 'warning' | 'critical'
 
 export type ServiceKind =
@@ -276,4 +278,12 @@ export interface VirtualIpRecord extends Indexed {
   readonly service: string
   readonly offset: number
   readonly virtualIp: string
+}
+
+/** Where a node stands in the network, as it last said (gossip.md 12); goes away with its node. */
+export interface CoordinateRecord {
+  readonly node: string
+  /** '' but for segments of a network. */
+  readonly segment: string
+  readonly coordinate: Coordinate
 }

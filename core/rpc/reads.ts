@@ -14,6 +14,7 @@ import type {
   CheckRecord,
   CheckStatus,
   ConfigEntryRecord,
+  CoordinateRecord,
   HealthEntry,
   IntentionRecord,
   KvEntry,
@@ -109,6 +110,20 @@ export interface Reads {
   'config.list': { request: { readonly entryKind: string }; reply: readonly ConfigEntryRecord[] }
   'ca.roots': { request: Record<string, never>; reply: CaRoots }
   'ca.config': { request: Record<string, never>; reply: CaConfig | null }
+  'coordinate.nodes': {
+    request: { readonly segment?: string }
+    reply: readonly CoordinateRecord[]
+  }
+  /** One record a segment. */
+  'coordinate.node': {
+    request: { readonly node: string; readonly segment?: string }
+    reply: readonly CoordinateRecord[]
+  }
+  /** Of these nodes in the network's default segment, as far as they have one. */
+  'coordinate.some': {
+    request: { readonly nodes: readonly string[] }
+    reply: readonly CoordinateRecord[]
+  }
   'autopilot.config': { request: Record<string, never>; reply: AutopilotConfig | null }
 }
 

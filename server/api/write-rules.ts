@@ -10,6 +10,7 @@ const LEADER_ONLY: ReadonlySet<Command['kind']> = new Set([
   'ca.roots.set',
   'ca.serial.take',
   'tombstone.reap',
+  'coordinate.batch',
   'noop',
 ])
 

@@ -52,6 +52,9 @@ const READS: Readonly<Record<ReadName, Shape>> = {
   'config.list': object({ entryKind: text }),
   'ca.roots': object({}),
   'ca.config': object({}),
+  'coordinate.nodes': object({}, { segment: text }),
+  'coordinate.node': object({ node: text }, { segment: text }),
+  'coordinate.some': object({ nodes: listOf(text) }),
   'autopilot.config': object({}),
 }
 

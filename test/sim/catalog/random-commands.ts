@@ -300,6 +300,19 @@ const meshCommand: fc.Arbitrary<Command> = fc.oneof(
     { requiredKeys: ['kind', 'config'] },
   ),
   fc.record({
+    kind: fc.constant('coordinate.batch' as const),
+    updates: fc.array(
+      fc.record({
+        node,
+        segment: fc.constantFrom('', 's'),
+        coordinate: fc
+          .constantFrom(0, 0.25, -0.125)
+          .map((x) => ({ vec: [x, 0], error: 0.5, adjustment: -x, height: 1e-5 })),
+      }),
+      { maxLength: 3 },
+    ),
+  }),
+  fc.record({
     kind: fc.constant('ca.serial.take' as const),
     count: fc.integer({ min: 0, max: 3 }),
   }),

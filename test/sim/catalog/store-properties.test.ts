@@ -50,9 +50,13 @@ const EVERY_READ: readonly Question[] = [
   ask('ca.roots', {}),
   ask('ca.config', {}),
   ask('autopilot.config', {}),
+  ask('coordinate.nodes', {}),
+  ask('coordinate.nodes', { segment: 's' }),
+  ask('coordinate.some', { nodes: NODES }),
   ...NODES.flatMap((node) => [
     ask('catalog.node', { node }),
     ask('health.node', { node }),
+    ask('coordinate.node', { node }),
     ask('session.list', { node }),
   ]),
   ask('catalog.node', { node: '6f1a4c0e-51d6' }),

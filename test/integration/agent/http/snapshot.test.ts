@@ -87,7 +87,7 @@ describe('/v1/snapshot', () => {
       ],
       [await archived(Buffer.from([0x8a, 1, 2])), /^failed to read snapshot file: .*Consul/],
       [
-        await archived(Buffer.from('fairlead-state 2\n["meta",{}]\n')),
+        await archived(Buffer.from('fairlead-state 3\n["meta",{}]\n')),
         /^failed to read snapshot file: The state image is damaged/,
       ],
       [

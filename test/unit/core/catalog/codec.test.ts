@@ -85,6 +85,16 @@ const COMMANDS: readonly Command[] = [
   { kind: 'ca.config.set', config: { clusterId: 'c', provider: 'consul', config: {} } },
   { kind: 'ca.serial.take', count: 2 },
   { kind: 'autopilot.config.set', config: AUTOPILOT, cas: 0 },
+  {
+    kind: 'coordinate.batch',
+    updates: [
+      {
+        node: 'n1',
+        segment: '',
+        coordinate: { vec: [0.5, -0.25], error: 1.5, adjustment: -1e-9, height: 1e-5 },
+      },
+    ],
+  },
   { kind: 'restore.begin', id: 'r', now },
   { kind: 'restore.piece', id: 'r', offset: 0, bytes: Uint8Array.of(102), now },
   { kind: 'restore.end', id: 'r', sizeBytes: 1, digest: '00', now },

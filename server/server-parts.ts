@@ -39,6 +39,7 @@ import { peerStats } from './cluster/peer-stats.ts'
 import { Roster } from './cluster/roster.ts'
 import { ServerDirectory } from './cluster/server-directory.ts'
 import { FeedSessions } from './feeds/feed-sessions.ts'
+import { CoordinateBatches } from './leader/coordinate-batches.ts'
 import { LeaderDuties } from './leader/leader-duties.ts'
 import { MemberReconciler } from './leader/member-reconciler.ts'
 import { Notices } from './leader/notices.ts'
@@ -54,6 +55,9 @@ import { StateMachine } from './state-machine.ts'
 const TICK_MS = 10
 /** A leader that was not heard of for so long, at `raft_multiplier` 1, may be one no more: twice its lease. */
 const LEADER_SILENCE_MS = 1_000
+/** How long the leader gathers coordinates before it writes them. */
+const COORDINATES_MS = 5_000
+const DEV_COORDINATES_MS = 100
 
 export interface ServerDeps {
   readonly clock: Clock
@@ -131,6 +135,10 @@ export function createServerParts(config: AgentConfig, deps: ServerDeps): Server
   const writer = new CommandWriter({ raft, store, clock })
   const ca = createCa(config, { ...deps, store, writer })
   const { sessions, tombstones } = createTimers({ ...deps, log, store, writer, stateMachine })
+  const coordinates = new CoordinateBatches(
+    { periodMs: config.devMode ? DEV_COORDINATES_MS : COORDINATES_MS },
+    { clock, log, write: (command) => writer.write(command) },
+  )
   const reconciler = new MemberReconciler({
     store,
     membership,
@@ -158,6 +166,7 @@ export function createServerParts(config: AgentConfig, deps: ServerDeps): Server
     reconciler,
     sessions,
     tombstones,
+    coordinates,
     notices:
       deps.board === undefined
         ? undefined
@@ -200,6 +209,7 @@ export function createServerParts(config: AgentConfig, deps: ServerDeps): Server
         signLeaf: (csrPem, signal) => ca.sign(csrPem, signal),
         checkCaConfig: (command) => ca.checkConfig(command),
         touchSession: (session) => sessions.touch(session),
+        placeNode: (place) => coordinates.add(place),
         operate: (name, request) => operator.run(name, request),
       }),
       images: new StateImages({ stateMachine, raft, configuration }),

@@ -98,6 +98,7 @@ async function openTransport(id: string, seed: number): Promise<RaftTransport> {
     write: none,
     signLeaf: none,
     renewSession: none,
+    placeNode: none,
     status: none,
     operate: none,
     saveImage: async function* () {},

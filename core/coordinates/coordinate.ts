@@ -41,6 +41,12 @@ export function isValidCoordinate({ vec, error, adjustment, height }: Coordinate
   )
 }
 
+/** Why a coordinate cannot be kept beside the others, in the reference's words; undefined when it can. */
+export function coordinateFault(coordinate: Coordinate): string | undefined {
+  if (!isValidCoordinate(coordinate)) return 'invalid coordinate'
+  return coordinate.vec.length === DIMENSIONS ? undefined : 'incompatible coordinate'
+}
+
 /** What an honest node can have come to: a lie beyond it must not carry others away. Implies valid. */
 export function isPlausibleCoordinate(coordinate: Coordinate): boolean {
   const { vec, error, adjustment, height } = coordinate

@@ -5,6 +5,7 @@
  * are `host:port` of the other's RPC.
  */
 
+import type { CoordinateRecord } from '../catalog/types.ts'
 import type { Configuration } from '../raft/configuration.ts'
 import type { OperatorName } from './operator.ts'
 
@@ -57,6 +58,7 @@ export interface ForwardedMessages {
   readonly write: { readonly command: Uint8Array }
   readonly signLeaf: { readonly csrPem: string }
   readonly renewSession: { readonly id: string }
+  readonly placeNode: { readonly place: CoordinateRecord }
   readonly operator: { readonly name: OperatorName; readonly request: object }
 }
 

@@ -8,7 +8,7 @@
 import type { ApplyValue, Command, TxnError } from '../catalog/commands.ts'
 import type { FeedPosition, SubscriptionFrame, TopicKey } from '../catalog/feed.ts'
 import type { RequestId } from '../catalog/request-id.ts'
-import type { SessionRecord } from '../catalog/types.ts'
+import type { CoordinateRecord, SessionRecord } from '../catalog/types.ts'
 import type { OperatorApi } from './operator.ts'
 import type { ReadName, ReadReply, Reads } from './reads.ts'
 
@@ -106,6 +106,14 @@ export interface ServerApi extends OperatorApi {
 
   /** Re-arms the session's TTL. @returns null when the session does not exist */
   renewSession(id: string, signal?: AbortSignal): Promise<SessionRecord | null>
+
+  /**
+   * Says where a node stands in the network. Resolves once the leader has noted it; it writes what it was told every few
+   * seconds, the last word of each node, and forgets it with its leadership: say it again from time to time.
+   *
+   * @throws FairleadError REJECTED (not a coordinate of this network), RATE_LIMITED, NO_LEADER
+   */
+  placeNode(place: CoordinateRecord, signal?: AbortSignal): Promise<void>
 
   status(signal?: AbortSignal): Promise<ServerStatus>
 }

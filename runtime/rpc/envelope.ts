@@ -19,7 +19,14 @@ export const REQUEST_BYTES_MAX = 2 * 1024 * 1024
 /** The largest read or snapshot frame that crosses the wire. */
 export const REPLY_BYTES_MAX = 64 * 1024 * 1024
 
-export type UnaryMethod = 'read' | 'write' | 'signLeaf' | 'renewSession' | 'status' | 'operate'
+export type UnaryMethod =
+  | 'read'
+  | 'write'
+  | 'signLeaf'
+  | 'renewSession'
+  | 'placeNode'
+  | 'status'
+  | 'operate'
 /** Of one server to another. */
 export type PeerMethod = 'stats' | 'bootstrap' | 'forward'
 
@@ -38,6 +45,7 @@ export const SERVERS_SERVICE: Readonly<Record<UnaryMethod, MethodDefinition>> = 
   write: define(Servers, 'write'),
   signLeaf: define(Servers, 'signLeaf'),
   renewSession: define(Servers, 'renewSession'),
+  placeNode: define(Servers, 'placeNode'),
   status: define(Servers, 'status'),
   operate: define(Servers, 'operate'),
 }

@@ -144,6 +144,7 @@ function serversOf(handlers: RpcHandlers, calls: RpcCalls): UntypedServiceImplem
     write: calls.unary(handlers.write),
     signLeaf: calls.unary(handlers.signLeaf),
     renewSession: calls.unary(handlers.renewSession),
+    placeNode: calls.unary(handlers.placeNode),
     status: calls.unary(handlers.status),
     operate: calls.unary(handlers.operate),
     saveImage: calls.download(handlers.saveImage),

@@ -12,7 +12,7 @@
 import { encodeCommand } from '../../core/catalog/codec.ts'
 import type { Command } from '../../core/catalog/commands.ts'
 import type { FeedPosition, TopicKey } from '../../core/catalog/feed.ts'
-import type { SessionRecord } from '../../core/catalog/types.ts'
+import type { CoordinateRecord, SessionRecord } from '../../core/catalog/types.ts'
 import { type ErrorCode, FairleadError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Rng } from '../../core/rng.ts'
@@ -37,6 +37,7 @@ import { chunkOf, type ImagePart } from './image-part.ts'
 import { RpcCallError, RpcChannel } from './rpc-channel.ts'
 import type {
   OperateMessage,
+  PlaceNodeMessage,
   ReadMessage,
   RenewSessionMessage,
   SaveImageMessage,
@@ -238,6 +239,12 @@ export class RpcServerApi implements ServerApi {
     const message: RenewSessionMessage = { id }
     const options = { isIdempotent: true, timeoutMs: this.#answerTimeoutMs(), signal }
     return (await this.#call('renewSession', message, options)) as SessionRecord | null
+  }
+
+  async placeNode(place: CoordinateRecord, signal?: AbortSignal): Promise<void> {
+    const message: PlaceNodeMessage = { place }
+    const options = { isIdempotent: true, timeoutMs: this.#answerTimeoutMs(), signal }
+    await this.#call('placeNode', message, options)
   }
 
   async status(signal?: AbortSignal): Promise<ServerStatus> {

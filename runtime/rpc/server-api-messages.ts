@@ -4,6 +4,7 @@
  * Adding an optional field is compatible; anything else raises ENVELOPE_VERSION.
  */
 
+import type { CoordinateRecord } from '../../core/catalog/types.ts'
 import type { OperatorName } from '../../core/rpc/operator.ts'
 import type { ForwardedMethod } from '../../core/rpc/peer-calls.ts'
 import type { ReadName, Reads } from '../../core/rpc/reads.ts'
@@ -27,6 +28,10 @@ export interface SignLeafMessage {
 
 export interface RenewSessionMessage {
   readonly id: string
+}
+
+export interface PlaceNodeMessage {
+  readonly place: CoordinateRecord
 }
 
 export interface OperateMessage {

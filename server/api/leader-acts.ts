@@ -10,7 +10,7 @@ import { decodeLogged } from '../../core/catalog/codec.ts'
 import type { Command } from '../../core/catalog/commands.ts'
 import type { RequestId } from '../../core/catalog/request-id.ts'
 import type { StateStoreApi } from '../../core/catalog/store-api.ts'
-import type { SessionRecord } from '../../core/catalog/types.ts'
+import type { CoordinateRecord, SessionRecord } from '../../core/catalog/types.ts'
 import { FairleadError } from '../../core/errors.ts'
 import type { OperatorCalls, OperatorName } from '../../core/rpc/operator.ts'
 import type { ForwardedMessages, ForwardedMethod } from '../../core/rpc/peer-calls.ts'
@@ -29,6 +29,8 @@ export interface LeaderActsDeps {
   readonly checkCaConfig: (command: Command & { readonly kind: 'ca.config.set' }) => void
   /** Re-arms the leader's timer of a session. */
   readonly touchSession: (session: SessionRecord) => void
+  /** Notes where a node stands, to be written later. @throws FairleadError REJECTED | RATE_LIMITED */
+  readonly placeNode: (place: CoordinateRecord) => void
   readonly operate: <N extends OperatorName>(
     name: N,
     request: OperatorCalls[N]['request'],
@@ -58,6 +60,12 @@ export class LeaderActs {
     return session
   }
 
+  /** @returns null: the answer of a call that was sent on. @throws FairleadError as `LeaderActsDeps.placeNode` */
+  placeNode(place: CoordinateRecord): null {
+    this.#deps.placeNode(place)
+    return null
+  }
+
   operate<N extends OperatorName>(
     name: N,
     request: OperatorCalls[N]['request'],
@@ -85,6 +93,8 @@ export class LeaderActs {
         return this.signLeaf(call.message.csrPem, signal)
       case 'renewSession':
         return this.renewSession(call.message.id)
+      case 'placeNode':
+        return this.placeNode(call.message.place)
       case 'operator':
         return this.operate(call.message.name, call.message.request as never)
     }

@@ -13,7 +13,7 @@ import type { Command } from '../../core/catalog/commands.ts'
 import type { FeedPosition, TopicKey } from '../../core/catalog/feed.ts'
 import type { RequestId } from '../../core/catalog/request-id.ts'
 import type { StateStoreApi } from '../../core/catalog/store-api.ts'
-import type { SessionRecord } from '../../core/catalog/types.ts'
+import type { CoordinateRecord, SessionRecord } from '../../core/catalog/types.ts'
 import { FairleadError } from '../../core/errors.ts'
 import type { ReadMode } from '../../core/raft/types.ts'
 import type { Rng } from '../../core/rng.ts'
@@ -172,6 +172,14 @@ export class LocalServerApi implements ServerApi {
     return this.#onLeader(
       'renewSession',
       { message: () => ({ id }), local: () => this.#deps.acts.renewSession(id) },
+      { signal, isRepeatable: true },
+    )
+  }
+
+  async placeNode(place: CoordinateRecord, signal?: AbortSignal): Promise<void> {
+    await this.#onLeader(
+      'placeNode',
+      { message: () => ({ place }), local: async () => this.#deps.acts.placeNode(place) },
       { signal, isRepeatable: true },
     )
   }

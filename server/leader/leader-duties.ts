@@ -12,6 +12,7 @@ import type { CertificateAuthority } from '../ca/certificate-authority.ts'
 import type { Autopilot } from '../cluster/autopilot.ts'
 import type { Roster } from '../cluster/roster.ts'
 import type { RaftNodeApi } from '../raft/types.ts'
+import type { CoordinateBatches } from './coordinate-batches.ts'
 import type { MemberReconciler } from './member-reconciler.ts'
 import type { Notices } from './notices.ts'
 import type { SessionTimers } from './session-timers.ts'
@@ -25,6 +26,7 @@ export interface LeaderDutiesDeps {
   readonly reconciler: MemberReconciler
   readonly sessions: SessionTimers
   readonly tombstones: TombstoneReaper
+  readonly coordinates: Pick<CoordinateBatches, 'start' | 'stop'>
   /** Absent where there is nobody to tell. */
   readonly notices: Pick<Notices, 'start' | 'stop'> | undefined
   readonly roster: Pick<Roster, 'start' | 'stop'>
@@ -105,6 +107,7 @@ export class LeaderDuties {
     this.#reign = undefined
     this.#deps.sessions.stop()
     this.#deps.tombstones.stop()
+    this.#deps.coordinates.stop()
     this.#deps.notices?.stop()
     this.#deps.ca.resign()
     const { reconciler, roster, autopilot } = this.#deps
@@ -119,6 +122,7 @@ export class LeaderDuties {
     const swept = reconciler.start()
     sessions.start()
     tombstones.start()
+    this.#deps.coordinates.start()
     this.#deps.notices?.start()
     roster.start()
     autopilot.start()

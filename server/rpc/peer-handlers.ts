@@ -6,6 +6,7 @@
  * nowhere else, so that whoever executes it knows not to send it on again. Says nothing about who may call.
  */
 
+import { coordinateRecordShape } from '../../core/catalog/command-shape.ts'
 import {
   boolean,
   bytes,
@@ -69,12 +70,13 @@ const bootstrapMessage = object({
 })
 
 const forwardMessage = object({
-  method: oneOf('write', 'signLeaf', 'renewSession', 'operator'),
+  method: oneOf('write', 'signLeaf', 'renewSession', 'placeNode', 'operator'),
   message: object({}),
 })
 const writeMessage = object({ command: bytes })
 const signLeafMessage = object({ csrPem: text })
 const renewSessionMessage = object({ id: text })
+const placeNodeMessage = object({ place: coordinateRecordShape })
 
 export function peerHandlers(deps: PeerHandlersDeps): PeerHandlers {
   return {
@@ -89,6 +91,8 @@ export function peerHandlers(deps: PeerHandlersDeps): PeerHandlers {
           return deps.forwarded('signLeaf', checked(signLeafMessage, message), signal)
         case 'renewSession':
           return deps.forwarded('renewSession', checked(renewSessionMessage, message), signal)
+        case 'placeNode':
+          return deps.forwarded('placeNode', checked(placeNodeMessage, message), signal)
         case 'operator':
           return deps.forwarded('operator', checkedOperation(message), signal)
       }

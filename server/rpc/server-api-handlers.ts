@@ -7,6 +7,7 @@
  */
 
 import { decodeCommand, decodeLogged, encodeCommand } from '../../core/catalog/codec.ts'
+import { coordinateRecordShape } from '../../core/catalog/command-shape.ts'
 import { boolean, bytes, object, text } from '../../core/catalog/shape.ts'
 import { FairleadError } from '../../core/errors.ts'
 import type { ReadName } from '../../core/rpc/reads.ts'
@@ -15,6 +16,7 @@ import { wallTime } from '../../core/time.ts'
 import { chunkParts, type ImagePart } from '../../runtime/rpc/image-part.ts'
 import type { RpcHandlers } from '../../runtime/rpc/rpc-host.ts'
 import type {
+  PlaceNodeMessage,
   ReadMessage,
   RenewSessionMessage,
   SaveImageMessage,
@@ -29,6 +31,7 @@ const readMessage = object({ name: text, request: object({}), options: readOptio
 const writeMessage = object({ command: bytes }, { datacenter: text })
 const signLeafMessage = object({ csrPem: text })
 const renewSessionMessage = object({ id: text })
+const placeNodeMessage = object({ place: coordinateRecordShape })
 const saveImageMessage = object({ stale: boolean })
 export function serverApiHandlers(api: ServerApi): RpcHandlers {
   return {
@@ -50,6 +53,10 @@ export function serverApiHandlers(api: ServerApi): RpcHandlers {
       api.signLeaf(checked<SignLeafMessage>(signLeafMessage, request).csrPem, signal),
     renewSession: async (request, signal) =>
       api.renewSession(checked<RenewSessionMessage>(renewSessionMessage, request).id, signal),
+    placeNode: async (request, signal) => {
+      await api.placeNode(checked<PlaceNodeMessage>(placeNodeMessage, request).place, signal)
+      return null
+    },
     status: (_, signal) => api.status(signal),
     operate: async (request, signal) => {
       const { name, request: wish } = checkedOperation(request)

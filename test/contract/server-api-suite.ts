@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { Command } from '../../core/catalog/commands.ts'
 import type { SubscriptionFrame } from '../../core/catalog/feed.ts'
+import { startCoordinate } from '../../core/coordinates/coordinate.ts'
 import type { ServerApi } from '../../core/rpc/server-api.ts'
 import { wallTime } from '../../core/time.ts'
 import { isSignedBy, readCertificate } from '../../runtime/pki/certificate.ts'
@@ -111,6 +112,7 @@ export function serverApiContract(name: string, make: () => Promise<SubjectUnder
       const commands: readonly Command[] = [
         { kind: 'ca.serial.take', count: 1 },
         { kind: 'tombstone.reap', index: 1 },
+        { kind: 'coordinate.batch', updates: [] },
         {
           kind: 'ca.roots.set',
           roots: [],
@@ -121,6 +123,17 @@ export function serverApiContract(name: string, make: () => Promise<SubjectUnder
       for (const command of commands) {
         await assert.rejects(api.write(command), { code: 'PERMISSION_DENIED' })
       }
+    })
+
+    test('where a node stands is noted and written soon after, or refused', async () => {
+      const index = await write(register('n-place'))
+      const place = { node: 'n-place', segment: '', coordinate: startCoordinate() }
+      await api.placeNode(place)
+      const read = await api.read('coordinate.node', { node: 'n-place' }, { minIndex: index })
+      assert.deepEqual(read.value, [place])
+      const other = { ...place, coordinate: startCoordinate(2) }
+      const refusal = { code: 'REJECTED', message: /incompatible coordinate$/ }
+      await assert.rejects(api.placeNode(other), refusal)
     })
 
     test('a session without an id gets one', async () => {

@@ -14,6 +14,7 @@ export function rpcHandlers(some: Partial<RpcHandlers> = {}): RpcHandlers {
     write: none,
     signLeaf: none,
     renewSession: none,
+    placeNode: none,
     status: none,
     operate: none,
     saveImage: async function* () {},

@@ -3,6 +3,7 @@
  */
 
 import { AUTOPILOT_DEFAULTS } from '../../../../core/autopilot/defaults.ts'
+import type { CoordinateRecord } from '../../../../core/catalog/types.ts'
 import { FairleadError } from '../../../../core/errors.ts'
 import type { PeerCalls } from '../../../../core/rpc/peer-calls.ts'
 import { RequestNames } from '../../../../core/rpc/request-names.ts'
@@ -22,6 +23,7 @@ export interface ApiOptions {
   readonly raft?: RaftNodeApi
   readonly forward?: PeerCalls['forward']
   readonly defaultRead?: 'quorum' | 'lease'
+  readonly placeNode?: (place: CoordinateRecord) => void
   readonly touchSession?: (session: { readonly id: string }) => void
 }
 
@@ -58,6 +60,7 @@ export function apiOf(base: RaftAndStore, options: ApiOptions = {}): LocalServer
           throw new FairleadError('BUSY', 'CA is uninitialized')
         },
         checkCaConfig: () => {},
+        placeNode: options.placeNode ?? (() => {}),
         touchSession: options.touchSession ?? (() => {}),
         operate: (name, request) => operator.run(name, request),
       }),

@@ -47,6 +47,7 @@ const MALFORMED: readonly (readonly [
   ['operate', { name: 'raft.remove-peer', request: { id: 3 } }, /expected a text/],
   ['signLeaf', {}, /csrPem: expected a text/],
   ['renewSession', { id: 1 }, /id: expected a text/],
+  ['placeNode', { place: { node: 'n', segment: '' } }, /place\.coordinate: expected an object/],
 ]
 
 for (const [method, request, message] of MALFORMED) {
@@ -72,7 +73,7 @@ test('arbitrary values give a FairleadError or an answer, never anything else', 
   )
   await fc.assert(
     fc.asyncProperty(anything, async (value) => {
-      for (const method of ['read', 'write', 'signLeaf', 'renewSession'] as const) {
+      for (const method of ['read', 'write', 'signLeaf', 'renewSession', 'placeNode'] as const) {
         try {
           await handlers[method](value, never)
         } catch (thrown) {

@@ -367,17 +367,23 @@ export class RpcServerApi implements ServerApi {
       await channel.whenReady(CONNECT_TIMEOUT_MS, this.#closing.signal)
     } catch (thrown) {
       channel.close()
-      this.#choice.failed(address)
+      this.#failed(address)
       throw thrown
     }
     this.#deps.log.debug('connected to a server', { peer: address })
     return channel
   }
 
+  /** Passed over for a while; then this agent may belong there again, or the load stays uneven. */
+  #failed(address: string): void {
+    this.#choice.failed(address)
+    this.#moves.serversChanged()
+  }
+
   /** Gives up on a server; the next call chooses another. Calls that still run there may end. */
   #leave(channel: RpcChannel): void {
     if (this.#retired.has(channel) || this.#moved.has(channel)) return
-    this.#choice.failed(channel.address)
+    this.#failed(channel.address)
     if (this.#current?.address !== channel.address) return
     this.#current = undefined
     this.#retire(channel)

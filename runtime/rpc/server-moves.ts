@@ -1,7 +1,7 @@
 /**
- * When an agent moves to the server that consistent hashing gives it, after servers have come or gone.
+ * When an agent moves to the server that consistent hashing gives it, after servers have come, gone or failed it.
  *
- * Guarantees: it looks SETTLE_MS to twice that after the servers have changed, later in large fleets, so that
+ * Guarantees: it looks SETTLE_MS to twice that after that, later in large fleets, so that
  * no more than MOVES_PER_SECOND agents of the whole fleet move at a time; again when a server that failed has
  * been passed over long enough; and not at all while nothing changes. One timer.
  * Source: gossip.md 14; the figures are ours.

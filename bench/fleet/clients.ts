@@ -3,10 +3,13 @@
  */
 
 import { join } from 'node:path'
-import { freePorts, Members, until } from '../cluster/members.ts'
+import { Members, until } from '../cluster/members.ts'
 
 const BINARY =
   process.env['FAIRLEAD_BIN'] ?? new URL('../../bin/fairlead', import.meta.url).pathname
+
+/** Below those that the system hands out: with dozens of processes one of them would be taken meanwhile. */
+const FIRST_PORT = 21_000
 
 export interface FleetAgent {
   readonly name: string
@@ -32,7 +35,9 @@ export async function startClients(
   const agents: FleetAgent[] = []
   for (let i = 1; i <= count; i++) {
     const name = `client${i}`
-    const [http = 0, dns = 0, serf = 0] = await freePorts(3)
+    const http = FIRST_PORT + 3 * i
+    const dns = http + 1
+    const serf = http + 2
     const argv: [string, ...string[]] = [BINARY, 'agent', '-node', name, '-bind', '127.0.0.1']
     argv.push('-data-dir', join(folder, name), '-retry-join', joins, '-log-level', 'warn')
     argv.push('-http-port', `${http}`, '-dns-port', `${dns}`, '-serf-lan-port', `${serf}`)

@@ -2,8 +2,9 @@
  * How long a change of the catalog takes to every other agent's DNS, in a fleet of three servers and twelve clients.
  *
  * A registration, a check that fails and passes again, BENCH_ROUNDS (40) times on clients in turn; then hosts that
- * are killed. Every other agent is watched by DNS (dns-eye.ts). Figures are of each agent in each round, and of the
- * last agent of a round. Then what an idle client costs. Run alone: `node bench/fleet/latency.ts`.
+ * are killed. BENCH_CLIENTS (12) may be fewer. Every other agent is watched by DNS (dns-eye.ts). Figures are of each agent in each round, and of the
+ * last agent of a round. Processor time of a change has the questions of the watchers in it. Then what an idle
+ * client costs. Run alone: `node bench/fleet/latency.ts`.
  */
 
 import { join } from 'node:path'
@@ -15,7 +16,7 @@ import { type Clients, type FleetAgent, startClients } from './clients.ts'
 import { DnsEye } from './dns-eye.ts'
 
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 40)
-const CLIENTS = 12
+const CLIENTS = Number(process.env['BENCH_CLIENTS'] ?? 12)
 const KILLS = 3
 const SERVICE = 'fleet'
 const SEEN_MAX_MS = 10_000
@@ -28,6 +29,8 @@ interface Times {
   readonly each: number[]
   /** Of the last agent in every round. */
   readonly last: number[]
+  /** When the agent that was told had answered. */
+  readonly answered: number[]
 }
 
 export async function benchLatency(): Promise<Figure[]> {
@@ -40,9 +43,12 @@ export async function benchLatency(): Promise<Figure[]> {
   for (const agent of agents) await register(agent, 'stays')
   const settled = await seen(eyes, agents.length)
   if (settled.length !== agents.length) throw new Error('the fleet is not complete')
-  const registered: Times = { each: [], last: [] }
-  const failed: Times = { each: [], last: [] }
-  const recovered: Times = { each: [], last: [] }
+  const registered = noTimes()
+  const failed = noTimes()
+  const recovered = noTimes()
+  const clientMs = (): number =>
+    agents.reduce((sum, { name }) => sum + cpuMs(clients.pidOf(name)), 0)
+  const before = { servers: cluster.cpuMs(), clients: clientMs() }
   for (let round = 0; round < ROUNDS; round++) {
     const agent = agents[round % agents.length]
     if (agent === undefined) break
@@ -51,12 +57,23 @@ export async function benchLatency(): Promise<Figure[]> {
     await timed(registered, others, all + 1, () => register(agent, 'comes'))
     await timed(failed, others, all, () => put(agent, `check/fail/${SERVICE}-comes`))
     await timed(recovered, others, all + 1, () => put(agent, `check/pass/${SERVICE}-comes`))
-    await timed({ each: [], last: [] }, others, all, () =>
-      put(agent, `service/deregister/${SERVICE}-comes`),
-    )
+    await timed(noTimes(), others, all, () => put(agent, `service/deregister/${SERVICE}-comes`))
   }
+  const changes = 4 * ROUNDS
+  const cost: readonly Figure[] = [
+    {
+      name: 'a change, of all servers',
+      value: (cluster.cpuMs() - before.servers) / changes,
+      unit: 'ms',
+    },
+    {
+      name: 'a change, of all clients',
+      value: (clientMs() - before.clients) / changes,
+      unit: 'ms',
+    },
+  ]
   const idle = await idleCost(clients)
-  const killed: Times = { each: [], last: [] }
+  const killed = noTimes()
   for (const { name } of agents.slice(0, KILLS)) {
     const before = eyes.size
     eyes.get(name)?.[Symbol.dispose]()
@@ -69,8 +86,13 @@ export async function benchLatency(): Promise<Figure[]> {
     ...figures('check fails', failed, MARK_MS),
     ...figures('check passes', recovered, MARK_MS),
     ...figures('host killed', killed),
+    ...cost,
     ...idle,
   ]
+}
+
+function noTimes(): Times {
+  return { each: [], last: [], answered: [] }
 }
 
 async function timed(
@@ -83,6 +105,7 @@ async function timed(
   const begun = performance.now()
   const watched = seen(eyes, count, timeoutMs)
   await act()
+  times.answered.push(performance.now() - begun)
   const took = (await watched).map((at) => at - begun)
   times.each.push(...took)
   times.last.push(Math.max(...took))
@@ -136,6 +159,7 @@ async function idleCost(clients: Clients): Promise<readonly Figure[]> {
 function figures(what: string, times: Times, markMs?: number): readonly Figure[] {
   const mark = markMs === undefined ? {} : { mark: { name: 'the mark', value: markMs } }
   return [
+    { name: `${what}: answered, median`, value: median(times.answered), unit: 'ms' },
     { name: `${what}: an agent, median`, value: median(times.each), unit: 'ms' },
     { name: `${what}: an agent, p99`, value: p99(times.each), unit: 'ms', ...mark },
     { name: `${what}: the last agent, median`, value: median(times.last), unit: 'ms' },

@@ -45,6 +45,8 @@ export interface MemberPool extends Membership {
   /** Of this member, as its probes have placed it; null where coordinates are switched off. */
   readonly coordinate: Coordinate | null
   readonly isEncrypted: boolean
+  /** For people: counters and clocks of the pool by name. */
+  stats(): StringMap
   /**
    * Asks every live member, this one too, to show or change its keyring. A change that would cut members off is not begun.
    *

@@ -202,6 +202,31 @@ class GossipPool implements MemberPool, NoticeBoard, EventBus, Service {
     return (this.#running?.keys.keyring ?? null) !== null
   }
 
+  /** Names as Consul has them, and what was refused by reason. */
+  stats(): StringMap {
+    const running = this.#running
+    if (running === null) return { encrypted: 'false' }
+    const { core, transport } = running
+    const { counters } = core
+    const numbers = {
+      conflicts: counters.conflicts,
+      health_score: core.healthScore,
+      intent_queue: core.queueLength,
+      member_time: core.lamportTime,
+      packets_malformed: counters.packetsMalformed,
+      packets_received: transport.packetCounters.received,
+      packets_sent: transport.packetCounters.sent,
+      probes_failed: counters.probesFailed,
+      refutations: counters.refutations,
+      streams_refused: transport.streamsRefused,
+      ...Object.fromEntries(
+        Array.from(transport.refusals, ([reason, count]) => [`refused_${reason}`, count]),
+      ),
+    }
+    const texts = Object.entries(numbers).map(([name, value]) => [name, String(value)] as const)
+    return { encrypted: String(this.isEncrypted), ...Object.fromEntries(texts) }
+  }
+
   async keyring(request: KeyringRequest, signal: AbortSignal): Promise<KeyringReport> {
     signal.throwIfAborted()
     const { keys, transport, core } = this.#started()

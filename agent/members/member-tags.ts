@@ -3,12 +3,16 @@
  */
 
 import type { StringMap } from '../../core/catalog/types.ts'
+import { formatDurationMs } from '../../core/duration.ts'
+import { RECONNECT_TIMEOUT_TAG } from '../../core/swim/tags.ts'
 
 export interface MemberFacts {
   readonly nodeId: string
   readonly datacenter: string
   /** `1.21.4:59b8b905`: what tools read before the colon is the compatible version. */
   readonly build: string
+  /** 0: others forget it after the time of their own configuration. */
+  readonly reconnectTimeoutMs: number
   /** Present on a server. */
   readonly server?: {
     readonly rpcPort: number
@@ -17,7 +21,8 @@ export interface MemberFacts {
   }
 }
 
-export function memberTags({ nodeId, datacenter, build, server }: MemberFacts): StringMap {
+export function memberTags(facts: MemberFacts): StringMap {
+  const { nodeId, datacenter, build, reconnectTimeoutMs, server } = facts
   const common = {
     dc: datacenter,
     segment: '',
@@ -27,6 +32,9 @@ export function memberTags({ nodeId, datacenter, build, server }: MemberFacts): 
     vsn_max: '3',
     build,
     acls: '0',
+    ...(reconnectTimeoutMs > 0
+      ? { [RECONNECT_TIMEOUT_TAG]: formatDurationMs(reconnectTimeoutMs) }
+      : {}),
   }
   if (server === undefined) return { role: 'node', ...common }
   const { bootstrapExpect } = server

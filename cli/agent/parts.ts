@@ -235,7 +235,8 @@ function tagsOf(config: AgentConfig, versions: AgentVersions, rpcPort: number): 
   const { nodeId, datacenter, bootstrapExpect } = config
   const build = `${versions.consul}:fairlead`
   const server = config.server ? { server: { rpcPort, bootstrapExpect } } : {}
-  return memberTags({ nodeId, datacenter, build, ...server })
+  const reconnectTimeoutMs = config.advertiseReconnectTimeoutMs
+  return memberTags({ nodeId, datacenter, build, reconnectTimeoutMs, ...server })
 }
 
 function createLocalState(

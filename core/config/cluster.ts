@@ -26,6 +26,7 @@ type ClusterConfig = Pick<
   | 'disableCoordinates'
   | 'rejoinAfterLeave'
   | 'reconnectTimeoutMs'
+  | 'advertiseReconnectTimeoutMs'
   | 'leave'
   | 'raft'
   | 'rpcHoldTimeoutMs'
@@ -52,6 +53,7 @@ export function resolveCluster(
     disableCoordinates: reader.bool('disable_coordinates', false),
     rejoinAfterLeave: reader.bool('rejoin_after_leave', false),
     reconnectTimeoutMs: resolveReconnectTimeout(reader),
+    advertiseReconnectTimeoutMs: resolveAdvertisedTimeout(reader, server),
     leave: {
       onTerminate: reader.bool('leave_on_terminate', !server),
       onInterrupt: !reader.bool('skip_leave_on_interrupt', server),
@@ -176,6 +178,19 @@ function resolveReconnectTimeout(reader: RawReader): number {
   const ms = reader.number(key, 72 * 3_600_000)
   if (ms < RECONNECT_MIN_MS) {
     reader.problem(key, `${key} must be >= 8h0m0s`, 'use 8h or more; the default is 72h')
+  }
+  return ms
+}
+
+function resolveAdvertisedTimeout(reader: RawReader, server: boolean): number {
+  const key = 'advertise_reconnect_timeout'
+  const ms = reader.number(key, 0)
+  if (ms > 0 && server) {
+    reader.problem(
+      key,
+      `${key} can only be used on a client`,
+      'remove it; servers wait for each other',
+    )
   }
   return ms
 }

@@ -155,7 +155,11 @@ const IDENTITY: KeyTable = {
     'Time after which a failed node is forgotten and taken out of the catalog; at least 8h',
   ),
   reconnect_timeout_wan: unsupported('duration'),
-  advertise_reconnect_timeout: unsupported('duration'),
+  advertise_reconnect_timeout: key(
+    'duration',
+    '',
+    'For this node, in place of reconnect_timeout of the others: after so long it is forgotten; not on servers',
+  ),
   server_rejoin_age_max: unsupported('duration'),
   leave_on_terminate: key(
     'bool',

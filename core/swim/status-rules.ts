@@ -7,12 +7,17 @@
  * Bounds: INTENTS_MAX words about members not known yet, each kept for RECENT_INTENT_MS.
  */
 
+import { parseDurationMs } from '../duration.ts'
 import type { MemberStatus } from '../membership.ts'
 import { pushPullIntervalMs } from './formulas.ts'
 import type { MemberRecord } from './member-table.ts'
 import type { JoinIntent, LamportTime, LeaveIntent } from './messages.ts'
 import type { Pool } from './pool.ts'
+import { RECONNECT_TIMEOUT_TAG } from './tags.ts'
+import type { GossipTiming } from './timing.ts'
 
+/** Less would forget who is only restarting. */
+const RECONNECT_TIMEOUT_MIN_MS = 60_000
 const INTENTS_MAX = 1024
 const RECENT_INTENT_MS = 5 * 60_000
 /** Push-pull intervals for which a change of one who is dead is still compared. */
@@ -115,7 +120,7 @@ export class StatusRules {
     for (const record of [...table.records()]) {
       const age = now - record.statusSince
       const isOver =
-        (record.status === 'failed' && age > timing.reconnectTimeoutMs) ||
+        (record.status === 'failed' && age > reconnectTimeoutOf(record, timing)) ||
         (record.status === 'left' && age > timing.tombstoneTimeoutMs)
       if (isOver && record !== this.#pool.self) this.#erase(record)
     }
@@ -212,4 +217,11 @@ export class StatusRules {
       table.setDigested(record, false)
     })
   }
+}
+
+/** What it asked for itself, within reason, or what is configured here. */
+function reconnectTimeoutOf({ tags }: MemberRecord, { reconnectTimeoutMs }: GossipTiming): number {
+  const asked = tags[RECONNECT_TIMEOUT_TAG]
+  const ms = asked === undefined ? undefined : parseDurationMs(asked)
+  return ms === undefined ? reconnectTimeoutMs : Math.max(ms, RECONNECT_TIMEOUT_MIN_MS)
 }

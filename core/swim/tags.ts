@@ -11,6 +11,8 @@ import { WireError, WireReader, WireWriter } from './wire.ts'
 
 export const META_SIZE_MAX = 512
 const TAGS_MAX = 128
+/** By this tag a member says how long it is to be kept once it failed: a duration. */
+export const RECONNECT_TIMEOUT_TAG = 'rc_tm'
 
 /** @throws FairleadError TOO_LARGE */
 export function encodeTags(tags: StringMap): Uint8Array {

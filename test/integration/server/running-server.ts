@@ -94,6 +94,7 @@ export function serverConfig(change: Partial<AgentConfig> = {}): AgentConfig {
     rejoinAfterLeave: false,
     disableCoordinates: false,
     reconnectTimeoutMs: 72 * 3_600_000,
+    advertiseReconnectTimeoutMs: 0,
     leave: { onTerminate: false, onInterrupt: false, drainMs: 5000 },
     raft: {
       multiplier: 1,

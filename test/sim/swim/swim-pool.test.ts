@@ -6,6 +6,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { encodeTags } from '../../../core/swim/tags.ts'
 import type { JoinOutcome } from '../../../core/swim/types.ts'
 import type { SimMember } from './sim-member.ts'
 import { SwimWorld } from './swim-world.ts'
@@ -249,6 +250,33 @@ test('failed members are reaped after their time, left ones after theirs', () =>
   assert.ok(world.allSee(at(members, 1), 'failed'))
   world.run(48 * 3_600_000)
   assert.ok(reaped(at(members, 1)))
+})
+
+test('a failed member that asked for it is forgotten sooner, but never at once', () => {
+  const world = new SwimWorld({ seed: 4 })
+  const members = world.addPool(5)
+  const asks = (member: SimMember, text: string): void =>
+    world.input(member, { kind: 'set-meta', meta: encodeTags({ rc_tm: text }) })
+  const times: readonly (readonly [SimMember, string, number])[] = [
+    [at(members, 1), '10m', 10 * 60_000],
+    [at(members, 2), '0s', 60_000],
+    [at(members, 3), 'soon', Number.POSITIVE_INFINITY],
+  ]
+  for (const [member, text] of times) asks(member, text)
+  world.run(5000)
+  for (const [member] of times) world.crash(member)
+  world.runUntil(() => times.every(([member]) => world.allSee(member, 'failed')), 60_000)
+  const observers = [at(members, 0), at(members, 4)]
+  let passedMs = 0
+  for (const [member, , ms] of [...times].sort((a, b) => a[2] - b[2])) {
+    if (ms === Number.POSITIVE_INFINITY) break // it asked for nothing that can be understood
+    world.run(ms - passedMs - 15_000)
+    assert.ok(observers.every((m) => world.view(m, member)?.status === 'failed'))
+    world.run(60_000)
+    assert.ok(observers.every((m) => world.view(m, member) === undefined))
+    passedMs = ms + 45_000
+  }
+  assert.ok(observers.every((m) => world.view(m, at(members, 3))?.status === 'failed'))
 })
 
 forSeeds('a name belongs to one host while that lives, and is free later', async (seed) => {

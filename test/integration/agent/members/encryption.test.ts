@@ -3,13 +3,21 @@
  */
 
 import assert from 'node:assert/strict'
+import { createSocket } from 'node:dgram'
 import { readFile, stat, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { GossipEncryption } from '../../../../agent/members/pool-keys.ts'
 import type { Logger } from '../../../../core/log.ts'
 import { silentLogger } from '../../../../core/log.ts'
 import { GossipKey } from '../../../../core/swim/gossip-key.ts'
+import { Keyring } from '../../../../core/swim/keyring.ts'
+import { encodeKeyringRequest } from '../../../../core/swim/keyring-codec.ts'
+import { encodeCompound, encodeMessage } from '../../../../core/swim/packet-codec.ts'
+import { PROTOCOL_VERSIONS } from '../../../../core/swim/types.ts'
+import { MemberCipher } from '../../../../runtime/gossip/member-cipher.ts'
+import { Seal } from '../../../../runtime/gossip/seal.ts'
 import {
   addressOf,
   NEVER,
@@ -177,4 +185,67 @@ test('encryption is introduced step by step on a pool that runs', async (t) => {
   }
   // Keys go encrypted all the while, and only so.
   assert.equal((await a.keyring({ kind: 'install', key: key(2) }, NEVER)).failures.size, 0)
+})
+
+test('a request about keys that is not encrypted changes nothing, also while plain gossip is let in', async (t) => {
+  const a = await startPool(t, 'a', encrypted(1, { verifyIncoming: false }))
+  const plain = new Seal('dc1')
+  const request = encodeKeyringRequest({ kind: 'install', key: key(2) })
+  const { frame, ticket } = plain.sealRequest(request, { isSecret: false })
+  const socket = connect(a.self().port, '127.0.0.1', () => socket.end(frame))
+  t.after(() => socket.destroy())
+  const chunks: Buffer[] = []
+  for await (const chunk of socket) chunks.push(chunk)
+  // The answer comes encrypted, as all that this member says.
+  assert.equal(plain.readPrefix(Buffer.concat(chunks)).kind, 'refused')
+  assert.equal(ticket.length, 0)
+  const listed = await a.keyring({ kind: 'list' }, NEVER)
+  assert.deepEqual([...listed.keys.keys()], [key(1).text])
+})
+
+test('garbage, plain packets and packets of another key are counted, and change nothing', async (t) => {
+  const a = await startPool(t, 'a', encrypted(1))
+  const udp = createSocket('udp4')
+  t.after(() => udp.close())
+  const dead = encodeCompound([
+    encodeMessage({ kind: 'dead', name: 'a', incarnation: 9, from: 'a' }),
+  ])
+  const stranger = new MemberCipher(new Keyring([key(2)]), Buffer.alloc(8, 1))
+  const insider = new MemberCipher(new Keyring([key(1)]), Buffer.alloc(8, 2))
+  const both = { verifyIncoming: true, verifyOutgoing: true }
+  const inside = new Seal('dc1', { cipher: insider, ...both })
+  const seen = inside.sealPacket(Buffer.from([0]))
+  const facts = { name: 'z', id: 'id-z', address: '127.0.0.1', port: 9, meta: new Uint8Array(0) }
+  const last = encodeMessage({
+    kind: 'alive',
+    incarnation: 1,
+    ...facts,
+    versions: PROTOCOL_VERSIONS,
+  })
+  const packets = [
+    Buffer.from('garbage'),
+    new Seal('dc1').sealPacket(dead),
+    new Seal('dc2').sealPacket(dead),
+    new Seal('dc1', { cipher: stranger, ...both }).sealPacket(dead),
+    seen,
+    seen,
+    inside.sealPacket(encodeCompound([last])),
+  ]
+  for (const packet of packets) {
+    await new Promise((done) => udp.send(packet, a.self().port, '127.0.0.1', done))
+  }
+  // Packets on loopback come in order: when the last has its effect, all before it were looked at.
+  await until(a, seesAlive('a', 'z'))
+  const {
+    refused_version,
+    refused_plain,
+    refused_label,
+    refused_key,
+    refused_replay,
+    refutations,
+  } = a.stats()
+  assert.deepEqual(
+    [refused_version, refused_plain, refused_label, refused_key, refused_replay, refutations],
+    ['1', '1', '1', '1', '1', '0'],
+  )
 })

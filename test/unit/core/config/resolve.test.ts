@@ -191,6 +191,10 @@ describe('problems', () => {
     ['connect { ca_provider = "vault" }', 'connect.ca_provider "vault" is not supported yet'],
     ['server = "perhaps"', 'server: expected true or false, got "perhaps"'],
     ['ports = 5', 'ports: expected a block'],
+    [
+      'server = true\nadvertise_reconnect_timeout = "9h"',
+      'advertise_reconnect_timeout can only be used on a client',
+    ],
     ['encrypt = "x"', 'encrypt has invalid key: it is not base64'],
     [
       'encrypt = "c2hvcnQ="',

@@ -11,7 +11,11 @@ import type { StateStoreApi } from '../../core/catalog/store-api.ts'
 import { type Clock, type Instant, instant, type Timer } from '../../core/time.ts'
 import type { RaftNodeApi } from '../raft/types.ts'
 
-const ADVANCE_MS = 200
+/**
+ * Five times as long as the specification allows: agents wait two seconds before they act on it, and every notice
+ * is some twenty packets to each member.
+ */
+const ADVANCE_MS = 1_000
 export const BEAT_MS = 5_000
 
 export interface NoticesDeps {

@@ -9,7 +9,7 @@ import { ManualClock } from '../../../../runtime/clock/manual-clock.ts'
 import { BEAT_MS, Notices } from '../../../../server/leader/notices.ts'
 import { STATUS_BEFORE_START } from '../../../../server/raft/status.ts'
 
-test('a leader tells what has changed at most five times a second, and beats while nothing does', () => {
+test('a leader tells what has changed at most once a second, and beats while nothing does', () => {
   const clock = new ManualClock()
   const store = { lastIndex: 7 }
   const said: CatalogNotice[] = []
@@ -22,22 +22,21 @@ test('a leader tells what has changed at most five times a second, and beats whi
     epoch: () => 'c/1',
   })
   notices.start()
-  for (let i = 0; i < 1000; i++) {
+  for (let i = 0; i < 5000; i++) {
     store.lastIndex += 1
     clock.advance(1)
   }
   assert.equal(said.length, 5)
-  assert.deepEqual(said[0], { epoch: 'c/1', term: 3, index: 207, beat: 1 })
+  assert.deepEqual(said[0], { epoch: 'c/1', term: 3, index: 1007, beat: 1 })
   said.length = 0
   clock.advance(2 * BEAT_MS)
   assert.deepEqual(
     said.map(({ index, beat }) => [index, beat]),
     [
-      [1007, 6],
-      [1007, 7],
-    ].slice(0, said.length),
+      [5007, 6],
+      [5007, 7],
+    ],
   )
-  assert.ok(said.length >= 1)
   hasLease = false
   said.length = 0
   store.lastIndex += 1

@@ -30,6 +30,7 @@ import type { MemberPool, Membership } from '../../core/membership.ts'
 import type { Rng } from '../../core/rng.ts'
 import { LAN_TIMING } from '../../core/swim/timing.ts'
 import type { Clock } from '../../core/time.ts'
+import { LastSeen } from '../../runtime/host/last-seen.ts'
 import { createKeyAndCsr } from '../../runtime/pki/csr.ts'
 import { newUuid, systemRng } from '../../runtime/random/system-random.ts'
 import type { LoadedConfig } from './load-config.ts'
@@ -49,6 +50,7 @@ export interface Parts {
   readonly pool: MemberPool
   /** The life of `pool`. */
   readonly gossip: Service
+  readonly lastSeen: LastSeen
   readonly retryJoin: RetryJoin
   readonly views: SubscribedViews
   readonly local: LocalState
@@ -218,6 +220,13 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
     role,
     pool,
     gossip,
+    lastSeen: new LastSeen(
+      {
+        dataDir: config.server ? config.dataDir : '',
+        ageMaxMs: config.serverRejoinAgeMaxMs,
+      },
+      { clock, log: log.child('server') },
+    ),
     retryJoin,
     views,
     local,

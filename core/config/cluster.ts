@@ -14,6 +14,7 @@ import type { RawReader } from './raw-reader.ts'
 
 /** A host that reboots and repairs its disk must not be forgotten meanwhile. */
 const RECONNECT_MIN_MS = 8 * 3_600_000
+const REJOIN_AGE_MIN_MS = 6 * 3_600_000
 
 type ClusterConfig = Pick<
   AgentConfig,
@@ -27,6 +28,7 @@ type ClusterConfig = Pick<
   | 'rejoinAfterLeave'
   | 'reconnectTimeoutMs'
   | 'advertiseReconnectTimeoutMs'
+  | 'serverRejoinAgeMaxMs'
   | 'leave'
   | 'raft'
   | 'rpcHoldTimeoutMs'
@@ -53,6 +55,7 @@ export function resolveCluster(
     disableCoordinates: reader.bool('disable_coordinates', false),
     rejoinAfterLeave: reader.bool('rejoin_after_leave', false),
     reconnectTimeoutMs: resolveReconnectTimeout(reader),
+    serverRejoinAgeMaxMs: resolveRejoinAge(reader),
     advertiseReconnectTimeoutMs: resolveAdvertisedTimeout(reader, server),
     leave: {
       onTerminate: reader.bool('leave_on_terminate', !server),
@@ -178,6 +181,15 @@ function resolveReconnectTimeout(reader: RawReader): number {
   const ms = reader.number(key, 72 * 3_600_000)
   if (ms < RECONNECT_MIN_MS) {
     reader.problem(key, `${key} must be >= 8h0m0s`, 'use 8h or more; the default is 72h')
+  }
+  return ms
+}
+
+function resolveRejoinAge(reader: RawReader): number {
+  const key = 'server_rejoin_age_max'
+  const ms = reader.number(key, 168 * 3_600_000)
+  if (ms < REJOIN_AGE_MIN_MS) {
+    reader.problem(key, `${key} must be >= 6h0m0s`, 'use 6h or more; the default is 168h')
   }
   return ms
 }

@@ -160,7 +160,11 @@ const IDENTITY: KeyTable = {
     '',
     'For this node, in place of reconnect_timeout of the others: after so long it is forgotten; not on servers',
   ),
-  server_rejoin_age_max: unsupported('duration'),
+  server_rejoin_age_max: key(
+    'duration',
+    '168h',
+    'A server that did not run for longer refuses to start; at least 6h',
+  ),
   leave_on_terminate: key(
     'bool',
     'false on servers, true on others',

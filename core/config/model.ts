@@ -74,6 +74,8 @@ export interface AgentConfig {
   readonly rejoinAfterLeave: boolean
   /** After which a failed node is forgotten. */
   readonly reconnectTimeoutMs: number
+  /** A server that did not run for longer refuses to start. */
+  readonly serverRejoinAgeMaxMs: number
   /** What this node asks of others in place of theirs; 0: nothing. */
   readonly advertiseReconnectTimeoutMs: number
   readonly leave: {

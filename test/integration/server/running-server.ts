@@ -95,6 +95,7 @@ export function serverConfig(change: Partial<AgentConfig> = {}): AgentConfig {
     disableCoordinates: false,
     reconnectTimeoutMs: 72 * 3_600_000,
     advertiseReconnectTimeoutMs: 0,
+    serverRejoinAgeMaxMs: 168 * 3_600_000,
     leave: { onTerminate: false, onInterrupt: false, drainMs: 5000 },
     raft: {
       multiplier: 1,

@@ -195,6 +195,7 @@ describe('problems', () => {
       'server = true\nadvertise_reconnect_timeout = "9h"',
       'advertise_reconnect_timeout can only be used on a client',
     ],
+    ['server_rejoin_age_max = "5h"', 'server_rejoin_age_max must be >= 6h0m0s'],
     ['encrypt = "x"', 'encrypt has invalid key: it is not base64'],
     [
       'encrypt = "c2hvcnQ="',

@@ -44,7 +44,12 @@ export async function startClients(
     members.start(name, { argv, logFile: join(folder, `${name}.log`) })
     agents.push({ name, dns, url: `http://127.0.0.1:${http}` })
   }
-  for (const { name, url } of agents) await until(`${name} to answer`, () => leaderKnown(url))
+  try {
+    for (const { name, url } of agents) await until(`${name} to answer`, () => leaderKnown(url))
+  } catch (thrown) {
+    await members.endAll()
+    throw thrown
+  }
   return {
     agents,
     pidOf: (name) => members.pid(name),

@@ -155,6 +155,9 @@ export const COMMANDS: CommandTree = {
   reload: command('Make the agent read its configuration again', async () => {
     return (await import('./commands/reload.ts')).reloadCommand
   }),
+  rtt: command('Estimate the round trip between two nodes', async () => {
+    return (await import('./commands/rtt.ts')).rttCommand
+  }),
   services: group('Register services with the local agent', {
     deregister: command('Remove a service', async () => {
       return (await import('./commands/services.ts')).deregisterCommand
@@ -196,7 +199,6 @@ export const COMMANDS: CommandTree = {
     'monitor',
     'peering',
     'resource',
-    'rtt',
     'tls',
     'troubleshoot',
     'watch',

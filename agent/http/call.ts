@@ -45,6 +45,13 @@ export class HttpCall {
     return Array.isArray(value) ? value[0] : value
   }
 
+  /** Of who asks: as the nearest to the client of its proxies says, or of the connection. Not to be trusted. */
+  get clientAddress(): string {
+    const forwarded = this.header('x-forwarded-for')?.split(',')[0]?.trim() ?? ''
+    const address = forwarded === '' ? (this.#request.socket.remoteAddress ?? '') : forwarded
+    return address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address
+  }
+
   /** As it came, without the query. */
   get path(): string {
     const url = this.#request.url ?? ''

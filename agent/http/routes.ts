@@ -12,6 +12,7 @@ import { CATALOG_ROUTES } from './routes/catalog.ts'
 import { CATALOG_WRITE_ROUTES } from './routes/catalog-writes.ts'
 import { CONFIG_ROUTES } from './routes/config.ts'
 import { CONNECT_ROUTES } from './routes/connect.ts'
+import { COORDINATE_ROUTES } from './routes/coordinates.ts'
 import { EVENT_ROUTES } from './routes/events.ts'
 import { HEALTH_ROUTES } from './routes/health.ts'
 import { INTENTION_ROUTES } from './routes/intentions.ts'
@@ -34,6 +35,7 @@ export const ROUTES: readonly Route[] = [
   ...CATALOG_ROUTES,
   ...CATALOG_WRITE_ROUTES,
   ...HEALTH_ROUTES,
+  ...COORDINATE_ROUTES,
   ...KV_ROUTES,
   ...CONFIG_ROUTES,
   ...CONNECT_ROUTES,

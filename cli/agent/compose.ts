@@ -48,6 +48,7 @@ const START_ORDER = [
   'local',
   'events',
   'sync',
+  'coordinates',
   'checks',
   'reaper',
   'mesh',

@@ -8,6 +8,7 @@
 import { join } from 'node:path'
 import { CheckRunners } from '../../agent/checks/check-runners.ts'
 import { CriticalReaper } from '../../agent/checks/critical-reaper.ts'
+import { CoordinatePublisher } from '../../agent/coordinates/coordinate-publisher.ts'
 import { createDnsServer, type DnsServer } from '../../agent/dns/dns-server.ts'
 import { OperatorEvents } from '../../agent/events/operator-events.ts'
 import { createHttpApi, type HttpApi } from '../../agent/http/server.ts'
@@ -55,6 +56,7 @@ export interface Parts {
   readonly views: SubscribedViews
   readonly local: LocalState
   readonly sync: AntiEntropy
+  readonly coordinates: CoordinatePublisher
   readonly checks: CheckRunners
   readonly reaper: CriticalReaper
   readonly events: OperatorEvents
@@ -159,6 +161,10 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
     },
     { clock, log: log.child('sync'), local, servers, membership, rng: rng.fork('sync') },
   )
+  const coordinates = new CoordinatePublisher(
+    { nodeName: config.nodeName },
+    { clock, log: log.child('coordinates'), pool, servers, rng: rng.fork('coordinates') },
+  )
   const checks = new CheckRunners(
     { outputMaxSize: config.checks.outputMaxSize },
     { clock, log: log.child('checks'), local, servers, rng: rng.fork('checks') },
@@ -231,6 +237,7 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
     views,
     local,
     sync,
+    coordinates,
     checks,
     reaper,
     events,

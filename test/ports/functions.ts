@@ -46,6 +46,7 @@ import {
   textAt,
   textsAt,
 } from './json-lines.ts'
+import { vivaldiOf } from './vivaldi.ts'
 
 type PortFunction = (fields: JsonObject) => unknown
 
@@ -121,9 +122,7 @@ const FUNCTIONS: Readonly<Record<string, PortFunction>> = {
     })
     return { value: clock.time, times }
   },
-  vivaldi: () => {
-    throw new PortError('network coordinates are not supported yet')
-  },
+  vivaldi: (fields) => vivaldiOf(argumentsOf(fields)),
   /** {codec: command|json|configuration, value} or {codec, base64}: encoded, decoded, encoded again. */
   codec: (fields) => codecRoundTrip(fields),
 }

@@ -186,6 +186,20 @@ describe('the function port', () => {
         { op: 'healthScore', max: 8, deltas: [1, 1, -5] },
         { value: 0, scores: [1, 2, 0] },
       ],
+      [
+        {
+          op: 'vivaldi',
+          config: { dimensionality: 2, ce: 0.25 },
+          samples: [
+            { node: 'a', rtt: 11, coordinate: { Vec: [1, 0], Error: 0.5 } },
+            { node: 'b', rtt: 0.1, coordinate: { vec: [1, 0, 0] } },
+          ],
+        },
+        {
+          value: { vec: [0, 0], error: 1.5, adjustment: 0, height: 0.00001 },
+          outcomes: ['bad-rtt', 'incompatible'],
+        },
+      ],
     ]
     for (const [request, answer] of cases) assert.deepEqual(await port.ask(request), answer)
   })
@@ -200,5 +214,7 @@ describe('the function port', () => {
     })
     assert.match(String(refused['error']), /at least one voter/)
     assert.match(String((await port.ask({ op: 'retransmitLimit' }))['error']), /"mult" is a number/)
+    const other = await port.ask({ op: 'vivaldi', config: { ce: 0.5 }, samples: [] })
+    assert.match(String(other['error']), /"config.ce" is fixed/)
   })
 })

@@ -15,7 +15,7 @@ import {
 } from '../../../core/filter/schemas.ts'
 import type { HttpCall } from '../call.ts'
 import { filtered } from '../filter.ts'
-import { nearFirst } from '../near.ts'
+import { nearest } from '../near.ts'
 import { type ReadParameters, readParameters } from '../query-options.ts'
 import { askWith, cacheHeaders } from '../reading.ts'
 import { jsonReply, type Reply, textReply } from '../reply.ts'
@@ -91,7 +91,7 @@ async function nodes(call: HttpCall): Promise<Reply> {
     schema: NODE_SCHEMA,
     encode: nodeJson,
   })
-  const ordered = nearFirst(found, parameters.near, (record) => record.node)
+  const ordered = await nearest(call, found, parameters.near, (record) => record.node)
   return jsonReply(list(ordered, nodeJson), answer.headers)
 }
 
@@ -134,7 +134,7 @@ async function instances(call: HttpCall, connect: boolean): Promise<Reply> {
   }
   const answer = await askWith(call, parameters, 'catalog.service', request, { cache: 'kept' })
   const found = filtered<ServiceWithNode>(answer.value, parameters.filter, INSTANCE)
-  const ordered = nearFirst(found, parameters.near, (instance) => instance.node.node)
+  const ordered = await nearest(call, found, parameters.near, (instance) => instance.node.node)
   const key = JSON.stringify(['catalog', request, parameters.near, parameters.filter])
   const body = call.agent.bodies.render(key, call.layout, ordered, {
     isSame: areSameInstances,

@@ -8,7 +8,7 @@ import { HEALTH_CHECK_SCHEMA, HEALTH_ENTRY_SCHEMA } from '../../../core/filter/s
 import type { HttpCall } from '../call.ts'
 import { filtered } from '../filter.ts'
 import { goBoolean } from '../go-boolean.ts'
-import { nearFirst } from '../near.ts'
+import { nearest } from '../near.ts'
 import { type ReadParameters, readParameters } from '../query-options.ts'
 import { type Answer, askWith } from '../reading.ts'
 import { jsonReply, type Reply, textReply } from '../reply.ts'
@@ -61,30 +61,33 @@ export const HEALTH_ROUTES: readonly Route[] = [
 async function ofNode(call: HttpCall): Promise<Reply> {
   if (call.suffix === '') return textReply(400, 'Missing node name')
   const parameters = readParameters(call)
-  return checksReply(await askWith(call, parameters, 'health.node', { node: call.suffix }))
+  return checksReply(call, await askWith(call, parameters, 'health.node', { node: call.suffix }))
 }
 
 async function ofService(call: HttpCall): Promise<Reply> {
   if (call.suffix === '') return textReply(400, 'Missing service name')
   const parameters = readParameters(call)
   const request = { service: call.suffix, ...metaPart(parameters) }
-  return checksReply(await askWith(call, parameters, 'health.checks', request))
+  return checksReply(call, await askWith(call, parameters, 'health.checks', request))
 }
 
 async function inState(call: HttpCall): Promise<Reply> {
   if (call.suffix === '') return textReply(400, 'Missing check state')
   const parameters = readParameters(call)
   const request = { state: call.suffix, ...metaPart(parameters) }
-  return checksReply(await askWith(call, parameters, 'health.state', request))
+  return checksReply(call, await askWith(call, parameters, 'health.state', request))
 }
 
-function checksReply(answer: Answer<'health.node' | 'health.checks' | 'health.state'>): Reply {
+async function checksReply(
+  call: HttpCall,
+  answer: Answer<'health.node' | 'health.checks' | 'health.state'>,
+): Promise<Reply> {
   const { near, filter } = answer.parameters
   const checks = filtered<CheckRecord>(answer.value, filter, {
     schema: HEALTH_CHECK_SCHEMA,
     encode: checkJson,
   })
-  const ordered = nearFirst(checks, near, (check) => check.node)
+  const ordered = await nearest(call, checks, near, (check) => check.node)
   return jsonReply(list(ordered, checkJson), answer.headers)
 }
 
@@ -110,7 +113,7 @@ async function instances(call: HttpCall, connect: boolean): Promise<Reply> {
     schema: HEALTH_ENTRY_SCHEMA,
     encode: healthEntryJson,
   })
-  const ordered = nearFirst(entries, near, (entry) => entry.node.node)
+  const ordered = await nearest(call, entries, near, (entry) => entry.node.node)
   const key = JSON.stringify([request, near, filter])
   const body = call.agent.bodies.render(key, call.layout, ordered, {
     isSame: areSameEntries,

@@ -2,7 +2,7 @@
  * agent/self and agent/version (http-api.md 9.1, 9.2): who this agent is, what it runs with, how it does.
  *
  * `DebugConfig` names settings as Consul does where both have them; it holds no secret, because AgentConfig
- * has none that is printed here. Every value of `Stats` is text. `Coord` is null: there are no coordinates.
+ * has none that is printed here. Every value of `Stats` is text. `Coord` is null where coordinates are disabled.
  */
 
 import { availableParallelism } from 'node:os'
@@ -10,15 +10,21 @@ import { formatDurationMs } from '../../../core/duration.ts'
 import type { Member } from '../../../core/membership.ts'
 import type { ServerStatus } from '../../../core/rpc/server-api.ts'
 import type { AgentContext, BuildFacts } from '../context.ts'
+import { coordinateJson } from './coordinate.ts'
 import { opaque, text, textMap } from './json.ts'
 import { memberJson } from './member.ts'
 
 export function agentSelfJson(agent: AgentContext, status: ServerStatus | undefined): string {
   return (
-    `{"Config":${configJson(agent)},"DebugConfig":${opaque(debugConfig(agent))},"Coord":null,` +
+    `{"Config":${configJson(agent)},"DebugConfig":${opaque(debugConfig(agent))},"Coord":${coordJson(agent)},` +
     `"Member":${memberJson(agent.membership.self())},"Stats":${statsJson(agent, status)},` +
     `"Meta":${textMap(agent.local.nodeMeta())}}`
   )
+}
+
+function coordJson({ pool }: AgentContext): string {
+  const coordinate = pool?.coordinate ?? null
+  return coordinate === null ? 'null' : coordinateJson(coordinate)
 }
 
 export function agentVersionJson(build: BuildFacts): string {

@@ -33,6 +33,7 @@ export const SERVER_FLAGS: readonly FlagSpec[] = [
 export interface ApiAnswer {
   readonly status: number
   readonly body: Buffer
+  header(name: Lowercase<string>): string | undefined
   json(): unknown
   text(): string
 }
@@ -44,6 +45,8 @@ export interface ApiRequest {
   readonly body?: string | Uint8Array
   /** Statuses besides 200 that are answers, not failures. */
   readonly accept?: readonly number[]
+  /** Ends the exchange; rejects with its reason. */
+  readonly signal?: AbortSignal
 }
 
 type Query = Readonly<Record<string, string | readonly string[] | undefined>>
@@ -57,7 +60,7 @@ export class ApiClient {
   readonly #shown: string
   readonly #query: Query
 
-  constructor(args: Arguments, context: CliContext) {
+  constructor(args: Arguments, context: Pick<CliContext, 'env'>) {
     const env = context.env
     const pick = (name: string, variable: string): string | undefined =>
       args.text(name) ?? nonEmpty(env[variable])
@@ -105,8 +108,9 @@ export class ApiClient {
     const full = `${path}${queryString({ ...this.#query, ...options.query })}`
     let answer: ApiAnswer
     try {
-      answer = await this.#exchange(method, full, options.body)
+      answer = await this.#exchange(method, full, options)
     } catch (err) {
+      options.signal?.throwIfAborted()
       throw this.#connectionFailure(method, full, err)
     }
     if (answer.status === 200 || options.accept?.includes(answer.status)) return answer
@@ -146,11 +150,18 @@ export class ApiClient {
     path: string,
     send: (outgoing: ClientRequest) => void,
     headers: Readonly<Record<string, string>> = {},
+    signal?: AbortSignal,
   ): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       const base = this.#base
       const all = { ...(base.headers as Readonly<Record<string, string>>), ...headers }
-      const options = { ...base, method, path, headers: all }
+      const options = {
+        ...base,
+        method,
+        path,
+        headers: all,
+        ...(signal === undefined ? {} : { signal }),
+      }
       const outgoing = this.#isTls ? requestTls(options, resolve) : request(options, resolve)
       outgoing.on('error', reject)
       send(outgoing)
@@ -160,12 +171,13 @@ export class ApiClient {
   async #exchange(
     method: string,
     path: string,
-    body: string | Uint8Array | undefined,
+    { body, signal }: Pick<ApiRequest, 'body' | 'signal'>,
   ): Promise<ApiAnswer> {
     // Said here, because Node says nothing of the body of a DELETE.
     const headers: Readonly<Record<string, string>> =
       body === undefined ? {} : { 'Content-Length': String(Buffer.byteLength(body)) }
-    return wholeAnswer(await this.#open(method, path, (outgoing) => outgoing.end(body), headers))
+    const send = (outgoing: ClientRequest): void => void outgoing.end(body)
+    return wholeAnswer(await this.#open(method, path, send, headers, signal))
   }
 
   #connectionFailure(method: string, path: string, err: unknown): FairleadError {
@@ -203,6 +215,10 @@ async function wholeAnswer(response: IncomingMessage): Promise<ApiAnswer> {
   return {
     status: response.statusCode ?? 0,
     body: whole,
+    header: (name) => {
+      const value = response.headers[name]
+      return typeof value === 'string' ? value : value?.[0]
+    },
     json: () => JSON.parse(whole.toString()),
     text: () => whole.toString(),
   }

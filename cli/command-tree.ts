@@ -187,6 +187,9 @@ export const COMMANDS: CommandTree = {
   version: command('Print the version', async () => {
     return (await import('./commands/version.ts')).versionCommand
   }),
+  watch: command('Print something, or run a program whenever it changes', async () => {
+    return (await import('./commands/watch.ts')).watchCommand
+  }),
   ...allUnsupported(
     'acl',
     'config',
@@ -201,6 +204,5 @@ export const COMMANDS: CommandTree = {
     'resource',
     'tls',
     'troubleshoot',
-    'watch',
   ),
 }

@@ -54,6 +54,7 @@ const START_ORDER = [
   'mesh',
   'http',
   'dns',
+  'watches',
 ] as const
 
 export async function composeAgent(
@@ -139,6 +140,7 @@ class RunningAgent implements Agent {
   async reload(loaded: LoadedConfig): Promise<void> {
     await this.#reload.apply(loaded.definitions)
     this.#parts.role.server?.reload(loaded.config)
+    await this.#parts.watches.replace(loaded.config.watches)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

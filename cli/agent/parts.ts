@@ -36,6 +36,7 @@ import { createKeyAndCsr } from '../../runtime/pki/csr.ts'
 import { newUuid, systemRng } from '../../runtime/random/system-random.ts'
 import type { LoadedConfig } from './load-config.ts'
 import { createRole, type Role } from './role.ts'
+import { ConfiguredWatches } from './watches.ts'
 
 /** For a development agent that was killed: nobody adopts its proxy. */
 const ORPHAN_TIMEOUT = '30s'
@@ -63,6 +64,7 @@ export interface Parts {
   readonly mesh: Mesh
   readonly http: HttpApi
   readonly dns: DnsServer
+  readonly watches: ConfiguredWatches
 }
 
 export interface PartsDeps {
@@ -70,6 +72,8 @@ export interface PartsDeps {
   readonly log: Logger
   /** Where a dev agent keeps its control socket. */
   readonly devFolder: string
+  /** Of this process, for the handlers of watches. */
+  readonly env: Readonly<Record<string, string | undefined>>
   readonly onFatal: (error: FairleadError) => void
   readonly onLeave: (options: { readonly force: boolean }) => Promise<void>
   readonly onReload: () => Promise<void>
@@ -214,6 +218,12 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
       onReload: deps.onReload,
     },
   )
+  const watches = new ConfiguredWatches(config.watches, {
+    clock,
+    log: log.child('watch'),
+    apiAddress: () => http.addresses[0],
+    env: deps.env,
+  })
   const dns = createDnsServer(
     {
       addresses: config.dnsAddresses,
@@ -244,6 +254,7 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
     mesh,
     http,
     dns,
+    watches,
   }
 }
 

@@ -286,7 +286,7 @@ const BEHAVIOUR: KeyTable = {
   ),
   xds: unsupportedGroup('update_max_per_second'),
   snapshot_agent: ignored('a placeholder'),
-  watches: unsupported(),
+  watches: key('definitions', '[]', 'What runs or is called when something changes', true),
   proxy: group({
     keep_on_agent_stop: key(
       'bool',

@@ -9,6 +9,7 @@ import type { AutopilotSettings } from '../autopilot/types.ts'
 import type { IntentionAction, JsonObject, StringMap } from '../catalog/types.ts'
 import type { GossipKey } from '../swim/gossip-key.ts'
 import type { GossipTiming } from '../swim/timing.ts'
+import type { WatchDefinition } from './watches.ts'
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error'
 
@@ -132,6 +133,8 @@ export interface AgentConfig {
     /** These addresses are bound on these ports, besides each service's own. */
     readonly virtualPorts: readonly number[]
   }
+
+  readonly watches: readonly WatchDefinition[]
 
   readonly log: { readonly level: LogLevel; readonly json: boolean }
 

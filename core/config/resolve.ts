@@ -18,6 +18,7 @@ import type { ConfigProblem } from './problem.ts'
 import type { Definition, RawConfig } from './raw-config.ts'
 import { RawReader } from './raw-reader.ts'
 import { isUuid } from './uuid.ts'
+import { resolveWatches } from './watches.ts'
 
 export interface HostFacts {
   readonly hostname: string
@@ -90,11 +91,15 @@ export function resolveConfig(raw: RawConfig, devMode: boolean, host: HostFacts)
       loopbackBase: resolveLoopbackBase(reader),
       virtualPorts: resolveVirtualPorts(reader),
     },
+    watches: resolveWatches(reader),
     log: { level: resolveLogLevel(reader), json: reader.bool('log_json', false) },
     services: services.map((definition) => definition.body),
     checkDefinitions: checks.map((definition) => definition.body),
   }
   refuseClashes(reader, config)
+  if (config.watches.length > 0 && config.ports.http < 0) {
+    reader.problem('watches', 'watches need the HTTP API, which is off', 'set ports.http')
+  }
   const { problems, warnings } = reader
   return { config, services, checks, problems, warnings }
 }

@@ -143,6 +143,7 @@ export function serverConfig(change: Partial<AgentConfig> = {}): AgentConfig {
     },
     defaultIntentionPolicy: 'allow',
     proxy: { keepOnAgentStop: false, loopbackBase: '127.128.0.0', virtualPorts: [80] },
+    watches: [],
     log: { level: 'info', json: false },
     services: [],
     checkDefinitions: [],

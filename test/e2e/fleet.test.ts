@@ -96,7 +96,11 @@ describe('an agent that is fed by a server', () => {
     await using _ = cluster
     const [c1, c2, c3] = agents
     assert(c1 !== undefined && c2 !== undefined && c3 !== undefined)
-    for (const [i, agent] of agents.entries()) await register(agent, 'web', i + 1)
+    for (const [i, agent] of agents.entries()) {
+      await register(agent, 'web', i + 1)
+      // What was reported outlives the agent; the status of a registration alone does not.
+      await agent.put(`/v1/agent/check/pass/web-${i + 1}`)
+    }
     await tells(c1, 'web', [1, 2, 3])
     const path = '/v1/health/service/web?passing'
     const fresh = await fetch(`${c1.url}${path}&cached`)

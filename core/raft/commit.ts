@@ -35,7 +35,7 @@ export function advanceLeaderCommit(state: RaftState, role: LeaderRole): boolean
   const hasConfiguration = state.configs.activeIndex > state.commit
   state.commit = logIndex(matched)
   if (hasConfiguration) broadcastAppend(state, role)
-  else role.isCommitUntold = true
+  else role.isCommitUntold = role.progress.size > 0 || role.departing.size > 0
   onCommitted(state, role)
   return true
 }

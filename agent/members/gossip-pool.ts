@@ -4,7 +4,7 @@
  * Hosts core/swim: owns its sockets, its one timer and the file of known members; performs its effects in order.
  * Has no rules of its own. Guarantees: after `stop` no timer, socket or callback of the pool runs; listeners hear of
  * each change after it is visible in `members()`, several of one turn together.
- * Bounds: those of pool-joins.ts and pool-keys.ts.
+ * Bounds: those of pool-joins.ts, pool-keys.ts and pool-queries.ts.
  */
 
 import { Buffer } from 'node:buffer'
@@ -15,6 +15,7 @@ import { ipFamily } from '../../core/config/ip-address.ts'
 import type { Coordinate } from '../../core/coordinates/coordinate.ts'
 import { FairleadError } from '../../core/errors.ts'
 import type { EventBus, GossipEvent } from '../../core/events/event-bus.ts'
+import type { QueryBus } from '../../core/events/query-bus.ts'
 import type { Service } from '../../core/lifecycle.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Member, MemberPool } from '../../core/membership.ts'
@@ -25,7 +26,7 @@ import type { KeyringReport } from '../../core/swim/keyring-report.ts'
 import { SwimCore } from '../../core/swim/swim-core.ts'
 import { encodeTags } from '../../core/swim/tags.ts'
 import type { GossipTiming } from '../../core/swim/timing.ts'
-import type { MemberView, NodeAddress, SwimEffect, SwimInput } from '../../core/swim/types.ts'
+import type { MemberView, SwimEffect, SwimInput } from '../../core/swim/types.ts'
 import { type Clock, type Instant, instant, type Timer } from '../../core/time.ts'
 import { GossipTransport } from '../../runtime/gossip/gossip-transport.ts'
 import { MemberCipher, SENDER_SIZE } from '../../runtime/gossip/member-cipher.ts'
@@ -40,6 +41,7 @@ import { logMemberChange, logNotice } from './member-log.ts'
 import { PoolEvents } from './pool-events.ts'
 import { PoolJoins } from './pool-joins.ts'
 import { type AskMember, type GossipEncryption, PoolKeys } from './pool-keys.ts'
+import { PoolQueries } from './pool-queries.ts'
 
 export interface GossipPoolOptions {
   /** Unique in the pool. */
@@ -87,7 +89,7 @@ const INCARNATION_RESERVE = 16
 export function createGossipPool(
   options: GossipPoolOptions,
   deps: GossipPoolDeps,
-): MemberPool & NoticeBoard & EventBus & Service {
+): MemberPool & NoticeBoard & EventBus & QueryBus & Service {
   return new GossipPool(options, deps)
 }
 
@@ -98,7 +100,7 @@ interface Running {
   readonly keys: PoolKeys
 }
 
-class GossipPool implements MemberPool, NoticeBoard, EventBus, Service {
+class GossipPool implements MemberPool, NoticeBoard, EventBus, QueryBus, Service {
   readonly #options: GossipPoolOptions
   readonly #deps: GossipPoolDeps
   readonly #family: 4 | 6
@@ -107,6 +109,7 @@ class GossipPool implements MemberPool, NoticeBoard, EventBus, Service {
   readonly #stopping = new AbortController()
   readonly #joins: PoolJoins
   readonly #events = new PoolEvents()
+  readonly #queries: PoolQueries
   readonly #left = Promise.withResolvers<void>()
   #tags: StringMap
   #starting: Promise<void> | undefined
@@ -127,7 +130,12 @@ class GossipPool implements MemberPool, NoticeBoard, EventBus, Service {
       log: deps.log,
       rng: deps.rng,
       signal: this.#stopping.signal,
-      begin: (id, to) => this.#beginJoin(id, to),
+      begin: (id, to) => this.#input({ kind: 'join', id, to }),
+    })
+    this.#queries = new PoolQueries({
+      log: deps.log,
+      signal: this.#stopping.signal,
+      input: (input) => this.#input(input),
     })
   }
 
@@ -262,13 +270,16 @@ class GossipPool implements MemberPool, NoticeBoard, EventBus, Service {
 
   fire(name: string, payload: Uint8Array): void {
     this.#events.check(name, payload)
-    this.#started()
-    this.#handle({ kind: 'fire', name, payload })
+    this.#input({ kind: 'fire', name, payload })
   }
 
   onEvent(listener: (event: GossipEvent) => void): () => void {
     return this.#events.onEvent(listener)
   }
+
+  readonly query: QueryBus['query'] = (query, options) => this.#queries.query(query, options)
+
+  readonly onQuery: QueryBus['onQuery'] = (name, handler) => this.#queries.onQuery(name, handler)
 
   get eventTime(): number {
     return this.#running?.core.eventTime ?? 0
@@ -339,9 +350,10 @@ class GossipPool implements MemberPool, NoticeBoard, EventBus, Service {
     await this.#joins.rejoin(others.map(([, address]) => address))
   }
 
-  #beginJoin(id: number, to: NodeAddress): void {
+  /** @throws FairleadError SHUTTING_DOWN */
+  #input(input: SwimInput): void {
     this.#started()
-    this.#handle({ kind: 'join', id, to })
+    this.#handle(input)
   }
 
   #started(): Running {
@@ -410,6 +422,11 @@ class GossipPool implements MemberPool, NoticeBoard, EventBus, Service {
         return
       case 'user-event':
         this.#events.tell(effect.event)
+        return
+      case 'query':
+      case 'query-answer':
+      case 'query-closed':
+        this.#queries.perform(effect)
         return
       case 'notice':
         logNotice(this.#deps.log, effect.notice)

@@ -4,6 +4,7 @@
 
 /** Members from which push-pull is made rarer. */
 const PUSH_PULL_SCALE_FROM = 32
+const QUERY_TIMEOUT_MULT = 16
 
 /** Lower bound of suspicion: `mult` probe intervals times the decimal order of the pool, kept to 1/1000. */
 export function suspicionTimeoutMs(mult: number, members: number, probeIntervalMs: number): number {
@@ -35,6 +36,11 @@ export function suspicionRemainingMs(options: {
 /** How often one member sends one message on. */
 export function retransmitLimit(mult: number, members: number): number {
   return mult * Math.ceil(Math.log10(members + 1))
+}
+
+/** How long a query waits for answers: for so many gossip intervals as news takes to go everywhere and back. */
+export function queryTimeoutMs(gossipIntervalMs: number, members: number): number {
+  return gossipIntervalMs * QUERY_TIMEOUT_MULT * Math.ceil(Math.log10(members + 1))
 }
 
 export function pushPullIntervalMs(intervalMs: number, members: number): number {

@@ -85,6 +85,55 @@ export interface UserEventMessage extends UserEvent {
   readonly kind: 'user-event'
 }
 
+/** All must fit; an empty list fits everybody. */
+export interface QueryFilters {
+  /** Names of members. */
+  readonly nodes: readonly string[]
+  /** Regular expressions for values of tags; one that a member has not is ''. */
+  readonly tags: readonly { readonly tag: string; readonly pattern: string }[]
+}
+
+/** A question to members (11.5). */
+export interface Query {
+  readonly time: LamportTime
+  /** Random: two may ask at one time. */
+  readonly id: number
+  /** Name of who asks. */
+  readonly origin: string
+  /** To be told at once by each member that it is for. */
+  readonly wantsAck: boolean
+  /** How many others carry a copy of each answer. */
+  readonly relayFactor: number
+  readonly timeoutMs: number
+  readonly filters: QueryFilters
+  readonly name: string
+  readonly payload: Uint8Array
+}
+
+export interface QueryMessage extends Query {
+  readonly kind: 'query'
+}
+
+export interface QueryResponse {
+  /** Of the query. */
+  readonly time: LamportTime
+  readonly id: number
+  readonly from: string
+  readonly isAck: boolean
+  readonly payload: Uint8Array
+}
+
+export interface QueryResponseMessage extends QueryResponse {
+  readonly kind: 'query-response'
+}
+
+/** To be handed on to `target`. */
+export interface RelayMessage {
+  readonly kind: 'relay'
+  readonly target: string
+  readonly response: QueryResponse
+}
+
 export type PacketMessage =
   | PingMessage
   | IndirectPingMessage
@@ -96,6 +145,9 @@ export type PacketMessage =
   | JoinIntent
   | LeaveIntent
   | UserEventMessage
+  | QueryMessage
+  | QueryResponseMessage
+  | RelayMessage
   | CatalogNoticeMessage
 
 /** One row of the table of members, as it goes over a stream. */

@@ -11,6 +11,14 @@ import { assertNever } from '../assert.ts'
 import { readUserEvent, writeUserEvent } from './event-codec.ts'
 import { readAddress, readLamport, readName, writeAddress } from './fields.ts'
 import type { PacketMessage } from './messages.ts'
+import {
+  readQuery,
+  readRelay,
+  readResponse,
+  writeQuery,
+  writeRelay,
+  writeResponse,
+} from './query-codec.ts'
 import { META_SIZE_MAX } from './tags.ts'
 import type { MemberFacts, ProtocolVersions } from './types.ts'
 import { PROTOCOL_VERSIONS } from './types.ts'
@@ -36,7 +44,15 @@ const KIND = {
 } as const
 
 /** What a user message holds: Serf's layer (gossip.md 11.2), whose other numbers are kept free, and ours from 32 on. */
-const USER_KIND = { leave: 0, join: 1, userEvent: 3, catalogNotice: 32 } as const
+const USER_KIND = {
+  leave: 0,
+  join: 1,
+  userEvent: 3,
+  query: 4,
+  queryResponse: 5,
+  relay: 9,
+  catalogNotice: 32,
+} as const
 
 export interface DecodedPacket {
   readonly messages: readonly PacketMessage[]
@@ -153,6 +169,21 @@ function writeMessage(writer: WireWriter, message: PacketMessage): void {
       writer.u8(USER_KIND.userEvent)
       writeUserEvent(writer, message)
       return
+    case 'query':
+      writer.u8(KIND.user)
+      writer.u8(USER_KIND.query)
+      writeQuery(writer, message)
+      return
+    case 'query-response':
+      writer.u8(KIND.user)
+      writer.u8(USER_KIND.queryResponse)
+      writeResponse(writer, message)
+      return
+    case 'relay':
+      writer.u8(KIND.user)
+      writer.u8(USER_KIND.relay)
+      writeRelay(writer, message)
+      return
     case 'catalog-notice':
       writer.u8(KIND.user)
       writer.u8(USER_KIND.catalogNotice)
@@ -207,6 +238,12 @@ function readUserMessage(reader: WireReader): PacketMessage | null {
       }
     case USER_KIND.userEvent:
       return { kind: 'user-event', ...readUserEvent(reader) }
+    case USER_KIND.query:
+      return { kind: 'query', ...readQuery(reader) }
+    case USER_KIND.queryResponse:
+      return { kind: 'query-response', ...readResponse(reader) }
+    case USER_KIND.relay:
+      return { kind: 'relay', ...readRelay(reader) }
     case USER_KIND.catalogNotice:
       return {
         kind: 'catalog-notice',

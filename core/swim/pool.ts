@@ -52,9 +52,10 @@ export class Pool {
   readonly intents = new BroadcastQueue()
   /** The newest notice of the catalog. */
   readonly notices = new BroadcastQueue()
+  readonly queries = new BroadcastQueue()
   readonly events = new BroadcastQueue()
   /** All of them: what comes first has the first claim on a packet. */
-  readonly #queues = [this.updates, this.intents, this.notices, this.events]
+  readonly #queues = [this.updates, this.intents, this.notices, this.queries, this.events]
   readonly counters: SwimCounters = {
     packetsMalformed: 0,
     partsMalformed: 0,
@@ -68,6 +69,7 @@ export class Pool {
     accusationsIgnored: 0,
     coordinatesRefused: 0,
     eventsTooOld: 0,
+    answersDropped: 0,
   }
   readonly #packetBytesMax: number
   now: Instant
@@ -146,6 +148,10 @@ export class Pool {
     this.#queue(this.notices, 'catalog', message, undefined)
   }
 
+  broadcastQuery(message: PacketMessage): void {
+    this.#queue(this.queries, `${this.#eventCount++}`, message, undefined)
+  }
+
   /** Waits beside the others: no event stands for another. */
   broadcastEvent(message: PacketMessage): void {
     this.#queue(this.events, `${this.#eventCount++}`, message, undefined)
@@ -155,6 +161,14 @@ export class Pool {
   send(to: NodeAddress, messages: readonly PacketMessage[]): void {
     const parts = this.#fill(messages.map(encodeMessage))
     if (parts.length > 0) this.emit({ kind: 'packet', to, bytes: encodeCompound(parts) })
+  }
+
+  /**
+   * Sends one message and no news: answers to a query would else spend the copies by which that query is to spread,
+   * and on members that know it.
+   */
+  sendAlone(to: NodeAddress, message: PacketMessage): void {
+    this.emit({ kind: 'packet', to, bytes: encodeCompound([encodeMessage(message)]) })
   }
 
   /** Sends a packet's worth of queued news. @returns false when nothing was queued */

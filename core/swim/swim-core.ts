@@ -7,7 +7,7 @@
  *  3. Call `handle({ kind: 'wake' })` at `wakeAt` at the latest; a late call delays what is due, and nothing else.
  *  4. Hand over bytes whole: a datagram's body, a stream's message within STREAM_SIZE_MAX. They are not retained.
  * Guarantees: never throws for what comes from outside; G1 to G12 of gossip.md 16 for what is its own part.
- * Does not do: labels, checksums, encryption (the shell's seal), queries.
+ * Does not do: labels, checksums, encryption (the shell's seal).
  * Bounds: MEMBERS_MAX members, QUEUE_DEPTH_MIN queued messages, those of its parts.
  */
 
@@ -28,6 +28,7 @@ import { NoticeRules } from './notice-rules.ts'
 import { decodeCompound } from './packet-codec.ts'
 import { Pool } from './pool.ts'
 import { Prober } from './prober.ts'
+import { QueryRules } from './query-rules.ts'
 import { StateSync } from './state-sync.ts'
 import { StatusRules } from './status-rules.ts'
 import { META_SIZE_MAX } from './tags.ts'
@@ -50,6 +51,7 @@ export class SwimCore {
   readonly #notices: NoticeRules
   readonly #coordinates: CoordinateRules
   readonly #events: EventRules
+  readonly #queries: QueryRules
 
   /** @param options `name` must satisfy isMemberName */
   constructor(
@@ -65,6 +67,7 @@ export class SwimCore {
     this.#rules = new MemberRules(this.#pool, this.#status)
     this.#coordinates = new CoordinateRules(options.hasCoordinate, this.#pool)
     this.#events = new EventRules(this.#pool, options.catchesUp)
+    this.#queries = new QueryRules(this.#pool)
     this.#sync = new StateSync(this.#pool, {
       rules: this.#rules,
       status: this.#status,
@@ -180,6 +183,15 @@ export class SwimCore {
         assert(userEventSize(input) <= USER_EVENT_SIZE_MAX, 'an event is within its bound')
         this.#events.fire(input.name, input.payload)
         return
+      case 'ask':
+        this.#queries.ask(input.id, input.wish)
+        return
+      case 'cancel-ask':
+        this.#queries.cancel(input.id)
+        return
+      case 'answer':
+        this.#queries.answer(input.ref, input.payload)
+        return
       default:
         assertNever(input)
     }
@@ -210,6 +222,17 @@ export class SwimCore {
       case 'join-intent':
       case 'leave-intent':
         this.#status.onIntent(message)
+        return
+      case 'query': {
+        const { kind: _, ...query } = message
+        this.#queries.onQuery(query)
+        return
+      }
+      case 'query-response':
+        this.#queries.onResponse(message)
+        return
+      case 'relay':
+        this.#queries.onRelay(message)
         return
       case 'user-event': {
         const { time, name, payload } = message
@@ -253,6 +276,9 @@ export class SwimCore {
       case 'join-intent':
       case 'leave-intent':
       case 'user-event':
+      case 'query':
+      case 'query-response':
+      case 'relay':
       case 'catalog-notice':
         return
       default:

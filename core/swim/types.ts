@@ -8,7 +8,7 @@ import type { CatalogNotice } from '../catalog/notice.ts'
 import type { StringMap } from '../catalog/types.ts'
 import type { MemberStatus } from '../membership.ts'
 import type { Instant } from '../time.ts'
-import type { UserEvent } from './messages.ts'
+import type { Query, UserEvent } from './messages.ts'
 import type { GossipTiming } from './timing.ts'
 
 /** An IP address and a port, UDP and TCP alike. */
@@ -99,6 +99,19 @@ export type SwimInput =
   | { readonly kind: 'catalog-notice'; readonly notice: CatalogNotice }
   /** All members are to hear this; userEventSize must be within USER_EVENT_SIZE_MAX. */
   | { readonly kind: 'fire'; readonly name: string; readonly payload: Uint8Array }
+  /** Asks members; `query-answer` effects follow, and one `query-closed`, unless it is cancelled. */
+  | { readonly kind: 'ask'; readonly id: CallId; readonly wish: QueryWish }
+  | { readonly kind: 'cancel-ask'; readonly id: CallId }
+  /** What this host says to a `query` effect; once, before its deadline, or not at all. */
+  | { readonly kind: 'answer'; readonly ref: QueryRef; readonly payload: Uint8Array }
+
+/** Names a query among those that are open. */
+export type QueryRef = Pick<Query, 'time' | 'id'>
+
+/** `timeoutMs` grows with the pool unless it is given. */
+export type QueryWish = Omit<Query, 'time' | 'id' | 'origin' | 'timeoutMs'> & {
+  readonly timeoutMs?: number
+}
 
 export type ExchangeOutcome =
   | { readonly kind: 'reply'; readonly bytes: Uint8Array }
@@ -123,6 +136,23 @@ export type SwimEffect =
   | { readonly kind: 'catalog-notice'; readonly notice: CatalogNotice }
   /** Fired by a member, this one included; not told before. */
   | { readonly kind: 'user-event'; readonly event: UserEvent }
+  /** A question that is for this host. */
+  | {
+      readonly kind: 'query'
+      readonly ref: QueryRef
+      readonly name: string
+      readonly payload: Uint8Array
+      readonly origin: string
+    }
+  | {
+      readonly kind: 'query-answer'
+      readonly id: CallId
+      readonly from: string
+      readonly isAck: boolean
+      readonly payload: Uint8Array
+    }
+  /** No more answers come. `problem`: why it was not even asked. */
+  | { readonly kind: 'query-closed'; readonly id: CallId; readonly problem: string | null }
   | { readonly kind: 'notice'; readonly notice: SwimNotice }
 
 export type MemberChange = 'join' | 'update' | 'leaving' | 'leave' | 'fail' | 'reap'
@@ -164,4 +194,6 @@ export interface SwimCounters {
   /** Acks of probes whose coordinate, or round trip, was none. */
   coordinatesRefused: number
   eventsTooOld: number
+  /** Answers to queries that were too large, or for somebody who is not known. */
+  answersDropped: number
 }

@@ -114,6 +114,7 @@ const FACTS = {
 
 function packetMessages(rng: Rng): PacketMessage[] {
   const seq = rng.u32()
+  const response = { time: 4, id: seq, from: 'node-2', isAck: false, payload: Uint8Array.of(7) }
   return [
     { kind: 'ping', seq, target: 'node-1' },
     { kind: 'indirect-ping', seq, target: 'n', address: '10.0.0.2', port: 8301, wantsNack: true },
@@ -122,6 +123,20 @@ function packetMessages(rng: Rng): PacketMessage[] {
     { kind: 'suspect', name: 'node-2', incarnation: 3, from: 'node-1' },
     { kind: 'dead', name: 'node-2', incarnation: 3, from: 'node-2' },
     { kind: 'leave-intent', time: 12, name: 'node-3', prune: true },
+    {
+      kind: 'query',
+      time: 4,
+      id: seq,
+      origin: 'node-1',
+      wantsAck: true,
+      relayFactor: 2,
+      timeoutMs: 3200,
+      filters: { nodes: ['n'], tags: [{ tag: 'role', pattern: '^con' }] },
+      name: 'q',
+      payload: Uint8Array.of(1),
+    },
+    { kind: 'query-response', ...response },
+    { kind: 'relay', target: 'node-3', response },
     { kind: 'user-event', time: 9, name: 'consul:event:x', payload: Uint8Array.of(4, 5) },
     { kind: 'catalog-notice', epoch: 'c/1', term: 2, index: 300, beat: 4 },
   ]

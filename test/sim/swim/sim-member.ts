@@ -20,6 +20,12 @@ export class SimMember {
   readonly seen = new Map<string, { readonly incarnation: number; readonly rank: number }>()
   /** User events that were told, as `<time> <name> <payload>`; of all runs. */
   readonly heard: string[] = []
+  /** Names of queries that were for it; each is answered by its name. */
+  readonly asked: string[] = []
+  /** To its own queries: `ack <member>`, `answer <member>`. */
+  readonly answers: string[] = []
+  /** Why each of its own queries ended: null at its deadline. */
+  readonly closed: (string | null)[] = []
   bytesSent = 0
   packetsSent = 0
 

@@ -87,3 +87,21 @@ forSeeds(
     assert.deepEqual(payloads(first), ['one', 'three', 'two'])
   },
 )
+
+forSeeds('a query is answered by all that it is for, although packets are lost', (seed) => {
+  const world = new SwimWorld({ seed, loss: 0.1 })
+  const members = world.addPool(20)
+  const asker = at(members, 4)
+  const filters = { nodes: members.slice(0, 12).map(({ name }) => name), tags: [] }
+  const wish = { name: 'who', payload: new Uint8Array(0), filters, wantsAck: true, relayFactor: 3 }
+  world.input(asker, { kind: 'ask', id: 1, wish })
+  world.run(6500)
+  assert.deepEqual(asker.closed, [null])
+  const expected = filters.nodes.flatMap((name) => [`ack ${name}`, `answer ${name}`]).sort()
+  assert.deepEqual([...asker.answers].sort(), expected)
+  for (const member of members) {
+    assert.deepEqual(member.asked, filters.nodes.includes(member.name) ? ['who'] : [])
+  }
+  world.loss = 0
+  world.runUntil(() => members.every((m) => m.core.queueLength === 0), 30_000)
+})

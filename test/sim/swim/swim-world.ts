@@ -365,6 +365,18 @@ export class SwimWorld {
           this.events.push({ at: this.now, observer: member.name, change, name })
         }
         return
+      case 'query':
+        member.asked.push(effect.name)
+        this.#queue.after(0, () => {
+          this.#turn(member, { kind: 'answer', ref: effect.ref, payload: new Uint8Array(1) })
+        })
+        return
+      case 'query-answer':
+        member.answers.push(`${effect.isAck ? 'ack' : 'answer'} ${effect.from}`)
+        return
+      case 'query-closed':
+        member.closed.push(effect.problem)
+        return
       case 'user-event': {
         const { time, name, payload } = effect.event
         member.heard.push(`${time} ${name} ${Buffer.from(payload).toString()}`)

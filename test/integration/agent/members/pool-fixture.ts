@@ -9,6 +9,7 @@ import type { TestContext } from 'node:test'
 import { createGossipPool, type GossipPoolOptions } from '../../../../agent/members/gossip-pool.ts'
 import type { GossipEncryption } from '../../../../agent/members/pool-keys.ts'
 import type { EventBus } from '../../../../core/events/event-bus.ts'
+import type { QueryBus } from '../../../../core/events/query-bus.ts'
 import type { Service } from '../../../../core/lifecycle.ts'
 import { type Logger, silentLogger } from '../../../../core/log.ts'
 import type { Member, MemberPool } from '../../../../core/membership.ts'
@@ -16,7 +17,7 @@ import { type GossipTiming, LOCAL_TIMING } from '../../../../core/swim/timing.ts
 import { systemClock } from '../../../../runtime/clock/system-clock.ts'
 import { systemRng } from '../../../../runtime/random/system-random.ts'
 
-export type Pool = MemberPool & EventBus & Service
+export type Pool = MemberPool & EventBus & QueryBus & Service
 
 export const QUICK: GossipTiming = {
   ...LOCAL_TIMING,

@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import type {
   MemberRow,
   PacketMessage,
+  QueryResponse,
   StreamMessage,
   UserEvent,
 } from '../../../../core/swim/messages.ts'
@@ -36,6 +37,16 @@ export const userEvent: fc.Arbitrary<UserEvent> = fc.record({
   payload: fc.uint8Array({ maxLength: 256 }),
 })
 
+const shortName = fc.stringMatching(/^[a-z0-9.*-]{1,30}$/)
+
+const queryResponse: fc.Arbitrary<QueryResponse> = fc.record({
+  time,
+  id: u32,
+  from: name,
+  isAck: fc.boolean(),
+  payload: fc.uint8Array({ maxLength: 256 }),
+})
+
 export const packetMessage: fc.Arbitrary<PacketMessage> = fc.oneof(
   fc.record({ kind: fc.constant('ping' as const), seq: u32, target: name }),
   fc.record({
@@ -57,6 +68,23 @@ export const packetMessage: fc.Arbitrary<PacketMessage> = fc.oneof(
   fc.record({ kind: fc.constant('join-intent' as const), time, name }),
   fc.record({ kind: fc.constant('leave-intent' as const), time, name, prune: fc.boolean() }),
   userEvent.map((event) => ({ kind: 'user-event' as const, ...event })),
+  fc.record({
+    kind: fc.constant('query' as const),
+    time,
+    id: u32,
+    origin: name,
+    wantsAck: fc.boolean(),
+    relayFactor: fc.nat(5),
+    timeoutMs: fc.nat(600_000),
+    filters: fc.record({
+      nodes: fc.array(shortName, { maxLength: 3 }),
+      tags: fc.array(fc.record({ tag: shortName, pattern: shortName }), { maxLength: 3 }),
+    }),
+    name: shortName,
+    payload: fc.uint8Array({ maxLength: 200 }),
+  }),
+  queryResponse.map((response) => ({ kind: 'query-response' as const, ...response })),
+  fc.record({ kind: fc.constant('relay' as const), target: name, response: queryResponse }),
   fc.record({
     kind: fc.constant('catalog-notice' as const),
     epoch: fc.string({ maxLength: 16 }),

@@ -38,22 +38,12 @@ export async function followWatch(target: WatchTarget, deps: WatchLoopDeps): Pro
       signal.throwIfAborted()
       const retryMs = progress.onFailure()
       onFailure(toFairleadError(thrown), retryMs)
-      await pause(clock, retryMs, signal)
+      await clock.sleep(retryMs, signal)
       continue
     }
     const news = progress.onAnswer(answer)
     if (news !== null) await onNews(news)
-    else if (clock.now() - askedAt < PAUSE_MS) await pause(clock, PAUSE_MS, signal)
-  }
-}
-
-/** @throws the abort reason, where the clock's own error may be another */
-async function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
-  try {
-    await clock.sleep(ms, signal)
-  } catch (thrown) {
-    signal.throwIfAborted()
-    throw thrown
+    else if (clock.now() - askedAt < PAUSE_MS) await clock.sleep(PAUSE_MS, signal)
   }
 }
 

@@ -17,7 +17,13 @@ export const systemClock: Clock = {
   wall: (): WallTime => wallTime(Date.now()),
   timer: (at: Instant, fn: () => void): Timer => new SystemTimer(at, fn),
   sleep: async (ms: number, signal?: AbortSignal): Promise<void> => {
-    await sleepTimeout(ms, undefined, signal === undefined ? undefined : { signal })
+    try {
+      await sleepTimeout(ms, undefined, signal === undefined ? undefined : { signal })
+    } catch (thrown) {
+      // The platform rejects with an error of its own, which only has the reason for its cause.
+      signal?.throwIfAborted()
+      throw thrown
+    }
   },
 }
 

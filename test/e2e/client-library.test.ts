@@ -88,6 +88,15 @@ describe('the client library', () => {
     }
   })
 
+  it('fires an event and lists it', async () => {
+    const fired = await consul.event.fire('deploy', 'v1')
+    const other = await consul.event.fire({ name: 'restart', payload: '', node: '^nobody$' })
+    assert.equal(other.NodeFilter, '^nobody$')
+    const [event, ...more] = await consul.event.list('deploy')
+    assert.deepEqual([event?.ID, event?.Payload, more.length], [fired.ID, 'v1', 0])
+    assert.deepEqual(await consul.event.list('restart'), [])
+  })
+
   it('runs a transaction', async () => {
     const response = await agent.put('/v1/txn', [
       { KV: { Verb: 'set', Key: 'txn/a', Value: 'YQ==' } },

@@ -1,0 +1,22 @@
+/**
+ * The real clock and the manual one keep one promise about sleep: the signal's own reason ends it.
+ */
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ManualClock } from '../../../../runtime/clock/manual-clock.ts'
+import { systemClock } from '../../../../runtime/clock/system-clock.ts'
+
+for (const [name, clock] of [
+  ['the system clock', systemClock],
+  ['the manual clock', new ManualClock()],
+] as const) {
+  test(`${name} ends a sleep with the reason of its signal`, async () => {
+    const ending = new AbortController()
+    const reason = new Error('enough')
+    const sleeping = clock.sleep(1_000_000, ending.signal)
+    ending.abort(reason)
+    await assert.rejects(sleeping, (thrown) => thrown === reason)
+    await assert.rejects(clock.sleep(1_000_000, ending.signal), (thrown) => thrown === reason)
+  })
+}

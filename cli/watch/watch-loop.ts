@@ -23,6 +23,8 @@ const MARK_HEADER = { index: 'x-consul-index', hash: 'x-consul-contenthash' } as
 
 /** Where asking again soon is the wrong thing: an answer at once that is no news, as a wrong mark gives. */
 const PAUSE_MS = 100
+/** Where there is nothing to wait by: a local service that is not registered. */
+const BLIND_PAUSE_MS = 5_000
 
 /** @throws the abort reason; what `onNews` throws */
 export async function followWatch(target: WatchTarget, deps: WatchLoopDeps): Promise<never> {
@@ -43,7 +45,8 @@ export async function followWatch(target: WatchTarget, deps: WatchLoopDeps): Pro
     }
     const news = progress.onAnswer(answer)
     if (news !== null) await onNews(news)
-    else if (clock.now() - askedAt < PAUSE_MS) await clock.sleep(PAUSE_MS, signal)
+    if (answer.mark === undefined) await clock.sleep(BLIND_PAUSE_MS, signal)
+    else if (news === null && clock.now() - askedAt < PAUSE_MS) await clock.sleep(PAUSE_MS, signal)
   }
 }
 

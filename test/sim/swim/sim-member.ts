@@ -36,3 +36,11 @@ export class SimMember {
     this.core = core
   }
 }
+
+/** Of the member that came as the n-th. */
+export function addressAt(index: number): NodeAddress {
+  return {
+    address: `10.${(index >> 16) & 255}.${(index >> 8) & 255}.${index & 255}`,
+    port: 8301,
+  }
+}

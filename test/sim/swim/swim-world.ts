@@ -27,7 +27,7 @@ import { PROTOCOL_VERSIONS, SWIM_STATES } from '../../../core/swim/types.ts'
 import { type Instant, instant } from '../../../core/time.ts'
 import { EventQueue } from '../raft/event-queue.ts'
 import { SettledMembers, SharedTable } from './shared-table.ts'
-import { SimMember } from './sim-member.ts'
+import { addressAt, SimMember } from './sim-member.ts'
 
 export const PACKET_BYTES_MAX = 1393
 const RESEND_MS = 1000
@@ -69,6 +69,8 @@ export class SwimWorld {
   /** Whether to keep `events` and to look at whole tables after each turn; off for the large runs. */
   keepsEvents = true
   checksAll = true
+  /** Of packets between two members, one way and on top of the delay of all, in ms. */
+  distanceMs: (a: SimMember, b: SimMember) => number = () => 0
   /** Hears of each effect of each member, before it is performed. */
   onEffect: (member: SimMember, effect: SwimEffect) => void = () => {}
   /** The highest incarnation that each member has used itself, in all its runs. */
@@ -399,7 +401,7 @@ export class SwimWorld {
     const target = this.#byAddress.get(to.address)
     if (target === undefined || !this.#canReach(member, target)) return
     if (this.#rng.float() < this.loss) return
-    this.#queue.after(this.#delay(), () => {
+    this.#queue.after(this.#delay() + 1000 * this.distanceMs(member, target), () => {
       if (this.#canReach(member, target))
         this.#turn(target, { kind: 'packet', from: member.address, bytes })
     })
@@ -485,13 +487,6 @@ export class SwimWorld {
   /** Virtual microseconds, exponentially distributed above a tenth of the mean. */
   #delay(): number {
     return 1000 * this.#delayMs * (0.1 - 0.9 * Math.log(1 - this.#rng.float()))
-  }
-}
-
-function addressAt(index: number): NodeAddress {
-  return {
-    address: `10.${(index >> 16) & 255}.${(index >> 8) & 255}.${index & 255}`,
-    port: 8301,
   }
 }
 

@@ -35,8 +35,8 @@ before(async () => {
 })
 
 after(async () => {
-  assert.deepEqual(agent.errors, [])
   await agent[Symbol.asyncDispose]()
+  assert.deepEqual(agent.errors, [])
 })
 
 function coordinate(x: number) {

@@ -74,8 +74,8 @@ class HttpApiServer implements HttpApi {
   readonly #servers: Server[] = []
   /** Requests between dispatch and the end of their response. */
   readonly #open = new Set<HttpCall>()
-  /** What dispatch found, until fastify reaches the handler. */
-  readonly #pending = new WeakMap<IncomingMessage, Served>()
+  /** What dispatch found, until the response ends. No weak map: an entry for each request makes collections slow. */
+  readonly #pending = new Map<IncomingMessage, Served>()
   readonly #pipelines = new Pipelines()
   #whenIdle: (() => void) | undefined
   #started: Promise<void> | undefined
@@ -198,15 +198,16 @@ class HttpApiServer implements HttpApi {
       void this.#reply(dispatched.reply, request.raw, reply.raw)
       return
     }
-    this.#watch(dispatched.call, reply.raw)
     this.#pending.set(request.raw, dispatched)
+    this.#watch(dispatched.call, request.raw, reply.raw)
     done()
   }
 
-  #watch(call: HttpCall, response: ServerResponse): void {
+  #watch(call: HttpCall, request: IncomingMessage, response: ServerResponse): void {
     this.#open.add(call)
     response.once('close', () => {
       this.#open.delete(call)
+      this.#pending.delete(request)
       call.abort(CLIENT_GONE)
       if (this.#open.size === 0) this.#whenIdle?.()
     })

@@ -102,15 +102,15 @@ describe('health of a service on a client agent', () => {
   })
 
   it('asks the servers where their word is wanted', async () => {
-    const asks = async (path: string, headers = {}): Promise<void> => {
+    const asks = async (path: string, headers = {}, also: readonly string[] = []): Promise<void> => {
       reach.asked.length = 0
       assert.deepEqual(nodes(await agent.get(path, headers)), ['a', 'b'])
-      assert.deepEqual(reach.asked, ['health.service'], path)
+      assert.deepEqual(reach.asked, ['health.service', ...also], path)
     }
     await asks('/v1/health/service/web')
     await asks('/v1/health/service/web?consistent')
     await asks('/v1/health/service/web?cached', { 'cache-control': 'must-revalidate' })
-    await asks('/v1/health/service/web?near=_agent&index=1')
+    await asks('/v1/health/service/web?near=_agent&index=1', {}, ['coordinate.some'])
   })
 
   it('answers from what it knows when no server can be reached, and says so', async () => {

@@ -102,7 +102,11 @@ describe('health of a service on a client agent', () => {
   })
 
   it('asks the servers where their word is wanted', async () => {
-    const asks = async (path: string, headers = {}, also: readonly string[] = []): Promise<void> => {
+    const asks = async (
+      path: string,
+      headers = {},
+      also: readonly string[] = [],
+    ): Promise<void> => {
       reach.asked.length = 0
       assert.deepEqual(nodes(await agent.get(path, headers)), ['a', 'b'])
       assert.deepEqual(reach.asked, ['health.service', ...also], path)

@@ -48,6 +48,19 @@ const UNREST = {
   thinkMean: 2_000,
 }
 
+/** Leaders that are cut off with more writes than the others commit meanwhile. */
+const LONG_TAILS = {
+  ...QUICK,
+  faults: { ...NO_FAULTS, crashes: true, partitions: true, swizzles: true },
+  clients: 24,
+  thinkMean: 400_000,
+  voters: 3,
+  learners: 0,
+  hasMembership: false,
+  hasTransfers: false,
+  isBeyondModel: false,
+}
+
 /** Reads by lease while answers to the leader are late and nobody hears it any more. */
 const LATE_LEASES = {
   ...QUICK,
@@ -163,7 +176,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     ),
   ),
   {
-    focus: UNREST,
+    focus: LONG_TAILS,
     ...bug(
       8,
       'votes compare the length of logs only',

@@ -4,17 +4,14 @@
 
 import type { CheckDefinition, CheckRecord } from '../../../core/catalog/types.ts'
 import { opaque, text, textList } from './json.ts'
+import { RecentTexts } from './recent-texts.ts'
 
-/** Records are immutable, so their text is made once. */
-const made = new WeakMap<CheckRecord, string>()
+const texts = new RecentTexts<CheckRecord>((check: CheckRecord) =>
+  encode(check, check.node, check.createIndex, check.modifyIndex),
+)
 
 export function checkJson(check: CheckRecord): string {
-  let json = made.get(check)
-  if (json === undefined) {
-    json = encode(check, check.node, check.createIndex, check.modifyIndex)
-    made.set(check, json)
-  }
-  return json
+  return texts.of(check)
 }
 
 /** As in txn, which alone prints that a check has no tags as null. */

@@ -11,17 +11,12 @@ import type {
   IntentionRecord,
 } from '../../../core/catalog/types.ts'
 import { list, text, textList, textMap, time } from './json.ts'
+import { RecentTexts } from './recent-texts.ts'
 
-/** Records are immutable, so their text is made once. */
-const made = new WeakMap<IntentionRecord, string>()
+const texts = new RecentTexts<IntentionRecord>(encode)
 
 export function intentionJson(intention: IntentionRecord): string {
-  let json = made.get(intention)
-  if (json === undefined) {
-    json = encode(intention)
-    made.set(intention, json)
-  }
-  return json
+  return texts.of(intention)
 }
 
 function encode(intention: IntentionRecord): string {

@@ -4,17 +4,12 @@
 
 import type { Locality, NodeRecord } from '../../../core/catalog/types.ts'
 import { text, textMap } from './json.ts'
+import { RecentTexts } from './recent-texts.ts'
 
-/** Records are immutable, so their text is made once. */
-const made = new WeakMap<NodeRecord, string>()
+const texts = new RecentTexts<NodeRecord>(encode)
 
 export function nodeJson(node: NodeRecord): string {
-  let json = made.get(node)
-  if (json === undefined) {
-    json = encode(node)
-    made.set(node, json)
-  }
-  return json
+  return texts.of(node)
 }
 
 function encode(node: NodeRecord): string {

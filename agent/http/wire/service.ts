@@ -15,18 +15,13 @@ import type { LocalService } from '../../local/types.ts'
 import { map, text, textList, textMap } from './json.ts'
 import { localityJson } from './node.ts'
 import { agentProxyJson, catalogProxyJson, connectJson } from './proxy.ts'
+import { RecentTexts } from './recent-texts.ts'
 
-/** Records are immutable, so their text is made once. */
-const made = new WeakMap<ServiceRecord, string>()
+const texts = new RecentTexts<ServiceRecord>(encodeOnNode)
 
 /** As in catalog/node and health entries. */
 export function serviceJson(service: ServiceRecord): string {
-  let json = made.get(service)
-  if (json === undefined) {
-    json = encodeOnNode(service)
-    made.set(service, json)
-  }
-  return json
+  return texts.of(service)
 }
 
 function encodeOnNode(service: ServiceRecord): string {

@@ -6,6 +6,8 @@
  * those of the specification's list. Bounds: every `from` occurs exactly once in its file.
  */
 
+import { LATE_LEASES, LONG_TAILS, TURNCOATS, UNREST } from './focuses.ts'
+
 export interface Edit {
   readonly file: string
   readonly from: string
@@ -22,69 +24,6 @@ export interface PlantedBug {
   readonly steps?: number
   /** What the seeds are told to draw, where the bug needs a feature that few seeds have. */
   readonly focus?: Readonly<Record<string, unknown>>
-}
-
-const NO_FAULTS = {
-  crashes: false,
-  armedCrashes: false,
-  crashLoops: false,
-  partitions: false,
-  swizzles: false,
-  clogs: false,
-  streamBreaks: false,
-  longAbsence: false,
-  wipes: false,
-  lags: false,
-  turncoats: false,
-}
-
-const QUICK = { electionTicks: 10, heartbeatTicks: 1, nemesisMean: 300_000, bareQuorum: false }
-
-/** Leaders are deposed all the time while clients write. */
-const UNREST = {
-  ...QUICK,
-  faults: { ...NO_FAULTS, crashes: true, partitions: true, swizzles: true },
-  clients: 8,
-  thinkMean: 2_000,
-}
-
-/** Leaders that are cut off with more writes than the others commit meanwhile. */
-const LONG_TAILS = {
-  ...QUICK,
-  faults: { ...NO_FAULTS, crashes: true, partitions: true, swizzles: true },
-  clients: 24,
-  thinkMean: 400_000,
-  voters: 3,
-  learners: 0,
-  hasMembership: false,
-  hasTransfers: false,
-  isBeyondModel: false,
-}
-
-/** Reads by lease while answers to the leader are late and nobody hears it any more. */
-const LATE_LEASES = {
-  ...QUICK,
-  electionTicks: 20,
-  heartbeatTicks: 2,
-  nemesisMean: 600_000,
-  faults: { ...NO_FAULTS, lags: true },
-  leaseReads: true,
-  clients: 4,
-  thinkMean: 15_000,
-  applyDelay: 0,
-  voters: 3,
-  learners: 0,
-  hasMembership: false,
-  hasTransfers: false,
-  isBeyondModel: false,
-}
-
-/** Reads by lease while followers come back and are asked for votes; few write, so that logs are level. */
-const TURNCOATS = {
-  ...LATE_LEASES,
-  faults: { ...NO_FAULTS, turncoats: true },
-  clients: 8,
-  thinkMean: 4_000_000,
 }
 
 function bug(number: number, name: string, seeds: number, ...edits: Edit[]): PlantedBug {

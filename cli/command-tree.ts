@@ -14,7 +14,11 @@ export type CommandNode =
       readonly load: () => Promise<CommandSpec>
     }
   | { readonly kind: 'group'; readonly summary: string; readonly children: CommandTree }
-  | { readonly kind: 'unsupported' }
+  | {
+      readonly kind: 'unsupported'
+      /** What the user has in its place: a sentence without a full stop. */
+      readonly instead: string
+    }
 
 export interface CommandTree {
   readonly [name: string]: CommandNode
@@ -28,11 +32,13 @@ function group(summary: string, children: CommandTree): CommandNode {
   return { kind: 'group', summary, children }
 }
 
-const unsupported: CommandNode = { kind: 'unsupported' }
-
-function allUnsupported(...names: readonly string[]): CommandTree {
-  return Object.fromEntries(names.map((name) => [name, unsupported]))
+function unsupported(instead: string): CommandNode {
+  return { kind: 'unsupported', instead }
 }
+
+const NO_ACCESS_CONTROL = unsupported(
+  'there is no access control yet; keep the API on loopback or a trusted network',
+)
 
 export const COMMANDS: CommandTree = {
   agent: command('Run the agent (and, with -server, the server)', async () => {
@@ -48,6 +54,40 @@ export const COMMANDS: CommandTree = {
     services: command('List services', async () => {
       return (await import('./commands/catalog.ts')).servicesCommand
     }),
+  }),
+  config: group('Read and write config entries', {
+    delete: command('Delete a config entry', async () => {
+      return (await import('./commands/config-write.ts')).configDeleteCommand
+    }),
+    list: command('List the config entries of a kind', async () => {
+      return (await import('./commands/config-read.ts')).configListCommand
+    }),
+    read: command('Print a config entry', async () => {
+      return (await import('./commands/config-read.ts')).configReadCommand
+    }),
+    write: command('Write a config entry', async () => {
+      return (await import('./commands/config-write.ts')).configWriteCommand
+    }),
+  }),
+  connect: group('Look after the mesh', {
+    ca: group('Look after the certificate authority', {
+      'get-config': command('Print its configuration', async () => {
+        return (await import('./commands/connect-ca.ts')).caGetConfigCommand
+      }),
+      'set-config': command('Change its configuration', async () => {
+        return (await import('./commands/connect-ca.ts')).caSetConfigCommand
+      }),
+    }),
+    envoy: unsupported('the agent runs the mesh proxy of its host itself; sidecars need no Envoy'),
+    expose: unsupported(
+      'there are no ingress gateways yet; a service with a sidecar can call into the mesh',
+    ),
+    proxy: unsupported(
+      'the agent runs the mesh proxy of its host itself; register the service with connect { sidecar_service {} }',
+    ),
+    'redirect-traffic': unsupported(
+      'applications reach the mesh by http://<service>.virtual.consul or an upstream port',
+    ),
   }),
   event: command('Fire an event for the agents of the cluster', async () => {
     return (await import('./commands/event.ts')).eventCommand
@@ -144,7 +184,7 @@ export const COMMANDS: CommandTree = {
         return (await import('./commands/operator-usage.ts')).usageInstancesCommand
       }),
     }),
-    ...allUnsupported('area'),
+    area: unsupported('network areas are an enterprise feature of Consul'),
   }),
   proxy: {
     kind: 'command',
@@ -165,7 +205,12 @@ export const COMMANDS: CommandTree = {
     register: command('Add a service', async () => {
       return (await import('./commands/services.ts')).registerCommand
     }),
-    ...allUnsupported('export', 'exported-services'),
+    export: command('Let peers use a service', async () => {
+      return (await import('./commands/exported-services.ts')).exportCommand
+    }),
+    'exported-services': command('List what peers may use', async () => {
+      return (await import('./commands/exported-services.ts')).exportedServicesCommand
+    }),
   }),
   snapshot: group('Save and restore the state of the servers', {
     decode: command('Print the records of a snapshot file', async () => {
@@ -190,19 +235,17 @@ export const COMMANDS: CommandTree = {
   watch: command('Print something, or run a program whenever it changes', async () => {
     return (await import('./commands/watch.ts')).watchCommand
   }),
-  ...allUnsupported(
-    'acl',
-    'config',
-    'connect',
-    'debug',
-    'exec',
-    'lock',
-    'login',
-    'logout',
-    'monitor',
-    'peering',
-    'resource',
-    'tls',
-    'troubleshoot',
+  acl: NO_ACCESS_CONTROL,
+  debug: unsupported('fairlead info, /v1/agent/self and the log of the agent say most of it'),
+  exec: unsupported(
+    'remote execution does not exist; fire an event, and let a watch on the hosts run the program',
   ),
+  lock: unsupported('not there yet'),
+  login: NO_ACCESS_CONTROL,
+  logout: NO_ACCESS_CONTROL,
+  monitor: unsupported('journalctl -fu fairlead shows the log of the agent'),
+  peering: unsupported('clusters cannot be peered yet'),
+  resource: unsupported('the experimental resource API does not exist; use config'),
+  tls: unsupported('certificates of the agents do not exist yet; openssl makes any'),
+  troubleshoot: unsupported('not there yet'),
 }

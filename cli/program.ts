@@ -27,7 +27,7 @@ export async function runProgram(argv: readonly string[], context: CliContext): 
       return await showGroup(found, context)
     case 'unsupported':
       context.stderr(
-        `fairlead ${found.path.join(' ')} is not supported yet\nWhat is: fairlead --help\n`,
+        `fairlead ${found.path.join(' ')} is not supported: ${found.instead}\nWhat is: fairlead --help\n`,
       )
       return EXIT_FAILED
     case 'unknown':
@@ -49,7 +49,11 @@ type Found =
       readonly children: CommandTree
       readonly asked: boolean
     }
-  | { readonly kind: 'unsupported'; readonly path: readonly string[] }
+  | {
+      readonly kind: 'unsupported'
+      readonly path: readonly string[]
+      readonly instead: string
+    }
   | {
       readonly kind: 'unknown'
       readonly path: readonly string[]
@@ -72,7 +76,7 @@ function find(argv: readonly string[]): Found {
     const node: CommandNode | undefined = Object.hasOwn(children, word) ? children[word] : undefined
     if (node === undefined) return { kind: 'unknown', path, word, children }
     path.push(word)
-    if (node.kind === 'unsupported') return { kind: 'unsupported', path }
+    if (node.kind === 'unsupported') return { kind: 'unsupported', path, instead: node.instead }
     if (node.kind === 'command') {
       return { kind: 'command', path, rest: argv.slice(index + 1), load: node.load }
     }

@@ -35,9 +35,9 @@ describe('the program', () => {
   })
 
   it('says clearly what is not supported yet', async () => {
-    const { code, stderr } = await run(['monitor'])
+    const { code, stderr } = await run(['acl', 'token', 'list'])
     assert.equal(code, 1)
-    assert.match(stderr, /fairlead monitor is not supported yet/)
+    assert.match(stderr, /fairlead acl is not supported: there is no access control yet/)
   })
 
   it('prints the help of a command with one dash', async () => {

@@ -2,7 +2,7 @@
  * The whole test run, `npm test`: every stage in order, then one summary in the form of node's own runner.
  *
  * Stages: format and lint, types, dead code, architecture, unit and contract, ports, fuzzing, simulation,
- * integration, end to end, faults on real processes, and the demo with `--once`. A failed stage does not hide
+ * integration, end to end, clients of other projects, faults on real processes, and the demo with `--once`. A failed stage does not hide
  * the later ones; any failure gives exit code 1. `npm test -- unit sim` runs only the stages named. Does not
  * install anything.
  */
@@ -17,6 +17,8 @@ interface Counts {
   pass: number
   fail: number
   skipped: number
+  /** Name of each skipped test and why. */
+  skips: readonly string[]
 }
 
 interface Outcome {
@@ -55,6 +57,7 @@ const STAGES: readonly Stage[] = [
   { name: 'sim', globs: ['test/sim/**/*.test.ts'] },
   { name: 'integration', globs: ['test/integration/**/*.test.ts'] },
   { name: 'e2e', globs: ['test/e2e/**/*.test.ts'], concurrency: 2 },
+  { name: 'clients', globs: ['test/clients/**/*.test.ts'], concurrency: 2 },
   // One at a time: every file has the machine to itself, or starved processors would be the only fault.
   {
     name: 'cluster',
@@ -129,7 +132,7 @@ function readCounts(path: string): Counts | undefined {
 }
 
 function printSummary(outcomes: readonly Outcome[]): void {
-  const total: Counts = { tests: 0, pass: 0, fail: 0, skipped: 0 }
+  const total = { tests: 0, pass: 0, fail: 0, skipped: 0 }
   console.log(`\n── summary ${'─'.repeat(63)}`)
   for (const outcome of outcomes) {
     const counts = outcome.counts
@@ -146,6 +149,9 @@ function printSummary(outcomes: readonly Outcome[]): void {
     console.log(
       `${mark} ${outcome.stage.padEnd(13)} ${outcome.seconds.toFixed(1).padStart(6)} s  ${detail}`,
     )
+  }
+  for (const { counts } of outcomes) {
+    for (const skip of counts?.skips ?? []) console.log(`﹣ skipped: ${skip}`)
   }
   const seconds = outcomes.reduce((sum, outcome) => sum + outcome.seconds, 0)
   console.log(`ℹ tests ${total.tests}`)

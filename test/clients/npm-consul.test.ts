@@ -5,8 +5,8 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import Consul from 'consul'
-import { startAgent, type TestAgent } from './harness/agent.ts'
-import { eventually } from './harness/program.ts'
+import { startAgent, type TestAgent } from '../e2e/harness/agent.ts'
+import { eventually } from '../e2e/harness/program.ts'
 
 let agent: TestAgent
 let consul: Consul

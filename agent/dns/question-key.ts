@@ -2,8 +2,8 @@
  * Reads just enough of an ordinary query to find its cached answer.
  *
  * The key holds the asked name in lower case, the type and the EDNS size: all that an answer from a view
- * depends on. Whatever is out of the ordinary (other opcodes, client subnet, malformed) has no key and goes
- * through core/dns/decode.ts. Not re-entrant: results stand until the next call.
+ * depends on. Whatever is out of the ordinary (other opcodes and classes, client subnet, malformed) has no key and
+ * goes through core/dns/decode.ts: a kept packet echoes the class of its question, so only one class may share it. Not re-entrant: results stand until the next call.
  * Cost: about 0.2 µs, one string.
  */
 
@@ -13,6 +13,7 @@ import { Buffer } from 'node:buffer'
 const KEY_SIZE_MAX = 255 + 4
 const OPT_HEAD_SIZE = 11
 const TYPE_OPT = 41
+const CLASS_IN = 1
 const CLIENT_SUBNET = 8
 
 export class QuestionReader {
@@ -48,6 +49,7 @@ export class QuestionReader {
     }
     const questionEnd = at + 4
     if (questionEnd > packet.length) return ''
+    if (packet[at + 2] !== 0 || packet[at + 3] !== CLASS_IN) return ''
     scratch[size++] = packet[at] as number
     scratch[size++] = packet[at + 1] as number
     if (packet[11] === 1) {

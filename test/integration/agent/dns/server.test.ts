@@ -206,6 +206,18 @@ describe('DNS server: transports', () => {
     socket.close()
   })
 
+  it('answers any class alike, and never one class with the echo of another', async () => {
+    await using running = await startServer()
+    running.catalog.register(...WEB)
+    for (const wanted of [3, 1, 255, 3, 1]) {
+      const packet = query('web.service.consul', 'A')
+      packet.writeUInt16BE(wanted, packet.length - 2)
+      const reply = await exchangeUdp(running.port, packet, '127.0.0.1')
+      assert.deepEqual(reply.subarray(12, packet.length), packet.subarray(12))
+      assert.equal(reply.readUInt16BE(6), 2)
+    }
+  })
+
   it('listens on several addresses with one port for both transports', async () => {
     await using running = await startServer({ addresses: ['127.0.0.1', '127.0.0.2', '::1'] })
     running.catalog.register(...WEB)

@@ -52,6 +52,14 @@ describe('QuestionReader', () => {
     assert.notEqual(reader.read(a), reader.read(b))
   })
 
+  it('leaves other classes to the decoder: a kept answer echoes the class', () => {
+    const chaos = query('web.service.consul', 'A')
+    chaos.writeUInt16BE(3, chaos.length - 2)
+    assert.equal(reader.read(chaos), '')
+    chaos.writeUInt16BE(0x101, chaos.length - 2)
+    assert.equal(reader.read(chaos), '')
+  })
+
   it('passes over cookies but leaves a client subnet to the decoder', () => {
     const plain = reader.read(query('a.consul', 'A', {}))
     const cookie = { code: 10, data: Buffer.alloc(8) }

@@ -1,5 +1,5 @@
 /**
- * Writes the reference pages that derive from code: configuration, command line, HTTP API, DNS.
+ * Writes the reference pages that derive from code: configuration, command line, HTTP API, DNS, metrics.
  *
  * `node scripts/gen-docs.ts` writes them; `--check` only compares and exits with 1 when one is stale. The
  * architecture tests run the check, so that a page cannot fall behind its table.
@@ -11,6 +11,7 @@ import { cliPage } from './docs/cli-page.ts'
 import { configurationPage } from './docs/configuration-page.ts'
 import { dnsPage } from './docs/dns-page.ts'
 import { httpApiPage } from './docs/http-api-page.ts'
+import { metricsPage } from './docs/metrics-page.ts'
 
 const REFERENCE = join(import.meta.dirname, '..', 'docs', 'reference')
 
@@ -19,6 +20,7 @@ const PAGES: Readonly<Record<string, () => string | Promise<string>>> = {
   'cli.md': cliPage,
   'http-api.md': httpApiPage,
   'dns.md': dnsPage,
+  'metrics.md': metricsPage,
 }
 
 async function main(isCheck: boolean): Promise<number> {

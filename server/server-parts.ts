@@ -9,6 +9,7 @@ import type { AgentConfig } from '../core/config/model.ts'
 import type { FairleadError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
 import type { Membership } from '../core/membership.ts'
+import type { Metrics } from '../core/metrics/metrics.ts'
 import { serverId } from '../core/raft/types.ts'
 import type { Rng } from '../core/rng.ts'
 import type { PeerCalls } from '../core/rpc/peer-calls.ts'
@@ -63,6 +64,7 @@ export interface ServerDeps {
   readonly clock: Clock
   readonly rng: Rng
   readonly log: Logger
+  readonly metrics: Metrics
   readonly membership: Membership
   /** Where a leader says how far the catalog has come; absent where there is nobody to tell. */
   readonly board?: NoticeBoard

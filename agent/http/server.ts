@@ -14,6 +14,7 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { FairleadError } from '../../core/errors.ts'
 import type { Service } from '../../core/lifecycle.ts'
 import type { MemberPool } from '../../core/membership.ts'
+import type { Metrics } from '../../core/metrics/metrics.ts'
 import type { Instant } from '../../core/time.ts'
 import type { OperatorEvents } from '../events/operator-events.ts'
 import type { CatalogViews } from '../view/types.ts'
@@ -26,6 +27,7 @@ import { addressOf, closeListener, createListener, listen, portOf } from './list
 import { Pipelines } from './pipeline.ts'
 import { DEFAULT_BODY_LIMIT, readBody } from './read-body.ts'
 import type { Reply } from './reply.ts'
+import { RequestLatency } from './request-latency.ts'
 import { type Handler, type Route, RouteTable } from './route.ts'
 import { ROUTES } from './routes.ts'
 import { errorReply, isUnexpected, send, standingHeaders } from './send.ts'
@@ -38,6 +40,7 @@ export interface HttpApiOptions {
 
 export type HttpApiDeps = HttpApiHooks &
   Pick<AgentContext, 'clock' | 'log' | 'servers' | 'local' | 'membership' | 'leaves'> & {
+    readonly metrics: Metrics
     /** The pool behind `membership`; without one joining and forcing out answer 501. */
     readonly pool?: MemberPool
     /** For a client agent. */
@@ -77,6 +80,7 @@ class HttpApiServer implements HttpApi {
   /** What dispatch found, until the response ends. No weak map: an entry for each request makes collections slow. */
   readonly #pending = new Map<IncomingMessage, Served>()
   readonly #pipelines = new Pipelines()
+  readonly #latency: RequestLatency
   #whenIdle: (() => void) | undefined
   #started: Promise<void> | undefined
   #isDraining = false
@@ -105,6 +109,7 @@ class HttpApiServer implements HttpApi {
       bodies: new BodyCache(),
       cache: new AgentCache(clock),
     }
+    this.#latency = new RequestLatency(deps)
     this.#standing = standingHeaders(options.config)
     this.#app = this.#buildApp()
   }
@@ -199,13 +204,15 @@ class HttpApiServer implements HttpApi {
       return
     }
     this.#pending.set(request.raw, dispatched)
-    this.#watch(dispatched.call, request.raw, reply.raw)
+    this.#watch(dispatched, request.raw, reply.raw)
     done()
   }
 
-  #watch(call: HttpCall, request: IncomingMessage, response: ServerResponse): void {
+  #watch({ call, route }: Served, request: IncomingMessage, response: ServerResponse): void {
     this.#open.add(call)
+    const measured = this.#latency.begin(route, call.method)
     response.once('close', () => {
+      measured()
       this.#open.delete(call)
       this.#pending.delete(request)
       call.abort(CLIENT_GONE)

@@ -40,6 +40,7 @@ const PART_DRAIN_MS = 2_000
 
 /** The running order, and the only copy of it. */
 const START_ORDER = [
+  'recorder',
   'lastSeen',
   'role',
   'gossip',

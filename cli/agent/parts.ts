@@ -28,10 +28,12 @@ import type { FairleadError } from '../../core/errors.ts'
 import type { Service } from '../../core/lifecycle.ts'
 import type { Logger } from '../../core/log.ts'
 import type { MemberPool, Membership } from '../../core/membership.ts'
+import { MetricRegistry } from '../../core/metrics/registry.ts'
 import type { Rng } from '../../core/rng.ts'
 import { LAN_TIMING } from '../../core/swim/timing.ts'
 import type { Clock } from '../../core/time.ts'
 import { LastSeen } from '../../runtime/host/last-seen.ts'
+import { IntervalRecorder } from '../../runtime/metrics/interval-recorder.ts'
 import { createKeyAndCsr } from '../../runtime/pki/csr.ts'
 import { newUuid, systemRng } from '../../runtime/random/system-random.ts'
 import type { LoadedConfig } from './load-config.ts'
@@ -48,6 +50,8 @@ export interface AgentVersions {
 }
 
 export interface Parts {
+  /** Ends the intervals in which figures are counted. */
+  readonly recorder: IntervalRecorder
   readonly role: Role
   readonly pool: MemberPool
   /** The life of `pool`. */
@@ -83,6 +87,8 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
   const { config } = loaded
   const { clock, log } = deps
   const rng: Rng = systemRng()
+  const metrics = new MetricRegistry()
+  const recorder = new IntervalRecorder({ clock, log: log.child('telemetry'), registry: metrics })
   const tagsAt = (rpcPort: number): StringMap => tagsOf(config, versions, rpcPort)
   const pool = createGossipPool(
     {
@@ -120,6 +126,7 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
     board: pool,
     version: versions.consul,
     rng,
+    metrics,
   })
   const gossip: Service = {
     start: async (signal) => {
@@ -207,6 +214,7 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
     {
       clock,
       log,
+      metrics,
       servers,
       local,
       membership,
@@ -233,6 +241,7 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
     { views, servers, config, clock, rng: rng.fork('dns'), log: log.child('dns') },
   )
   return {
+    recorder,
     role,
     pool,
     gossip,

@@ -6,6 +6,7 @@ import { AUTOPILOT_DEFAULTS } from '../../../core/autopilot/defaults.ts'
 import type { AgentConfig } from '../../../core/config/model.ts'
 import { silentLogger } from '../../../core/log.ts'
 import type { Member, Membership } from '../../../core/membership.ts'
+import { unrecordedMetrics } from '../../../core/metrics/metrics.ts'
 import { seededRng } from '../../../core/rng.ts'
 import { LAN_TIMING } from '../../../core/swim/timing.ts'
 import { systemClock } from '../../../runtime/clock/system-clock.ts'
@@ -167,6 +168,7 @@ export async function startServer(
     clock: systemClock,
     rng: seededRng(1),
     log: silentLogger,
+    metrics: unrecordedMetrics,
     membership,
     version: '1.21.4',
     onFatal: (error) => fatal.push(error),

@@ -13,6 +13,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 import { type Logger, silentLogger } from '../../../core/log.ts'
+import { unrecordedMetrics } from '../../../core/metrics/metrics.ts'
 import { seededRng } from '../../../core/rng.ts'
 import type { ServerApi } from '../../../core/rpc/server-api.ts'
 import { instant } from '../../../core/time.ts'
@@ -182,6 +183,7 @@ test('an aborted start is undone', async () => {
     clock: systemClock,
     rng: seededRng(1),
     log: silentLogger,
+    metrics: unrecordedMetrics,
     membership: new HandMembership([member('n1')]),
     version: '1.21.4',
     onFatal: () => assert.fail('not fatal'),

@@ -12,6 +12,7 @@ import { LeafStore } from '../../../../agent/mesh/leaf-store.ts'
 import { SubscribedViews } from '../../../../agent/view/catalog-views.ts'
 import type { AgentConfig } from '../../../../core/config/model.ts'
 import { type Logger, silentLogger } from '../../../../core/log.ts'
+import { unrecordedMetrics } from '../../../../core/metrics/metrics.ts'
 import { seededRng } from '../../../../core/rng.ts'
 import type { ServerApi } from '../../../../core/rpc/server-api.ts'
 import { systemClock } from '../../../../runtime/clock/system-clock.ts'
@@ -78,7 +79,7 @@ export async function startAgent(
   const errors: unknown[] = []
   const log = recordingLog(errors)
   const membership = new HandMembership([member('n1', { tags: { role: 'consul', dc: 'dc1' } })])
-  const shared = { clock: systemClock, rng, log }
+  const shared = { clock: systemClock, rng, log, metrics: unrecordedMetrics }
   // A server without a data directory is a dev server; whether answers are indented is the API's matter.
   const server = createServer(
     { ...config, devMode: true },

@@ -63,7 +63,7 @@ const STAGES: readonly Stage[] = [
     name: 'cluster',
     globs: ['test/cluster/**/*.test.ts'],
     concurrency: 1,
-    timeoutMs: 15 * 60_000,
+    timeoutMs: 25 * 60_000,
   },
   { name: 'demo', command: [process.execPath, 'scripts/demo.ts', '--once'] },
 ]

@@ -11,9 +11,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { eventually } from '../../e2e/harness/program.ts'
 import { pause } from './api-client.ts'
+import type { HostProcess } from './host-process.ts'
 import type { Act } from './nemesis.ts'
 import type { TestHost } from './test-network.ts'
-import type { TestServer } from './test-servers.ts'
 
 const LIBRARY = [
   '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1',
@@ -64,7 +64,7 @@ export async function clockEnvironment(): Promise<FakeClocks> {
 }
 
 /** How far the clock of a server is off, by its answer. */
-async function offsetOf(server: TestServer): Promise<number | undefined> {
+async function offsetOf(server: HostProcess): Promise<number | undefined> {
   const response = await fetch(`${server.url}/v1/status/leader`).catch(() => undefined)
   await response?.body?.cancel()
   const date = response?.headers.get('date')

@@ -7,8 +7,9 @@
 
 import type { Rng } from '../../../core/rng.ts'
 import { pause } from './api-client.ts'
+import type { HostProcess } from './host-process.ts'
 import type { TestNetwork } from './test-network.ts'
-import type { TestServer, TestServers } from './test-servers.ts'
+import type { TestServers } from './test-servers.ts'
 
 export interface Battlefield {
   readonly network: TestNetwork
@@ -22,11 +23,11 @@ export interface Act {
   end(field: Battlefield): Promise<void>
 }
 
-async function leaderOrAny({ servers, rng }: Battlefield): Promise<TestServer> {
+async function leaderOrAny({ servers, rng }: Battlefield): Promise<HostProcess> {
   for (const server of servers.all) {
     if (server.isRunning && (await server.isLeader())) return server
   }
-  return rng.pick(servers.all) as TestServer
+  return rng.pick(servers.all) as HostProcess
 }
 
 async function restartAll({ servers }: Battlefield): Promise<void> {

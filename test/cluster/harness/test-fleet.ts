@@ -1,0 +1,59 @@
+/**
+ * Servers and client agents of one datacenter, each on a host of its own, as an operator starts them.
+ */
+
+import { join } from 'node:path'
+import { eventually } from '../../e2e/harness/program.ts'
+import { HostProcess } from './host-process.ts'
+import type { TestHost, TestNetwork } from './test-network.ts'
+import { TestServers } from './test-servers.ts'
+
+const READY_MAX_MS = 90_000
+
+export class TestFleet implements AsyncDisposable {
+  readonly network: TestNetwork
+  readonly servers: TestServers
+  readonly clients: readonly HostProcess[]
+
+  /** @param servers the first so many hosts of the network; the others are clients */
+  constructor(network: TestNetwork, servers: number, folder: string) {
+    this.network = network
+    const hosts = network.hosts.slice(0, servers)
+    this.servers = new TestServers({ hosts, folder })
+    this.clients = network.hosts.slice(servers).map((host) => clientOn(host, hosts, folder))
+  }
+
+  get agents(): readonly HostProcess[] {
+    return [...this.servers.all, ...this.clients]
+  }
+
+  agent(name: string): HostProcess {
+    const found = this.agents.find(({ host }) => host.name === name)
+    if (found === undefined) throw new Error(`no agent ${name}`)
+    return found
+  }
+
+  async startAll(): Promise<void> {
+    await Promise.all([
+      this.servers.startAll(),
+      ...this.clients.map(async (client) => await client.start()),
+    ])
+    for (const agent of this.agents) {
+      await eventually(
+        `${agent.host.name} answers through a server`,
+        async () => (await agent.ask('/v1/catalog/nodes')) !== undefined,
+        READY_MAX_MS,
+      )
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.agents.map((agent) => agent.kill()))
+  }
+}
+
+function clientOn(host: TestHost, servers: readonly TestHost[], folder: string): HostProcess {
+  const joins = servers.flatMap(({ address }) => ['-retry-join', address])
+  const flags = [...joins, '-hcl', 'retry_interval = "1s"']
+  return new HostProcess({ host, folder, dataDir: () => join(folder, `${host.name}-data`), flags })
+}

@@ -13,6 +13,7 @@ import { CATALOG_WRITE_ROUTES } from './routes/catalog-writes.ts'
 import { CONFIG_ROUTES } from './routes/config.ts'
 import { CONNECT_ROUTES } from './routes/connect.ts'
 import { COORDINATE_ROUTES } from './routes/coordinates.ts'
+import { DISCOVERY_CHAIN_ROUTES } from './routes/discovery-chain.ts'
 import { EVENT_ROUTES } from './routes/events.ts'
 import { HEALTH_ROUTES } from './routes/health.ts'
 import { INTENTION_ROUTES } from './routes/intentions.ts'
@@ -38,6 +39,7 @@ export const ROUTES: readonly Route[] = [
   ...COORDINATE_ROUTES,
   ...KV_ROUTES,
   ...CONFIG_ROUTES,
+  ...DISCOVERY_CHAIN_ROUTES,
   ...CONNECT_ROUTES,
   ...INTENTION_ROUTES,
   ...SESSION_ROUTES,

@@ -46,7 +46,6 @@ const UNSUPPORTED: readonly (readonly [path: string, methods: string])[] = [
   ['/v1/internal/federation-states', 'GET'],
   ['/v1/internal/federation-states/mesh-gateways', 'GET'],
   ['/v1/internal/federation-state/', 'GET'],
-  ['/v1/discovery-chain/', 'GET POST'],
   ['/v1/exported-services', 'GET'],
   ['/v1/health/ingress/', 'GET'],
   ['/v1/internal/ui/metrics-proxy/', 'GET'],

@@ -1,21 +1,21 @@
 /**
  * Config entries by kind and name, with check-and-set (http-api.md 23, mesh.md 7.15).
  *
- * Bodies are opaque here: they were validated before they were proposed. `service-intentions` is refused,
+ * Guarantees: no change leaves a discovery chain that compiled before and does not after it. Bodies are opaque here: they were validated before they were proposed. `service-intentions` is refused,
  * because intentions have a table of their own and one fact has one home.
  */
 
+import { assert } from '../assert.ts'
+import { brokenByChange, isChainKind } from '../chain/graph-check.ts'
+import { chainGraphOf } from './chain-entries.ts'
 import type { Command } from './commands.ts'
-import { type Draft, type Refusal, refuse, touchTable } from './draft.ts'
+import { type Change, type Draft, type Refusal, refuse, touchTable } from './draft.ts'
 import { sameData } from './equality.ts'
 import { KEY_SEPARATOR } from './key-order.ts'
-import { nameKey, pairKey } from './state.ts'
+import type { PersistentMap } from './persistent-map.ts'
+import { configKey, nameKey } from './state.ts'
 import type { ConfigEntryRecord } from './types.ts'
 import { configKindWatch, configWatch } from './watch-keys.ts'
-
-export function configKey(kind: string, name: string): string {
-  return pairKey(nameKey(kind), nameKey(name))
-}
 
 /** @returns false when `cas` does not match; 0 asks for absence */
 export function setConfigEntry(
@@ -36,9 +36,10 @@ export function setConfigEntry(
     createIndex: existing?.createIndex ?? draft.index,
     modifyIndex: draft.index,
   }
-  draft.next.configEntries = draft.next.configEntries.set(key, after)
-  noteChange(draft, existing, after)
-  return true
+  return replaceEntries(draft, draft.next.configEntries.set(key, after), {
+    before: existing,
+    after,
+  })
 }
 
 /** @returns false when `cas` is given and there is no entry at that index */
@@ -54,9 +55,8 @@ export function deleteConfigEntry(
   const existing = draft.next.configEntries.get(key)
   if (cas !== undefined && cas !== existing?.modifyIndex) return false
   if (existing === undefined) return true
-  draft.next.configEntries = draft.next.configEntries.delete(key)
-  noteChange(draft, existing, undefined)
-  return true
+  const without = draft.next.configEntries.delete(key)
+  return replaceEntries(draft, without, { before: existing, after: undefined })
 }
 
 function keyProblem(kind: string, name: string): Refusal | undefined {
@@ -73,15 +73,30 @@ function keyProblem(kind: string, name: string): Refusal | undefined {
   return undefined
 }
 
-function noteChange(
+/** @returns a refusal when a chain would be broken; nothing has changed then */
+function replaceEntries(
   draft: Draft,
-  before: ConfigEntryRecord | undefined,
-  after: ConfigEntryRecord | undefined,
-): void {
-  const entry = after ?? before
-  if (entry === undefined) return
-  draft.changes.configEntries.push({ before, after })
+  entries: PersistentMap<ConfigEntryRecord>,
+  change: Change<ConfigEntryRecord>,
+): true | Refusal {
+  const entry = change.after ?? change.before
+  assert(entry !== undefined, 'a change has an entry before or after it')
+  const kind = nameKey(entry.kind)
+  if (isChainKind(kind)) {
+    const broken = brokenByChange(
+      { kind, name: nameKey(entry.name) },
+      {
+        before: chainGraphOf(draft.next.configEntries),
+        after: chainGraphOf(entries),
+        datacenter: draft.datacenter,
+      },
+    )
+    if (broken !== undefined) return refuse(broken.problem)
+  }
+  draft.next.configEntries = entries
+  draft.changes.configEntries.push(change)
   draft.fired.add(configWatch(configKey(entry.kind, entry.name)))
-  draft.fired.add(configKindWatch(nameKey(entry.kind)))
+  draft.fired.add(configKindWatch(kind))
   touchTable(draft, 'config')
+  return true
 }

@@ -11,7 +11,6 @@
 import type { AutopilotConfig } from '../autopilot/types.ts'
 import { FairleadError } from '../errors.ts'
 import { putCheck } from './check-table.ts'
-import { configKey } from './config-entries.ts'
 import { putCoordinate } from './coordinate-table.ts'
 import { type Draft, startDraft } from './draft.ts'
 import {
@@ -31,6 +30,7 @@ import { type Answer, type OriginRecord, RequestWindow } from './request-window.
 import { putService } from './services.ts'
 import { putSession } from './sessions.ts'
 import {
+  configKey,
   EMPTY_INDEXES,
   emptyState,
   type LockDelay,

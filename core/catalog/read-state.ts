@@ -5,10 +5,11 @@
  * CA. A KV prefix costs one step a matching key; everything else by key is one look-up.
  */
 
+import { compileChain } from '../chain/compile.ts'
 import { sortIntentions } from '../intentions/precedence.ts'
 import type { ReadName, Reads } from '../rpc/reads.ts'
 import { rootsIndex, rootsOf } from './ca.ts'
-import { configKey } from './config-entries.ts'
+import { chainGraphOf } from './chain-entries.ts'
 import { readCoordinates, readCoordinatesOfNode, readSomeCoordinates } from './coordinate-table.ts'
 import { startDraft } from './draft.ts'
 import { findIntention, intentionsFor, intentionsFrom } from './intention-table.ts'
@@ -25,7 +26,7 @@ import {
   readServices,
   readVirtualIps,
 } from './read-catalog.ts'
-import { nameKey, pairKey, type State } from './state.ts'
+import { configKey, nameKey, pairKey, type State } from './state.ts'
 import type { Evaluated, WatchKey } from './store-api.ts'
 import { isReadOnly, runTxn } from './txn.ts'
 import type { KvEntry, SessionRecord } from './types.ts'
@@ -65,6 +66,7 @@ const READS: { readonly [N in ReadName]: Read<N> } = {
   'intention.match': matchIntentions,
   'config.get': readConfigEntry,
   'config.list': readConfigEntries,
+  'chain.get': readChain,
   'ca.roots': readRoots,
   'ca.config': readCaConfig,
   'coordinate.nodes': readCoordinates,
@@ -155,6 +157,8 @@ function readSessions(state: State, { node }: Request<'session.list'>): Evaluate
   return evaluated(sessions, state.indexes.sessions, [nodeSessionsWatch(key)])
 }
 
+const CHAIN_WATCH: readonly WatchKey[] = [tableWatch('config'), tableWatch('caRoots')]
+
 const INTENTIONS_WATCH: readonly WatchKey[] = [tableWatch('intentions')]
 
 function readIntentions(state: State): Evaluated<'intention.list'> {
@@ -194,6 +198,19 @@ function readConfigEntries(
   const kind = nameKey(entryKind)
   const entries = state.configEntries.valuesUnder(pairKey(kind, ''))
   return evaluated(entries, state.indexes.config, [configKindWatch(kind)], entries.length > 0)
+}
+
+function readChain(
+  state: State,
+  { service, datacenter, overrides }: Request<'chain.get'>,
+): Evaluated<'chain.get'> {
+  const trustDomain = rootsOf(state).trustDomain
+  const chain = compileChain(
+    { serviceName: service, datacenter, trustDomain, overrides, layer7OnLayer4: 'ignored' },
+    chainGraphOf(state.configEntries),
+  )
+  const index = Math.max(state.indexes.config, rootsIndex(state))
+  return evaluated<'chain.get'>(chain, index, CHAIN_WATCH)
 }
 
 function readRoots(state: State): Evaluated<'ca.roots'> {

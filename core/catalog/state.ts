@@ -201,3 +201,8 @@ export function nameKey(name: string): string {
 export function pairKey(first: string, second: string): string {
   return first + KEY_SEPARATOR + second
 }
+
+/** Of a config entry. */
+export function configKey(kind: string, name: string): string {
+  return pairKey(nameKey(kind), nameKey(name))
+}

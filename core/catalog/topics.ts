@@ -9,12 +9,11 @@
 import { assertNever } from '../assert.ts'
 import { WILDCARD } from '../intentions/precedence.ts'
 import { rootsOf } from './ca.ts'
-import { configKey } from './config-entries.ts'
 import type { Change, Changes } from './draft.ts'
 import type { FeedItem, Topic, TopicKey } from './feed.ts'
 import { destinationOf } from './instances.ts'
 import { intentionsFor } from './intention-table.ts'
-import { nameKey, type State } from './state.ts'
+import { configKey, nameKey, type State } from './state.ts'
 import type { HealthEntry, IntentionRecord } from './types.ts'
 
 /** Where deltas are published; a follower listens to one or two. */

@@ -25,6 +25,8 @@ import type {
   StringMap,
   VirtualIpRecord,
 } from '../catalog/types.ts'
+import type { ChainOverrides } from '../chain/compile.ts'
+import type { ChainProblem, CompiledChain } from '../chain/types.ts'
 
 export interface Reads {
   'catalog.nodes': { request: { readonly nodeMeta?: StringMap }; reply: readonly NodeRecord[] }
@@ -109,6 +111,15 @@ export interface Reads {
   }
   'config.list': { request: { readonly entryKind: string }; reply: readonly ConfigEntryRecord[] }
   'ca.roots': { request: Record<string, never>; reply: CaRoots }
+  'chain.get': {
+    request: {
+      readonly service: string
+      /** From where the chain is looked at. */
+      readonly datacenter: string
+      readonly overrides: ChainOverrides
+    }
+    reply: CompiledChain | ChainProblem
+  }
   'ca.config': { request: Record<string, never>; reply: CaConfig | null }
   'coordinate.nodes': {
     request: { readonly segment?: string }

@@ -50,6 +50,11 @@ const READS: Readonly<Record<ReadName, Shape>> = {
   'intention.match': object({ by: oneOf('source', 'destination'), name: text }),
   'config.get': object({ entryKind: text, name: text }),
   'config.list': object({ entryKind: text }),
+  'chain.get': object({
+    service: text,
+    datacenter: text,
+    overrides: object({ protocol: text, connectTimeoutNs: count, meshGatewayMode: text }),
+  }),
   'ca.roots': object({}),
   'ca.config': object({}),
   'coordinate.nodes': object({}, { segment: text }),

@@ -65,7 +65,7 @@ describe('routes that this version does not have', () => {
   it('say so with 501 for every method they list', async () => {
     const isAcl = /^\/v1\/(acl|internal\/acl|agent\/token)\//
     const unsupported = ROUTES.filter((route) => route.unsupported && !isAcl.test(route.path))
-    assert.ok(unsupported.length > 25)
+    assert.ok(unsupported.length > 0)
     for (const route of unsupported) {
       for (const method of Object.keys(route.methods)) {
         const answer = await agent.send(method, pathOf(route))

@@ -147,6 +147,9 @@ export const COMMANDS: CommandTree = {
   leave: command('Make the agent leave the cluster and stop', async () => {
     return (await import('./commands/leave.ts')).leaveCommand
   }),
+  lock: command('Run a program while holding a lock of the cluster', async () => {
+    return (await import('./commands/lock.ts')).lockCommand
+  }),
   maint: command('Take a node or a service out of service, or back', async () => {
     return (await import('./commands/maint.ts')).maintCommand
   }),
@@ -240,7 +243,6 @@ export const COMMANDS: CommandTree = {
   exec: unsupported(
     'remote execution does not exist; fire an event, and let a watch on the hosts run the program',
   ),
-  lock: unsupported('not there yet'),
   login: NO_ACCESS_CONTROL,
   logout: NO_ACCESS_CONTROL,
   monitor: unsupported('journalctl -fu fairlead shows the log of the agent'),

@@ -8,7 +8,8 @@
 export interface FlagSpec {
   /** Without dashes. */
   readonly name: string
-  readonly kind: 'bool' | 'value' | 'list'
+  /** `optional`: a value only after `=`, '' without. */
+  readonly kind: 'bool' | 'value' | 'list' | 'optional'
   /** Stands for the value in help; '' for a bool. */
   readonly metavar: string
   readonly doc: string
@@ -30,7 +31,7 @@ export interface Arguments {
 /** What a command may touch besides the API. */
 export interface CliContext {
   readonly env: Readonly<Record<string, string | undefined>>
-  stdout(text: string): void
+  stdout(output: string | Uint8Array): void
   stderr(text: string): void
   readStdin(): Promise<Uint8Array>
   readFile(path: string): Promise<Uint8Array>
@@ -63,4 +64,8 @@ export function toggle(name: string, doc: string): FlagSpec {
 
 export function listFlag(name: string, metavar: string, doc: string): FlagSpec {
   return { name, kind: 'list', metavar, doc }
+}
+
+export function optionalFlag(name: string, metavar: string, doc: string): FlagSpec {
+  return { name, kind: 'optional', metavar, doc }
 }

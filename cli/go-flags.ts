@@ -51,6 +51,8 @@ export function parseGoFlags(argv: readonly string[], specs: readonly FlagSpec[]
       if (text === 'false' && !FALSE.includes(given)) {
         problems.push(`-${name} takes true or false, got "${value}"`)
       }
+    } else if (spec.kind === 'optional') {
+      text = value ?? ''
     } else if (text === undefined) {
       text = argv[at++]
       if (text === undefined) problems.push(`-${name} needs a value: -${name} <${spec.metavar}>`)

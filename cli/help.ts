@@ -3,7 +3,7 @@
  */
 
 import { Command, Option } from 'commander'
-import type { CommandSpec } from './command.ts'
+import type { CommandSpec, FlagSpec } from './command.ts'
 import type { CommandTree } from './command-tree.ts'
 
 export function commandHelp(
@@ -15,8 +15,7 @@ export function commandHelp(
   command.description(spec.summary)
   command.usage(`${spec.flags.length > 0 ? '[flags] ' : ''}${spec.usage}`)
   for (const flag of spec.flags) {
-    const value = flag.kind === 'bool' ? '' : ` <${flag.metavar}>`
-    command.addOption(new Option(`--${flag.name}${value}`, flag.doc))
+    command.addOption(new Option(`--${flag.name}${valueText(flag)}`, flag.doc))
   }
   return command.helpInformation()
 }
@@ -34,6 +33,19 @@ export function groupHelp(
     command.addCommand(bare(name, columns).summary(node.summary))
   }
   return command.helpInformation()
+}
+
+/** What stands behind the name of a flag in help and reference. */
+export function valueText({ kind, metavar }: FlagSpec): string {
+  switch (kind) {
+    case 'bool':
+      return ''
+    case 'optional':
+      return `[=<${metavar}>]`
+    case 'value':
+    case 'list':
+      return ` <${metavar}>`
+  }
 }
 
 /** One dash, as the examples of Consul's users have; two work as well. */

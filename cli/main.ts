@@ -36,7 +36,7 @@ process.stderr.on('error', onBrokenOutput)
 
 const context: CliContext = {
   env: process.env,
-  stdout: (text) => void process.stdout.write(text),
+  stdout: (output) => void process.stdout.write(output),
   stderr: (text) => void process.stderr.write(text),
   readStdin,
   readFile: async (path) => await readFile(path),

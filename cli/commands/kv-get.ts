@@ -12,7 +12,9 @@ import {
   toggle,
   UsageError,
 } from '../command.ts'
-import { type KvAnswer, kvPath, normalKey } from '../kv-path.ts'
+import { type KvAnswer, kvAnswers, kvPath, normalKey } from '../kv-path.ts'
+
+const NEW_LINE = Buffer.from('\n')
 
 export const kvGetCommand: CommandSpec = {
   summary: 'Print the value of a key',
@@ -59,7 +61,7 @@ async function printTree(
   context: CliContext,
 ): Promise<number> {
   const answer = await client.get(kvPath(prefix), { query: { recurse: '' }, accept: [404] })
-  const entries = answer.status === 404 ? [] : (answer.json() as readonly KvAnswer[])
+  const entries = kvAnswers(answer)
   for (const [index, entry] of entries.entries()) {
     if (args.bool('detailed')) {
       context.stdout(`${index === 0 ? '' : '\n'}${detailed(entry, args.bool('base64'))}`)
@@ -77,15 +79,16 @@ async function printOne(
   context: CliContext,
 ): Promise<number> {
   const answer = await client.get(kvPath(key), { accept: [404] })
-  const entry = answer.status === 404 ? undefined : (answer.json() as readonly KvAnswer[])[0]
+  const [entry] = kvAnswers(answer)
   if (entry === undefined) {
     context.stderr(`Error! No key exists at: ${key}\n`)
     return 1
   }
   const isBase64 = args.bool('base64')
-  context.stdout(
-    args.bool('detailed') ? detailed(entry, isBase64) : `${valueText(entry, isBase64)}\n`,
-  )
+  if (args.bool('detailed')) context.stdout(detailed(entry, isBase64))
+  // As it is stored: a value need not be text.
+  else if (isBase64) context.stdout(`${entry.Value ?? ''}\n`)
+  else context.stdout(Buffer.concat([Buffer.from(entry.Value ?? '', 'base64'), NEW_LINE]))
   return 0
 }
 

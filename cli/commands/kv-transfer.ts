@@ -5,11 +5,11 @@
 import { API_FLAGS, ApiClient, SERVER_FLAGS } from '../api-client.ts'
 import { type CommandSpec, flag, UsageError } from '../command.ts'
 import { readData } from '../input.ts'
-import { type KvAnswer, kvPath, normalKey } from '../kv-path.ts'
+import { type KvAnswer, kvAnswers, kvPath, normalKey, parseWithFlags } from '../kv-path.ts'
 
 interface Exported {
   readonly key: string
-  readonly flags: number
+  readonly flags: bigint
   readonly value: string
 }
 
@@ -21,13 +21,8 @@ export const kvExportCommand: CommandSpec = {
     const prefix = normalKey(args.positionals[0] ?? '')
     const client = new ApiClient(args, context)
     const answer = await client.get(kvPath(prefix), { query: { recurse: '' }, accept: [404] })
-    const entries = answer.status === 404 ? [] : (answer.json() as readonly KvAnswer[])
-    const exported: readonly Exported[] = entries.map((entry) => ({
-      key: entry.Key,
-      flags: entry.Flags,
-      value: entry.Value ?? '',
-    }))
-    context.stdout(`${JSON.stringify(exported, undefined, '\t')}\n`)
+    const texts = kvAnswers(answer).map(exportText)
+    context.stdout(texts.length === 0 ? '[]\n' : `[\n${texts.join(',\n')}\n]\n`)
     return 0
   },
 }
@@ -58,18 +53,28 @@ export const kvImportCommand: CommandSpec = {
   },
 }
 
+/** Written by hand, as flags of 64 bits have no number. */
+function exportText({ Key, Flags, Value }: KvAnswer): string {
+  const pairs = [
+    `"key": ${JSON.stringify(Key)}`,
+    `"flags": ${Flags}`,
+    `"value": ${JSON.stringify(Value ?? '')}`,
+  ]
+  return `\t{\n\t\t${pairs.join(',\n\t\t')}\n\t}`
+}
+
 /** Everything is checked before the first key is written. */
 function parseExport(text: string): readonly Exported[] {
   let parsed: unknown
   try {
-    parsed = JSON.parse(text)
+    parsed = parseWithFlags(text, 'flags')
   } catch (err) {
     throw new UsageError(`Cannot unmarshal data: ${(err as Error).message}`)
   }
   if (!Array.isArray(parsed)) throw new UsageError('Cannot unmarshal data: not a JSON array')
   return parsed.map((item: unknown, index) => {
-    const { key, flags = 0, value = '' } = (item ?? {}) as Partial<Exported>
-    if (typeof key !== 'string' || typeof flags !== 'number' || typeof value !== 'string') {
+    const { key, flags = 0n, value = '' } = (item ?? {}) as Partial<Exported>
+    if (typeof key !== 'string' || typeof flags !== 'bigint' || typeof value !== 'string') {
       throw new UsageError(
         `Cannot unmarshal data: element ${index} is not {"key", "flags", "value"}`,
       )

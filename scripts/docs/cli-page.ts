@@ -4,6 +4,7 @@
 
 import type { CommandSpec } from '../../cli/command.ts'
 import { COMMANDS, type CommandTree } from '../../cli/command-tree.ts'
+import { valueText } from '../../cli/help.ts'
 import { code, GENERATED, table } from './markdown.ts'
 
 export async function cliPage(): Promise<string> {
@@ -56,10 +57,7 @@ async function commandSections(
 
 function section(path: readonly string[], spec: CommandSpec): string {
   const usage = ['fairlead', ...path, '[flags]', spec.usage].join(' ').trim()
-  const rows = spec.flags.map((flag) => [
-    code(`-${flag.name}${flag.metavar === '' ? '' : ` <${flag.metavar}>`}`),
-    flag.doc,
-  ])
+  const rows = spec.flags.map((flag) => [code(`-${flag.name}${valueText(flag)}`), flag.doc])
   return `## ${path.join(' ')}
 
 ${spec.summary}.

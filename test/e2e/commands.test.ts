@@ -3,11 +3,12 @@
  */
 
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { startAgent, type TestAgent, temporaryFolder } from './harness/agent.ts'
-import { eventually, runCommand } from './harness/program.ts'
+import { eventually, PROGRAM, runCommand } from './harness/program.ts'
 
 let agent: TestAgent
 
@@ -73,6 +74,24 @@ describe('kv', () => {
     assert.equal(await ok('kv', 'import', '-prefix=copy/', exported), 'Imported: copy/x/1\n')
     assert.equal(await ok('kv', 'get', 'copy/x/1'), 'ä\n')
     assert.match(await fails(1, 'kv', 'import', '{'), /Cannot unmarshal data/)
+  })
+
+  it('keeps values that are no text, and flags of 64 bits', async () => {
+    const bytes = Buffer.from([0, 255, 128, 10, 254])
+    const answer = await fetch(`${agent.url}/v1/kv/raw?flags=${2n ** 64n - 1n}`, {
+      method: 'PUT',
+      body: bytes,
+    })
+    assert.equal(answer.status, 200)
+    const env = { ...process.env, CONSUL_HTTP_ADDR: agent.url }
+    const printed = execFileSync(PROGRAM, ['kv', 'get', 'raw'], { env })
+    assert.deepEqual(printed, Buffer.concat([bytes, Buffer.from('\n')]))
+    assert.match(await ok('kv', 'get', '-detailed', 'raw'), /^Flags +18446744073709551615$/m)
+    const exported = await ok('kv', 'export', 'raw')
+    assert.match(exported, /^\[\n\t\{\n\t\t"key": "raw",\n\t\t"flags": 18446744073709551615,\n/)
+    await ok('kv', 'import', '-prefix=again/', exported)
+    const copy = await (await agent.get('/v1/kv/again/raw')).text()
+    assert.match(copy, /"Flags": ?18446744073709551615/)
   })
 
   it('takes data from a file and from standard input', async () => {

@@ -18,8 +18,8 @@ export async function run(
   let stderr = ''
   const code = await runProgram(argv, {
     env,
-    stdout: (text) => {
-      stdout += text
+    stdout: (output) => {
+      stdout += typeof output === 'string' ? output : Buffer.from(output).toString()
     },
     stderr: (text) => {
       stderr += text

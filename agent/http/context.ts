@@ -12,6 +12,7 @@ import type { Clock } from '../../core/time.ts'
 import type { OperatorEvents } from '../events/operator-events.ts'
 import type { LocalStateApi } from '../local/types.ts'
 import type { LeafSource } from '../mesh/types.ts'
+import type { PreparedQueries } from '../queries/prepared-queries.ts'
 import type { CatalogViews } from '../view/types.ts'
 import type { AgentCache } from './agent-cache.ts'
 import type { BodyCache } from './body-cache.ts'
@@ -52,6 +53,7 @@ export interface AgentContext {
   readonly pool: MemberPool | undefined
   readonly events: OperatorEvents | undefined
   readonly leaves: LeafSource
+  readonly queries: PreparedQueries
   readonly snapshots: SnapshotTransfers
   readonly hooks: HttpApiHooks
   readonly bodies: BodyCache

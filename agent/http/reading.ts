@@ -13,7 +13,11 @@ import { type ReadParameters, readOptions, readParameters } from './query-option
 export interface Answer<N extends ReadName> {
   readonly value: ReadResult<N>['value']
   readonly index: number
+  readonly knownLeader: boolean
+  readonly lastContactMs: number
   readonly parameters: ReadParameters
+  /** How the cache took part; undefined when it was not asked. */
+  readonly cache?: { readonly isHit: boolean; readonly ageMs: number }
   /** Metadata headers, ready to send. */
   readonly headers: string[]
 }
@@ -49,12 +53,7 @@ export async function askWith<N extends ReadName>(
   const style = isStreamed ? 'streaming' : parameters.consistency
   if (cached === undefined || options.cache === undefined) {
     const result = await call.agent.servers.read(name, request, readOptions(call, parameters))
-    return {
-      value: result.value,
-      index: result.index,
-      parameters,
-      headers: metaHeaders(result, style),
-    }
+    return { ...result, parameters, headers: metaHeaders(result, style) }
   }
   const read = await call.agent.cache.read<N>({
     kind: options.cache,
@@ -66,13 +65,19 @@ export async function askWith<N extends ReadName>(
   })
   const headers = metaHeaders(read.result, isStreamed ? 'streaming' : 'cached')
   headers.push(...cacheHeaders(read.isHit, read.ageMs))
-  return { value: read.result.value, index: read.result.index, parameters, headers }
+  const { isHit, ageMs } = read
+  return { ...read.result, parameters, headers, cache: { isHit, ageMs } }
 }
 
 const CONSISTENCY: Readonly<Record<Consistency, string>> = {
   default: 'leader',
   consistent: 'consistent',
   stale: 'stale',
+}
+
+/** As headers and bodies name it. */
+export function consistencyName(consistency: Consistency): string {
+  return CONSISTENCY[consistency]
 }
 
 /** @param style consistency that was used, or the way the answer came */

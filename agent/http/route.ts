@@ -1,8 +1,8 @@
 /**
  * The route table: every endpoint is one object, from which dispatch, 405, `Allow` and the reference derive.
  *
- * A path that ends in `/` matches by prefix, the longest first, as in http-api.md section 28; every other
- * matches exactly. Methods are an exact list: HEAD is not implied by GET.
+ * A path that ends in `/` matches by prefix, the longest first, as in http-api.md section 28; one with `*` takes a name,
+ * slashes included, where the star is; every other matches exactly. Methods are an exact list: HEAD is not implied by GET.
  */
 
 import type { HttpCall } from './call.ts'
@@ -50,10 +50,20 @@ export class RouteTable {
   readonly routes: readonly Route[]
   readonly #exact = new Map<string, Route>()
   readonly #prefixes = new Map<string, Route>()
+  /** By what stands before the star; with what stands behind it. */
+  readonly #starred = new Map<string, { readonly ending: string; readonly route: Route }[]>()
 
   constructor(routes: readonly Route[]) {
     this.routes = routes
     for (const route of routes) {
+      const star = route.path.indexOf('*')
+      if (star !== -1) {
+        const prefix = route.path.slice(0, star)
+        const known = this.#starred.get(prefix) ?? []
+        known.push({ ending: route.path.slice(star + 1), route })
+        this.#starred.set(prefix, known)
+        continue
+      }
       const table = route.path.endsWith('/') ? this.#prefixes : this.#exact
       if (table.has(route.path)) throw new Error(`route ${route.path} is registered twice`)
       table.set(route.path, route)
@@ -66,13 +76,23 @@ export class RouteTable {
     if (exact !== undefined) return { kind: 'route', route: exact, suffix: '' }
     if (this.#prefixes.has(`${path}/`)) return { kind: 'redirect', path: `${path}/` }
     for (let at = path.lastIndexOf('/'); at > 0; at = path.lastIndexOf('/', at - 1)) {
-      const route = this.#prefixes.get(path.slice(0, at + 1))
-      if (route === undefined) continue
-      const suffix = decodePercent(path.slice(at + 1), 'reject')
-      return suffix === undefined ? { kind: 'invalid' } : { kind: 'route', route, suffix }
+      const prefix = path.slice(0, at + 1)
+      const starred = this.#starred.get(prefix)?.find(({ ending }) => {
+        return path.endsWith(ending) && path.length > prefix.length + ending.length
+      })
+      if (starred !== undefined) {
+        return found(starred.route, path.slice(at + 1, -starred.ending.length))
+      }
+      const route = this.#prefixes.get(prefix)
+      if (route !== undefined) return found(route, path.slice(at + 1))
     }
     return { kind: 'unknown' }
   }
+}
+
+function found(route: Route, escaped: string): Match {
+  const suffix = decodePercent(escaped, 'reject')
+  return suffix === undefined ? { kind: 'invalid' } : { kind: 'route', route, suffix }
 }
 
 export function handlerOf(route: Route, method: string): Handler | undefined {

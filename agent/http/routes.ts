@@ -20,6 +20,7 @@ import { INTENTION_ROUTES } from './routes/intentions.ts'
 import { KEYRING_ROUTES } from './routes/keyring.ts'
 import { KV_ROUTES } from './routes/kv.ts'
 import { OPERATOR_ROUTES } from './routes/operator.ts'
+import { QUERY_ROUTES } from './routes/queries.ts'
 import { SESSION_ROUTES } from './routes/sessions.ts'
 import { SNAPSHOT_ROUTES } from './routes/snapshot.ts'
 import { STATUS_ROUTES } from './routes/status.ts'
@@ -44,6 +45,7 @@ export const ROUTES: readonly Route[] = [
   ...INTENTION_ROUTES,
   ...SESSION_ROUTES,
   ...TXN_ROUTES,
+  ...QUERY_ROUTES,
   ...OPERATOR_ROUTES,
   ...KEYRING_ROUTES,
   ...EVENT_ROUTES,

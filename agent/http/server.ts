@@ -39,7 +39,10 @@ export interface HttpApiOptions {
 }
 
 export type HttpApiDeps = HttpApiHooks &
-  Pick<AgentContext, 'clock' | 'log' | 'servers' | 'local' | 'membership' | 'leaves'> & {
+  Pick<
+    AgentContext,
+    'clock' | 'log' | 'servers' | 'local' | 'membership' | 'leaves' | 'queries'
+  > & {
     readonly metrics: Metrics
     /** The pool behind `membership`; without one joining and forcing out answer 501. */
     readonly pool?: MemberPool
@@ -87,7 +90,7 @@ class HttpApiServer implements HttpApi {
   #isStopped = false
 
   constructor(options: HttpApiOptions, deps: HttpApiDeps) {
-    const { clock, log, servers, local, membership, leaves, pool, views, events } = deps
+    const { clock, log, servers, local, membership, leaves, queries, pool, views, events } = deps
     const { onLeave, onReload } = deps
     this.#agent = {
       config: options.config,
@@ -101,6 +104,7 @@ class HttpApiServer implements HttpApi {
       pool,
       events,
       leaves,
+      queries,
       snapshots: new SnapshotTransfers(),
       hooks: {
         ...(onLeave === undefined ? {} : { onLeave }),

@@ -62,8 +62,6 @@ const UNSUPPORTED: readonly (readonly [path: string, methods: string])[] = [
   ['/v1/peering/establish', 'POST'],
   ['/v1/peering/', 'GET DELETE'],
   ['/v1/peerings', 'GET'],
-  ['/v1/query', 'GET POST'],
-  ['/v1/query/', 'GET PUT DELETE'],
 ]
 
 /** What the reference says while access control is off, which it always is here; clients look for it. */

@@ -102,9 +102,10 @@ async function streamed(
     if (view.staleMs > mayBe) return undefined
   }
   if (minIndex > 0) await changed(call, view, parameters)
-  const headers = metaHeaders(factsOf(view), 'streaming')
+  const facts = factsOf(view)
+  const headers = metaHeaders(facts, 'streaming')
   if (cached !== undefined) headers.push(...cacheHeaders(isHit, view.staleMs))
-  return { value: selectHealth(inOrder(view), request), index: view.index, parameters, headers }
+  return { value: selectHealth(inOrder(view), request), ...facts, parameters, headers }
 }
 
 function staleAnswer(
@@ -112,9 +113,10 @@ function staleAnswer(
   parameters: ReadParameters,
   request: Request,
 ): Answer<'health.service'> {
-  const headers = metaHeaders({ ...factsOf(view), knownLeader: false }, 'stale')
+  const facts = { ...factsOf(view), knownLeader: false }
+  const headers = metaHeaders(facts, 'stale')
   headers.push(...cacheHeaders(true, view.staleMs))
-  return { value: selectHealth(inOrder(view), request), index: view.index, parameters, headers }
+  return { value: selectHealth(inOrder(view), request), ...facts, parameters, headers }
 }
 
 function factsOf(view: HealthView): {

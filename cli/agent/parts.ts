@@ -18,6 +18,7 @@ import { createGossipPool } from '../../agent/members/gossip-pool.ts'
 import { memberTags } from '../../agent/members/member-tags.ts'
 import { RetryJoin } from '../../agent/members/retry-join.ts'
 import { createMesh, type Mesh } from '../../agent/mesh/mesh.ts'
+import { PreparedQueries } from '../../agent/queries/prepared-queries.ts'
 import { AntiEntropy } from '../../agent/sync/anti-entropy.ts'
 import { SubscribedViews } from '../../agent/view/catalog-views.ts'
 import { FailedNodes } from '../../agent/view/failed-nodes.ts'
@@ -201,6 +202,14 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
     proxyCommand: (socketPath) => proxyCommand(config, socketPath),
     devFolder: deps.devFolder,
   })
+  const queries = new PreparedQueries(
+    {
+      nodeName: config.nodeName,
+      datacenter: config.datacenter,
+      disableCoordinates: config.disableCoordinates,
+    },
+    { clock, log: log.child('queries'), servers, rng: rng.fork('queries') },
+  )
   const http = createHttpApi(
     {
       config,
@@ -221,6 +230,7 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
       pool,
       events,
       leaves: mesh.leafSource,
+      queries,
       ...(config.server ? {} : { views }),
       onLeave: deps.onLeave,
       onReload: deps.onReload,

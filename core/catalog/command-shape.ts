@@ -251,6 +251,30 @@ export const coordinateRecordShape = object({
   coordinate: coordinateShape,
 })
 
+export const queryShape = object({
+  id: text,
+  name: text,
+  session: text,
+  token: text,
+  template: object({ type: text, regexp: text, removeEmptyTags: boolean }),
+  service: object({
+    service: text,
+    failover: object({
+      nearestN: integer,
+      datacenters: nullable(listOf(text)),
+      targets: nullable(listOf(object({ peer: text, datacenter: text }))),
+    }),
+    onlyPassing: boolean,
+    ignoreCheckIds: nullable(listOf(text)),
+    near: text,
+    tags: nullable(listOf(text)),
+    nodeMeta: nullable(stringMap),
+    serviceMeta: nullable(stringMap),
+    connect: boolean,
+  }),
+  dnsTtl: text,
+})
+
 const COMMANDS: Readonly<Record<Command['kind'], Shape>> = {
   register: object({ request: registerRequest }, { now: count }),
   deregister: object(
@@ -284,6 +308,8 @@ const COMMANDS: Readonly<Record<Command['kind'], Shape>> = {
   'ca.serial.take': object({ count }),
   'autopilot.config.set': object({ config: autopilotShape }, { cas: count }),
   'coordinate.batch': object({ updates: listOf(coordinateRecordShape) }),
+  'query.set': object({ query: queryShape, mode: oneOf('create', 'update') }),
+  'query.delete': object({ id: text }),
   'restore.begin': object({ id: text, now: count }),
   'restore.piece': object({ id: text, offset: count, bytes, now: count }),
   'restore.end': object({ id: text, sizeBytes: count, digest: text, now: count }),

@@ -8,6 +8,7 @@
 
 import type { AutopilotSettings } from '../autopilot/types.ts'
 import type { ErrorCode } from '../errors.ts'
+import type { PreparedQuery } from '../queries/types.ts'
 import type { WallTime } from '../time.ts'
 import type {
   CaConfig,
@@ -174,6 +175,12 @@ export type Command =
     }
   /** Where nodes stand in the network; nodes that are not there are passed over. At most COORDINATE_BATCH_MAX. */
   | { readonly kind: 'coordinate.batch'; readonly updates: readonly CoordinateRecord[] }
+  | {
+      readonly kind: 'query.set'
+      readonly query: PreparedQuery
+      readonly mode: 'create' | 'update'
+    }
+  | { readonly kind: 'query.delete'; readonly id: string }
   /** Announces the image of a whole state; takes the place of a restore that nobody goes on with. */
   | { readonly kind: 'restore.begin'; readonly id: string; readonly now: WallTime }
   | {
@@ -196,7 +203,7 @@ export type Command =
   | { readonly kind: 'noop' }
 
 /**
- * Outcome of apply. `value` by command kind: kv → boolean; session.create → id; txn → TxnResult[];
+ * Outcome of apply. `value` by command kind: kv → boolean; session.create and query.set → id; txn → TxnResult[];
  * config.* and intention.replace with cas → boolean; ca.serial.take → number; ca.*.set and
  * autopilot.config.set → boolean; otherwise true.
  */

@@ -15,6 +15,7 @@ import { type Draft, type Refusal, refuse } from './draft.ts'
 import { settleInstances } from './instances.ts'
 import { deleteIntention, replaceIntentions, setIntention } from './intention-table.ts'
 import { advanceClock, reapTombstones, writeKv } from './kv.ts'
+import { deleteQuery, setQuery } from './query-table.ts'
 import { deregister, register } from './registration.ts'
 import type { RestoreCommand } from './restore.ts'
 import { createSession, destroySession } from './sessions.ts'
@@ -75,6 +76,10 @@ function dispatch(draft: Draft, command: TableCommand): ApplyResult {
       return valueOrRefusal(setAutopilotConfig(draft, command))
     case 'coordinate.batch':
       return doneUnless(setCoordinates(draft, command.updates))
+    case 'query.set':
+      return valueUnless(command.query.id, setQuery(draft, command.query, command.mode))
+    case 'query.delete':
+      return doneUnless(deleteQuery(draft, command.id))
     case 'noop':
       return DONE
     default:

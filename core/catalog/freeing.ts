@@ -16,6 +16,7 @@ export function isFreeing(command: Command): boolean {
     case 'tombstone.reap':
     case 'intention.delete':
     case 'config.delete':
+    case 'query.delete':
     case 'restore.abort':
       return true
     case 'kv':
@@ -32,6 +33,7 @@ export function isFreeing(command: Command): boolean {
     case 'ca.serial.take':
     case 'autopilot.config.set':
     case 'coordinate.batch':
+    case 'query.set':
     case 'restore.begin':
     case 'restore.piece':
     case 'restore.end':

@@ -5,7 +5,7 @@
  * is, `end` with the number of lines last. Keys of objects are sorted and tables come in key order, so
  * equal states have equal bytes. Secondary indexes are left out and built again by the reader.
  * Version 2 added autopilot's settings, the requests that were applied and a restore under way, version 3 network
- * coordinates; versions 1 and 2 are read still.
+ * coordinates, version 4 prepared queries; the versions before are read still.
  */
 
 import {
@@ -16,6 +16,7 @@ import {
   intentionShape,
   kvEntryShape,
   nodeShape,
+  queryShape,
   serviceShape,
   sessionShape,
 } from './command-shape.ts'
@@ -34,7 +35,7 @@ import {
 } from './shape.ts'
 
 export const IMAGE_MAGIC = 'fairlead-state'
-export const IMAGE_VERSION = 3
+export const IMAGE_VERSION = 4
 export const IMAGE_CHUNK_SIZE = 128 * 1024
 /** Longer than any record: a KV value is bounded far below. */
 export const IMAGE_LINE_SIZE_MAX = 64 * 1024 * 1024
@@ -43,6 +44,7 @@ export const IMAGE_HEADER = `${IMAGE_MAGIC} ${IMAGE_VERSION}`
 export const READABLE_HEADERS: ReadonlySet<string> = new Set([
   `${IMAGE_MAGIC} 1`,
   `${IMAGE_MAGIC} 2`,
+  `${IMAGE_MAGIC} 3`,
   IMAGE_HEADER,
 ])
 
@@ -64,7 +66,7 @@ const tables = {
   destinationExtinction: count,
 }
 
-const indexes = object(tables, { autopilot: count, coordinates: count })
+const indexes = object(tables, { autopilot: count, coordinates: count, queries: count })
 
 const outcome = either(
   object({
@@ -106,6 +108,7 @@ export const LINE_SHAPES = {
   ),
   autopilot: both(autopilotShape, indexed),
   coordinate: coordinateRecordShape,
+  query: both(queryShape, indexed),
   'virtual-ip': both(object({ service: text, offset: count, virtualIp: text }), indexed),
   'free-offset': count,
   'request-origin': object({

@@ -10,6 +10,7 @@
 
 import type { AutopilotConfig } from '../autopilot/types.ts'
 import { FairleadError } from '../errors.ts'
+import type { PreparedQueryRecord } from '../queries/types.ts'
 import { putCheck } from './check-table.ts'
 import { putCoordinate } from './coordinate-table.ts'
 import { type Draft, startDraft } from './draft.ts'
@@ -26,6 +27,7 @@ import { decodeJsonText, decodeUtf8 } from './json-codec.ts'
 import { indexKey } from './key-order.ts'
 import { putEntry, putLockDelay, putTombstone } from './kv.ts'
 import { putNode } from './nodes.ts'
+import { putQuery } from './query-table.ts'
 import { type Answer, type OriginRecord, RequestWindow } from './request-window.ts'
 import { putService } from './services.ts'
 import { putSession } from './sessions.ts'
@@ -268,6 +270,7 @@ const LOADERS: Readonly<Record<Exclude<LineName, 'end'>, Loader>> = {
     draft.next.autopilot = content as AutopilotConfig
   },
   coordinate: ({ draft }, content) => putCoordinate(draft, content as CoordinateRecord),
+  query: ({ draft }, content) => putQuery(draft, content as PreparedQueryRecord),
   'virtual-ip': ({ draft }, content) => {
     const record = content as VirtualIpRecord
     draft.next.virtualIps = draft.next.virtualIps.set(nameKey(record.service), record)
@@ -327,8 +330,9 @@ function finish<S extends StagedSink>(building: Building<S>): ReadContents<S> {
   if (draft.next.services.size + draft.next.destinations.size !== groupCount) {
     throw corrupt('groups are missing')
   }
-  // What versions before 3 did not know of has not changed since a restore that touched all tables.
-  const indexes = { ...EMPTY_INDEXES, coordinates: meta.restoredAt ?? 0, ...meta.indexes }
+  // What earlier versions did not know of has not changed since a restore that touched all tables.
+  const touched = meta.restoredAt ?? 0
+  const indexes = { ...EMPTY_INDEXES, coordinates: touched, queries: touched, ...meta.indexes }
   return { state: { ...draft.next, ...meta, indexes }, requests, staged }
 }
 

@@ -63,6 +63,7 @@ function* linesOf({ state, requests, staged }: ImageContents): Generator<Line, v
   yield ['ca-config', state.caConfig]
   if (state.autopilot !== null) yield ['autopilot', state.autopilot]
   yield* tableLines('coordinate', state.coordinates)
+  yield* tableLines('query', state.queries)
   yield* tableLines('virtual-ip', state.virtualIps)
   yield* tableLines('free-offset', state.freeOffsets)
   yield* requestLines(requests)

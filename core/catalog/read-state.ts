@@ -14,6 +14,7 @@ import { readCoordinates, readCoordinatesOfNode, readSomeCoordinates } from './c
 import { startDraft } from './draft.ts'
 import { findIntention, intentionsFor, intentionsFrom } from './intention-table.ts'
 import { orderKey } from './key-order.ts'
+import { readQueries, readQuery, resolveQuery } from './query-table.ts'
 import {
   readAddress,
   readChecksInState,
@@ -72,6 +73,9 @@ const READS: { readonly [N in ReadName]: Read<N> } = {
   'coordinate.nodes': readCoordinates,
   'coordinate.node': readCoordinatesOfNode,
   'coordinate.some': readSomeCoordinates,
+  'query.list': readQueries,
+  'query.get': readQuery,
+  'query.resolve': resolveQuery,
   'autopilot.config': readAutopilotConfig,
 }
 

@@ -3,7 +3,8 @@
  *
  * A session ends when it is destroyed, when its node or a check bound to it goes away, or when such a
  * check turns critical, always within the command that caused it. Each key held is then released or
- * deleted by the session's behaviour and cannot be locked again before the lock delay is over. The delay
+ * deleted by the session's behaviour and cannot be locked again before the lock delay is over; prepared queries bound
+ * to the session are deleted. The delay
  * counts from the time stamped by the leader, so every server agrees on it. Expiry of a TTL is the
  * leader's duty: it destroys the session.
  */
@@ -12,6 +13,7 @@ import { putCheck } from './check-table.ts'
 import { type Draft, type Refusal, refuse, touchTable } from './draft.ts'
 import { KEY_SEPARATOR } from './key-order.ts'
 import { endLock } from './kv.ts'
+import { deleteQueriesOfSession } from './query-table.ts'
 import { nameKey, pairKey } from './state.ts'
 import type { CheckRecord, CheckStatus, Indexed, SessionRecord } from './types.ts'
 import { nodeSessionsWatch, sessionWatch } from './watch-keys.ts'
@@ -72,6 +74,7 @@ export function destroySession(draft: Draft, id: string): void {
   }
   touchSession(draft, nodeKey, id)
   for (const key of next.locks.valuesUnder(pairKey(id, ''))) endLock(draft, key, session)
+  deleteQueriesOfSession(draft, id)
   setSessionChecks(draft, nodeKey, session, 'critical', `Session '${id}' is invalid`)
 }
 

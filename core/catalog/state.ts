@@ -8,6 +8,7 @@
  */
 
 import type { AutopilotConfig } from '../autopilot/types.ts'
+import type { PreparedQueryRecord } from '../queries/types.ts'
 import { KEY_SEPARATOR } from './key-order.ts'
 import { PersistentMap } from './persistent-map.ts'
 import type {
@@ -41,6 +42,7 @@ export interface TableIndexes {
   readonly virtualIps: number
   readonly autopilot: number
   readonly coordinates: number
+  readonly queries: number
   /** The last time that the last instance of some service name went away. */
   readonly serviceExtinction: number
   /** The same for the destinations of proxies. */
@@ -133,6 +135,14 @@ export interface State {
   /** `<node key>\0<segment>` */
   readonly coordinates: PersistentMap<CoordinateRecord>
 
+  readonly queries: PersistentMap<PreparedQueryRecord>
+  /** Lower-cased name of a prepared query → its id; without those that have no name. */
+  readonly queryNames: PersistentMap<string>
+  /** The same for templates, whose name may be empty. */
+  readonly queryTemplates: PersistentMap<string>
+  /** `<session id>\0<query id>` → query id */
+  readonly queriesBySession: PersistentMap<string>
+
   readonly virtualIps: PersistentMap<VirtualIpRecord>
   /** Index key of an offset → the offset: given back, to be used again before the counter grows. */
   readonly freeOffsets: PersistentMap<number>
@@ -153,6 +163,7 @@ export const EMPTY_INDEXES: TableIndexes = {
   virtualIps: 0,
   autopilot: 0,
   coordinates: 0,
+  queries: 0,
   serviceExtinction: 0,
   destinationExtinction: 0,
 }
@@ -187,6 +198,10 @@ export function emptyState(): State {
     caSerial: 0,
     autopilot: null,
     coordinates: PersistentMap.empty(),
+    queries: PersistentMap.empty(),
+    queryNames: PersistentMap.empty(),
+    queryTemplates: PersistentMap.empty(),
+    queriesBySession: PersistentMap.empty(),
     virtualIps: PersistentMap.empty(),
     freeOffsets: PersistentMap.empty(),
     offsetCounter: 0,

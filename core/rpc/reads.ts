@@ -27,6 +27,7 @@ import type {
 } from '../catalog/types.ts'
 import type { ChainOverrides } from '../chain/compile.ts'
 import type { ChainProblem, CompiledChain } from '../chain/types.ts'
+import type { PreparedQueryRecord, QueryResolution } from '../queries/types.ts'
 
 export interface Reads {
   'catalog.nodes': { request: { readonly nodeMeta?: StringMap }; reply: readonly NodeRecord[] }
@@ -135,6 +136,10 @@ export interface Reads {
     request: { readonly nodes: readonly string[] }
     reply: readonly CoordinateRecord[]
   }
+  'query.list': { request: Record<string, never>; reply: readonly PreparedQueryRecord[] }
+  'query.get': { request: { readonly id: string }; reply: PreparedQueryRecord | null }
+  /** What is executed for a name or id; templates are rendered. */
+  'query.resolve': { request: { readonly nameOrId: string }; reply: QueryResolution }
   'autopilot.config': { request: Record<string, never>; reply: AutopilotConfig | null }
 }
 

@@ -296,8 +296,13 @@ export class LocalServerApi implements ServerApi {
   }
 
   #withIds(command: Command): Command {
-    if (command.kind !== 'session.create' || command.session.id !== '') return command
-    return { ...command, session: { ...command.session, id: this.#deps.newId() } }
+    if (command.kind === 'session.create' && command.session.id === '') {
+      return { ...command, session: { ...command.session, id: this.#deps.newId() } }
+    }
+    if (command.kind === 'query.set' && command.query.id === '' && command.mode === 'create') {
+      return { ...command, query: { ...command.query, id: this.#deps.newId() } }
+    }
+    return command
   }
 }
 

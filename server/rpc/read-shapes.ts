@@ -60,6 +60,9 @@ const READS: Readonly<Record<ReadName, Shape>> = {
   'coordinate.nodes': object({}, { segment: text }),
   'coordinate.node': object({ node: text }, { segment: text }),
   'coordinate.some': object({ nodes: listOf(text) }),
+  'query.list': object({}),
+  'query.get': object({ id: text }),
+  'query.resolve': object({ nameOrId: text }),
   'autopilot.config': object({}),
 }
 

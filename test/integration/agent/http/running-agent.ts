@@ -9,6 +9,7 @@ import { createHttpApi, type HttpApi, type HttpApiDeps } from '../../../../agent
 import { LocalState } from '../../../../agent/local/local-state.ts'
 import { MeshLeafSource } from '../../../../agent/mesh/leaf-source.ts'
 import { LeafStore } from '../../../../agent/mesh/leaf-store.ts'
+import { PreparedQueries } from '../../../../agent/queries/prepared-queries.ts'
 import { SubscribedViews } from '../../../../agent/view/catalog-views.ts'
 import type { AgentConfig } from '../../../../core/config/model.ts'
 import { type Logger, silentLogger } from '../../../../core/log.ts'
@@ -102,6 +103,7 @@ export async function startAgent(
       ...(isClient ? { views } : {}),
       local,
       membership,
+      queries: new PreparedQueries(config, { ...shared, servers: watched }),
       leaves: new MeshLeafSource(config.datacenter, leaves, views),
       ...hooks,
     },

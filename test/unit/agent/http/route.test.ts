@@ -45,12 +45,26 @@ describe('RouteTable', () => {
     assert.deepEqual(found(''), ['unknown'])
   })
 
+  it('takes a name in the middle of a path, and leaves the prefix what has none', () => {
+    const starred = new RouteTable(['/v1/q', '/v1/q/', '/v1/q/*/run', '/v1/q/*/look'].map(route))
+    const foundIn = (path: string): readonly string[] => {
+      const match = starred.match(path)
+      return match.kind === 'route' ? [match.route.path, match.suffix] : [match.kind]
+    }
+    assert.deepEqual(foundIn('/v1/q/a/run'), ['/v1/q/*/run', 'a'])
+    assert.deepEqual(foundIn('/v1/q/a%2Fb/c/look'), ['/v1/q/*/look', 'a/b/c'])
+    assert.deepEqual(foundIn('/v1/q/run/run'), ['/v1/q/*/run', 'run'])
+    assert.deepEqual(foundIn('/v1/q/run'), ['/v1/q/', 'run'])
+    assert.deepEqual(foundIn('/v1/q/%zz/run'), ['invalid'])
+    assert.deepEqual(foundIn('/v1/q/a/runs'), ['/v1/q/', 'a/runs'])
+  })
+
   it('refuses two routes of one path', () => {
     assert.throws(() => new RouteTable([route('/v1/x'), route('/v1/x')]), /twice/)
   })
 
   it('holds every route of the API, each with a sentence', () => {
-    assert.equal(new RouteTable(ROUTES).routes.length, 127)
+    assert.equal(new RouteTable(ROUTES).routes.length, 129)
     for (const { doc, path } of ROUTES) assert.ok(doc.length > 5 && !doc.endsWith('.'), path)
   })
 })

@@ -24,6 +24,7 @@ import {
 import { StateStore } from '../../../../core/catalog/state-store.ts'
 import { FairleadError } from '../../../../core/errors.ts'
 import { wallTime } from '../../../../core/time.ts'
+import { queryTemplate } from '../queries/query-fixture.ts'
 import {
   AUTOPILOT,
   check,
@@ -95,6 +96,12 @@ const COMMANDS: readonly Command[] = [
       },
     ],
   },
+  {
+    kind: 'query.set',
+    mode: 'create',
+    query: { ...queryTemplate('t-', { nodeMeta: { a: 'b' }, tags: ['!x'] }), id: 'q1' },
+  },
+  { kind: 'query.delete', id: 'q1' },
   { kind: 'restore.begin', id: 'r', now },
   { kind: 'restore.piece', id: 'r', offset: 0, bytes: Uint8Array.of(102), now },
   { kind: 'restore.end', id: 'r', sizeBytes: 1, digest: '00', now },

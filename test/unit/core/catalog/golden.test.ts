@@ -28,12 +28,20 @@ function inVersion2(image: string): string {
     .replace(/("offsetCounter":\d+)\}/, '$1,"restoredAt":0}')
 }
 
-/** An image of version 2, as this program writes the same state. */
+/** An image of version 2, as version 3 had the same state. */
 function inVersion3(image: string): string {
   const restoredAt = /"restoredAt":(\d+)/.exec(image)?.[1] ?? '0'
   return image
     .replace('fairlead-state 2\n', 'fairlead-state 3\n')
     .replace(/("config":\d+),/, `$1,"coordinates":${restoredAt},`)
+}
+
+/** An image of version 3, as this program writes the same state. */
+function inVersion4(image: string): string {
+  const restoredAt = /"restoredAt":(\d+)/.exec(image)?.[1] ?? '0'
+  return image
+    .replace('fairlead-state 3\n', 'fairlead-state 4\n')
+    .replace(/("nodes":\d+),/, `$1,"queries":${restoredAt},`)
 }
 
 describe('version 1', () => {
@@ -43,7 +51,7 @@ describe('version 1', () => {
   it('of the image is restored and written again in the present version', () => {
     const store = new StateStore({ datacenter: 'dc1' })
     store.restore([image])
-    assert.equal(imageOf(store), inVersion3(inVersion2(image.toString())))
+    assert.equal(imageOf(store), inVersion4(inVersion3(inVersion2(image.toString()))))
   })
 
   it('of the commands is decoded and gives the same state', () => {
@@ -52,7 +60,7 @@ describe('version 1', () => {
       const command = decodeCommand(Uint8Array.from(Buffer.from(line, 'base64')))
       assert.ok(store.apply(i + 1, command).ok, `line ${i + 1}`)
     }
-    assert.equal(imageOf(store), inVersion3(inVersion2(image.toString())))
+    assert.equal(imageOf(store), inVersion4(inVersion3(inVersion2(image.toString()))))
   })
 })
 
@@ -63,7 +71,7 @@ describe('version 2', () => {
   it('of the image is restored and written again in the present version', () => {
     const store = new StateStore({ datacenter: 'dc1' })
     store.restore([image])
-    assert.equal(imageOf(store), inVersion3(image.toString()))
+    assert.equal(imageOf(store), inVersion4(inVersion3(image.toString())))
   })
 
   it('of the commands is decoded and gives the same state', () => {
@@ -73,13 +81,34 @@ describe('version 2', () => {
       const { command, requestId } = decodeLogged(bytes)
       assert.ok(store.apply(i + 1, command, requestId).ok, `line ${i + 1}`)
     }
-    assert.equal(imageOf(store), inVersion3(image.toString()))
+    assert.equal(imageOf(store), inVersion4(inVersion3(image.toString())))
   })
 })
 
 describe('version 3', () => {
   const image = golden('image-v3.txt')
   const commands = golden('commands-v3.base64').toString().trimEnd().split('\n')
+
+  it('of the image is restored and written again in the present version', () => {
+    const store = new StateStore({ datacenter: 'dc1' })
+    store.restore([image])
+    assert.equal(imageOf(store), inVersion4(image.toString()))
+  })
+
+  it('of the commands is decoded and gives the same state', () => {
+    const store = new StateStore({ datacenter: 'dc1' })
+    for (const [i, line] of commands.entries()) {
+      const bytes = Uint8Array.from(Buffer.from(line, 'base64'))
+      const { command, requestId } = decodeLogged(bytes)
+      assert.ok(store.apply(i + 1, command, requestId).ok, `line ${i + 1}`)
+    }
+    assert.equal(imageOf(store), inVersion4(image.toString()))
+  })
+})
+
+describe('version 4', () => {
+  const image = golden('image-v4.txt')
+  const commands = golden('commands-v4.base64').toString().trimEnd().split('\n')
 
   it('of the image is restored and written again as it was', () => {
     const store = new StateStore({ datacenter: 'dc1' })

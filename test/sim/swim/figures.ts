@@ -178,12 +178,14 @@ export interface FalsePositives {
 export interface Trouble {
   readonly ms: number
   readonly loss: number
-  /** Share of members that stand still again and again. */
+  /** Share of members that are slow again and again. */
   readonly slowShare: number
+  /** The whole process stands still, or its messages are held back while its timers run. */
+  readonly slowness?: 'still' | 'held'
   readonly timing?: GossipTiming
 }
 
-/** Nobody fails; who is declared failed is so wrongly. Slow members stand still for 5 to 20 s and run for 0.1 to 1 s. */
+/** Nobody fails; who is declared failed is so wrongly. Slow members are so for 5 to 20 s and run for 0.1 to 1 s. */
 export function falsePositives(options: FiguresOptions, trouble: Trouble): FalsePositives {
   const { timing } = trouble
   const { world, pool } = poolOf(options, timing === undefined ? {} : { timing })
@@ -216,7 +218,8 @@ export function falsePositives(options: FiguresOptions, trouble: Trouble): False
     for (const [member, at] of nextPause) {
       if (world.now - begin < at) continue
       const pauseMs = 5000 + rng.float() * 15_000
-      world.pause(member, pauseMs)
+      if (trouble.slowness === 'held') world.hold(member, pauseMs)
+      else world.pause(member, pauseMs)
       nextPause.set(member, world.now - begin + pauseMs + 100 + rng.float() * 900)
     }
     world.run(100)

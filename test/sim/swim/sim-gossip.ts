@@ -125,8 +125,18 @@ function reportFalsePositives(options: { readonly nodes: number; readonly seed: 
     ['10 % of packets lost', { loss: 0.1, slowShare: 0 }],
     ['30 % of packets lost', { loss: 0.3, slowShare: 0 }],
     ['30 % lost, without Lifeguard', { loss: 0.3, slowShare: 0, timing: WITHOUT_LIFEGUARD }],
-    ['10 % of members slow', { loss: 0, slowShare: 0.1 }],
-    ['10 % slow, without Lifeguard', { loss: 0, slowShare: 0.1, timing: WITHOUT_LIFEGUARD }],
+    ['10 % of members stand still', { loss: 0, slowShare: 0.1 }],
+    ['10 % stand still, without Lifeguard', { loss: 0, slowShare: 0.1, timing: WITHOUT_LIFEGUARD }],
+    ['messages of 10 % held', { loss: 0, slowShare: 0.1, slowness: 'held' }],
+    [
+      'messages of 10 % held, without Lifeguard',
+      { loss: 0, slowShare: 0.1, slowness: 'held', timing: WITHOUT_LIFEGUARD },
+    ],
+    ['messages of 30 % held', { loss: 0, slowShare: 0.3, slowness: 'held' }],
+    [
+      'messages of 30 % held, without Lifeguard',
+      { loss: 0, slowShare: 0.3, slowness: 'held', timing: WITHOUT_LIFEGUARD },
+    ],
   ]
   for (const [name, trouble] of cases) {
     const found = falsePositives(options, { ...trouble, ms })

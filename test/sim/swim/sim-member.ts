@@ -3,7 +3,7 @@
  */
 
 import type { SwimCore } from '../../../core/swim/swim-core.ts'
-import type { JoinOutcome, NodeAddress } from '../../../core/swim/types.ts'
+import type { JoinOutcome, NodeAddress, SwimEffect } from '../../../core/swim/types.ts'
 
 export class SimMember {
   readonly name: string
@@ -13,6 +13,8 @@ export class SimMember {
   isRunning = true
   /** Until then it handles nothing: stopped, or too busy. */
   pausedUntil = 0
+  /** Until then its timers run and nothing that it sends, or that is sent to it, gets anywhere. */
+  heldUntil = 0
   wakeScheduledFor: number | null = null
   hasLeft = false
   readonly joins = new Map<number, (outcome: JoinOutcome) => void>()
@@ -34,6 +36,28 @@ export class SimMember {
     this.id = id
     this.address = address
     this.core = core
+  }
+
+  /** Events and queries as they reached it. */
+  note(
+    effect: Extract<SwimEffect, { kind: 'query' | 'query-answer' | 'query-closed' | 'user-event' }>,
+  ): void {
+    switch (effect.kind) {
+      case 'query':
+        this.asked.push(effect.name)
+        return
+      case 'query-answer':
+        this.answers.push(`${effect.isAck ? 'ack' : 'answer'} ${effect.from}`)
+        return
+      case 'query-closed':
+        this.closed.push(effect.problem)
+        return
+      case 'user-event': {
+        const { time, name, payload } = effect.event
+        this.heard.push(`${time} ${name} ${Buffer.from(payload).toString()}`)
+        return
+      }
+    }
   }
 }
 

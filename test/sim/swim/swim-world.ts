@@ -2,13 +2,12 @@
  * Many members in one thread: virtual time, a network that loses, delays and splits, crashes and restarts.
  *
  * After each turn of a member what may never happen is asserted (gossip.md 16): packets within the budget, health
- * within its range, states that only move forward, no accusation that outlives a turn undefended.
+ * within its range, and what swim-invariants.ts knows.
  */
 
 import assert from 'node:assert/strict'
 import { type Rng, seededRng } from '../../../core/rng.ts'
 import type { Members } from '../../../core/swim/member-table.ts'
-import { decodeCompound } from '../../../core/swim/packet-codec.ts'
 import { encodeStreamMessage } from '../../../core/swim/stream-codec.ts'
 import { SwimCore } from '../../../core/swim/swim-core.ts'
 import { encodeTags } from '../../../core/swim/tags.ts'
@@ -23,11 +22,12 @@ import type {
   SwimEffect,
   SwimInput,
 } from '../../../core/swim/types.ts'
-import { PROTOCOL_VERSIONS, SWIM_STATES } from '../../../core/swim/types.ts'
+import { PROTOCOL_VERSIONS } from '../../../core/swim/types.ts'
 import { type Instant, instant } from '../../../core/time.ts'
 import { EventQueue } from '../raft/event-queue.ts'
 import { SettledMembers, SharedTable } from './shared-table.ts'
 import { addressAt, SimMember } from './sim-member.ts'
+import { SwimInvariants } from './swim-invariants.ts'
 
 export const PACKET_BYTES_MAX = 1393
 const RESEND_MS = 1000
@@ -73,8 +73,7 @@ export class SwimWorld {
   distanceMs: (a: SimMember, b: SimMember) => number = () => 0
   /** Hears of each effect of each member, before it is performed. */
   onEffect: (member: SimMember, effect: SwimEffect) => void = () => {}
-  /** The highest incarnation that each member has used itself, in all its runs. */
-  readonly #used = new Map<string, number>()
+  readonly #invariants = new SwimInvariants()
 
   constructor(options: WorldOptions) {
     this.timing = { ...(options.timing ?? LAN_TIMING) }
@@ -200,8 +199,14 @@ export class SwimWorld {
     this.#turn(member, { kind: 'wake' })
   }
 
+  /** The whole process stands still. */
   pause(member: SimMember, ms: number): void {
     member.pausedUntil = this.now + ms
+  }
+
+  /** Its messages are held back, in and out, while its timers run. */
+  hold(member: SimMember, ms: number): void {
+    member.heldUntil = this.now + ms
   }
 
   /** Splits the network: members of different lists do not hear each other; of no list: all hear them. */
@@ -311,9 +316,11 @@ export class SwimWorld {
   #turn(member: SimMember, input: SwimInput): void {
     if (!member.isRunning) return
     const { core } = member
-    if (member.pausedUntil > this.now) {
+    const isMessage = input.kind === 'packet' || input.kind === 'exchanged'
+    const waitsUntil = Math.max(member.pausedUntil, isMessage ? member.heldUntil : 0)
+    if (waitsUntil > this.now) {
       // What comes meanwhile waits in the sockets.
-      this.#queue.after(Math.ceil((member.pausedUntil - this.now) * 1000) + 1, () => {
+      this.#queue.after(Math.ceil((waitsUntil - this.now) * 1000) + 1, () => {
         if (member.core === core) this.#turn(member, input)
       })
       return
@@ -322,8 +329,8 @@ export class SwimWorld {
     const effects = core.handle(this.now, input)
     assert.ok(core.healthScore >= 0 && core.healthScore < this.timing.awarenessMaxMultiplier, 'G8')
     if (this.checksAll) {
-      if (input.kind === 'packet') this.#checkDefence(member, before, input.bytes)
-      this.#checkTable(member)
+      if (input.kind === 'packet') this.#invariants.checkDefence(member, before, input.bytes)
+      this.#invariants.checkTable(member)
     }
     for (const effect of effects) this.#perform(member, effect)
     this.#scheduleWake(member)
@@ -368,22 +375,16 @@ export class SwimWorld {
         }
         return
       case 'query':
-        member.asked.push(effect.name)
+        member.note(effect)
         this.#queue.after(0, () => {
           this.#turn(member, { kind: 'answer', ref: effect.ref, payload: new Uint8Array(1) })
         })
         return
       case 'query-answer':
-        member.answers.push(`${effect.isAck ? 'ack' : 'answer'} ${effect.from}`)
-        return
       case 'query-closed':
-        member.closed.push(effect.problem)
+      case 'user-event':
+        member.note(effect)
         return
-      case 'user-event': {
-        const { time, name, payload } = effect.event
-        member.heard.push(`${time} ${name} ${Buffer.from(payload).toString()}`)
-        return
-      }
       case 'reply':
         assert.fail('a reply without a request')
         return
@@ -401,7 +402,9 @@ export class SwimWorld {
     const target = this.#byAddress.get(to.address)
     if (target === undefined || !this.#canReach(member, target)) return
     if (this.#rng.float() < this.loss) return
-    this.#queue.after(this.#delay() + 1000 * this.distanceMs(member, target), () => {
+    const heldMs = Math.max(0, member.heldUntil - this.now)
+    const delay = this.#delay() + 1000 * (this.distanceMs(member, target) + heldMs)
+    this.#queue.after(delay, () => {
       if (this.#canReach(member, target))
         this.#turn(target, { kind: 'packet', from: member.address, bytes })
     })
@@ -419,21 +422,22 @@ export class SwimWorld {
       this.#queue.after(timeoutMs * 1000, () => finish({ kind: 'failed', reason: 'timed out' }))
     }
     // Resending takes about a second: longer exchanges get through.
-    const isCutShort = timeoutMs < RESEND_MS && this.#rng.float() < this.streamLoss
+    const isLost = timeoutMs < RESEND_MS && this.#rng.float() < this.streamLoss
+    const isCutShort = isLost || member.heldUntil - this.now > timeoutMs
     if (target === undefined || isCutShort || !this.#canReach(member, target)) {
       fail()
       return
     }
     member.bytesSent += effect.bytes.length + 200
     this.#queue.after(3 * this.#delay(), () => {
-      const isAway = !target.isRunning || target.pausedUntil > this.now
+      const isAway = !target.isRunning || Math.max(target.pausedUntil, target.heldUntil) > this.now
       if (isAway || !this.#canReach(member, target)) {
         fail()
         return
       }
       const request = { kind: 'request', id: 1, from: member.address, bytes: effect.bytes } as const
       const effects = target.core.handle(this.now, request)
-      if (this.checksAll) this.#checkTable(target)
+      if (this.checksAll) this.#invariants.checkTable(target)
       const replies = effects.filter((e) => e.kind === 'reply')
       assert.equal(replies.length, 1, 'a request has one reply')
       for (const e of effects) if (e.kind !== 'reply') this.#perform(target, e)
@@ -442,39 +446,6 @@ export class SwimWorld {
       target.bytesSent += bytes.length + 200
       this.#queue.after(this.#delay(), () => finish({ kind: 'reply', bytes }))
     })
-  }
-
-  /** G10: who lives and hears that it does not says so, in the same turn. */
-  #checkDefence(member: SimMember, before: number, bytes: Uint8Array): void {
-    const self = member.core.self()
-    if (self.status !== 'alive') return
-    for (const message of decodeCompound(bytes).messages) {
-      if (message.kind !== 'suspect' && message.kind !== 'dead') continue
-      if (message.name !== member.name || message.incarnation < before) continue
-      assert.ok(self.incarnation > message.incarnation, `G10: ${member.name} does not object`)
-    }
-  }
-
-  /** G1: nobody invents an incarnation. G2: what one sees of another only moves forward. */
-  #checkTable(member: SimMember): void {
-    const own = member.core.self().incarnation
-    this.#used.set(member.name, Math.max(own, this.#used.get(member.name) ?? 0))
-    for (const { name, incarnation, state } of member.core.members()) {
-      assert.ok(
-        incarnation <= (this.#used.get(name) ?? 0),
-        `G1: ${member.name} sees ${name} at ${incarnation}`,
-      )
-      const rank = SWIM_STATES.indexOf(state)
-      const last = member.seen.get(name)
-      if (last !== undefined) {
-        const isForward =
-          incarnation > last.incarnation || (incarnation === last.incarnation && rank >= last.rank)
-        // Dead for so long that the protocol has forgotten it: any new word of it counts.
-        const wasGone = last.rank >= 2 && state === 'alive'
-        assert.ok(isForward || wasGone, `G2: ${member.name} sees ${name} go back`)
-      }
-      member.seen.set(name, { incarnation, rank })
-    }
   }
 
   #canReach(a: SimMember, b: SimMember): boolean {

@@ -6,12 +6,13 @@
  * values are left for the API to judge, which knows both spellings.
  */
 
-import { CONFIG_KINDS, type Fields, type FieldType } from '../agent/http/decode/config-fields.ts'
-import { SINGLE_NAMES } from '../agent/http/decode/config-rules.ts'
 import type { Json, JsonObject } from '../core/catalog/types.ts'
 import { parseHcl } from '../core/config/hcl-parser.ts'
 import { parseJson } from '../core/config/json-reader.ts'
 import { type SourceObject, SyntaxProblem, toPlain } from '../core/config/source-value.ts'
+import type { Fields, FieldType } from '../core/config-entries/field-type.ts'
+import { CONFIG_KINDS } from '../core/config-entries/kind-fields.ts'
+import { SINGLE_NAMES } from '../core/config-entries/rules.ts'
 import { FairleadError } from '../core/errors.ts'
 
 export interface ConfigEntryFile {

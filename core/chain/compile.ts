@@ -7,6 +7,7 @@
  */
 
 import type { JsonObject } from '../catalog/types.ts'
+import { textAt } from '../config-entries/read-field.ts'
 import {
   type ChainEntries,
   type Failover,
@@ -18,7 +19,6 @@ import {
   routesOf,
   serviceDefaultsOf,
   splitsOf,
-  textAt,
 } from './entries.ts'
 import { circularReference, flattenSplitters, nextOf, roundedWeight } from './flatten.ts'
 import { type Place, placeId, placeSni, rewritten } from './target.ts'

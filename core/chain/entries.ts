@@ -5,8 +5,17 @@
  * pass cannot crash a compilation. Does not validate: that was done before the entry was stored.
  */
 
-import type { Json, JsonObject } from '../catalog/types.ts'
-import { parseDuration } from '../duration.ts'
+import type { JsonObject } from '../catalog/types.ts'
+import {
+  durationAt,
+  flagAt,
+  listAt,
+  numberAt,
+  objectAt,
+  objectsIn,
+  objectsUnder,
+  textAt,
+} from '../config-entries/read-field.ts'
 
 /** Where entries come from: the state store, or the entries a test writes down. Names are as stored. */
 export interface ChainEntries {
@@ -222,53 +231,4 @@ export function referencesOf(entries: ChainEntries, service: string): ReadonlySe
   names.delete('')
   names.delete(service)
   return names
-}
-
-export function textAt(body: JsonObject | undefined, key: string): string {
-  const value = body?.[key]
-  return typeof value === 'string' ? value : ''
-}
-
-export function flagAt(body: JsonObject | undefined, key: string): boolean {
-  return body?.[key] === true
-}
-
-export function numberAt(body: JsonObject | undefined, key: string): number {
-  const value = body?.[key]
-  return typeof value === 'number' ? value : 0
-}
-
-/** @returns nanoseconds; 0 when absent or no duration */
-export function durationAt(body: JsonObject | undefined, key: string): number {
-  const value = body?.[key]
-  if (typeof value === 'number') return value
-  return typeof value === 'string' ? (parseDuration(value) ?? 0) : 0
-}
-
-export function objectAt(body: JsonObject | undefined, key: string): JsonObject | undefined {
-  const value = body?.[key]
-  return isObject(value) ? value : undefined
-}
-
-export function listAt(body: JsonObject | undefined, key: string): readonly Json[] {
-  const value = body?.[key]
-  return Array.isArray(value) ? value : []
-}
-
-/** The objects of a list. */
-export function objectsIn(body: JsonObject | undefined, key: string): readonly JsonObject[] {
-  return listAt(body, key).filter(isObject)
-}
-
-/** The objects of a map, with their keys. */
-function objectsUnder(body: JsonObject, key: string): readonly (readonly [string, JsonObject])[] {
-  const found: (readonly [string, JsonObject])[] = []
-  for (const [name, value] of Object.entries(objectAt(body, key) ?? {})) {
-    if (isObject(value)) found.push([name, value])
-  }
-  return found
-}
-
-function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

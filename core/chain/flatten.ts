@@ -6,7 +6,7 @@
  */
 
 import type { JsonObject } from '../catalog/types.ts'
-import { listAt, objectAt } from './entries.ts'
+import { listAt, objectAt } from '../config-entries/read-field.ts'
 import type { ChainNode, ChainProblem, ChainSplit } from './types.ts'
 
 /** Splitters of splitters multiply: legs of one flattened splitter at most. */

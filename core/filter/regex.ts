@@ -68,3 +68,15 @@ function compile(pattern: string): RE2JS {
     )
   }
 }
+
+/** @returns why a pattern cannot be used, or undefined; an empty one is none */
+export function regexProblem(pattern: string): string | undefined {
+  if (pattern === '') return undefined
+  try {
+    compileRegex(pattern)
+    return undefined
+  } catch (thrown) {
+    if (!(thrown instanceof FilterError)) throw thrown
+    return thrown.message
+  }
+}

@@ -2,18 +2,21 @@
  * The body of PUT /v1/config: kind, name and fields in their printed spelling (http-api.md 23, mesh.md 7).
  *
  * Guarantees: what is stored has only fields of its kind, spelled as they are printed, with scalars where
- * scalars belong; it keeps the rules of config-rules.ts.
+ * scalars belong; it keeps the rules of core/config-entries/rules.ts.
  */
 
 import { goQuote } from '../../../core/catalog/go-quote.ts'
 import type { Json, JsonObject } from '../../../core/catalog/types.ts'
+import type { Fields, FieldType } from '../../../core/config-entries/field-type.ts'
+import { CONFIG_KINDS } from '../../../core/config-entries/kind-fields.ts'
+import { inNormalForm } from '../../../core/config-entries/normal-form.ts'
+import { configEntryProblem, SINGLE_NAMES } from '../../../core/config-entries/rules.ts'
 import { parseJsonText } from '../../../core/decode/body.ts'
 import { decode, isPlainObject, opaqueObject, stringMap } from '../../../core/decode/decoder.ts'
 import { parseDuration } from '../../../core/duration.ts'
 import { FairleadError } from '../../../core/errors.ts'
 import { multiError } from '../../local/service-rules.ts'
-import { CONFIG_KINDS, type Fields, type FieldType } from './config-fields.ts'
-import { checkConfigEntry, SINGLE_NAMES } from './config-rules.ts'
+import { certificateProblem } from './certificate-rules.ts'
 
 export interface ConfigEntryWrite {
   readonly entryKind: string
@@ -50,8 +53,9 @@ export function configEntryFromBody(text: string): ConfigEntryWrite {
   const body = canonicalFields(given, fields, { at: '', problems, isTop: true })
   const name = nameOf(kind, fieldNamed(given, 'name'), problems)
   if (problems.length > 0) throw undecodable(problems)
-  const entry = { entryKind: kind, name, body: withDefaults(kind, body) }
-  checkConfigEntry(entry)
+  const entry = { entryKind: kind, name, body: inNormalForm(kind, body) }
+  const problem = configEntryProblem(entry) ?? certificateProblem(entry)
+  if (problem !== undefined) throw new FairleadError('REJECTED', problem)
   return entry
 }
 
@@ -187,19 +191,6 @@ function nameOf(kind: string, given: Json | undefined, problems: string[]): stri
     return ''
   }
   return given
-}
-
-/** Objects that these kinds always print. */
-const ALWAYS: JsonObject = { Expose: {}, MeshGateway: {}, TransparentProxy: {} }
-
-function withDefaults(kind: string, body: JsonObject): JsonObject {
-  if (kind !== 'service-defaults' && kind !== 'proxy-defaults') return body
-  const protocol = body['Protocol']
-  return {
-    ...ALWAYS,
-    ...body,
-    ...(typeof protocol === 'string' ? { Protocol: protocol.toLowerCase() } : {}),
-  }
 }
 
 function isList(value: Json): value is readonly Json[] {

@@ -6,27 +6,9 @@
  * here.
  */
 
-/** 'any' is opaque; the others are a scalar of JSON. */
-export type FieldType =
-  | 'any'
-  | 'text'
-  | 'flag'
-  | 'number'
-  /** A Go duration string, or nanoseconds. */
-  | 'duration'
-  | { readonly list: FieldType }
-  /** Keys are data. */
-  | { readonly map: FieldType }
-  | { readonly fields: Fields }
+import { API_GATEWAY, HTTP_ROUTE, TCP_ROUTE } from './api-gateway-fields.ts'
+import { type Fields, fields, HEADER_MODIFIERS, list, map, TEXT_MAP, TEXTS } from './field-type.ts'
 
-export type Fields = Readonly<Record<string, FieldType>>
-
-const fields = (inner: Fields): FieldType => ({ fields: inner })
-const list = (of: FieldType): FieldType => ({ list: of })
-const map = (of: FieldType): FieldType => ({ map: of })
-
-const TEXTS = list('text')
-const TEXT_MAP = map('text')
 const MESH_GATEWAY = fields({ Mode: 'text' })
 const TRANSPARENT_PROXY = fields({ OutboundListenerPort: 'number', DialedDirectly: 'flag' })
 const EXPOSE = fields({
@@ -50,7 +32,6 @@ const ENVOY_EXTENSIONS = list(
     EnvoyVersion: 'text',
   }),
 )
-const HEADER_MODIFIERS = fields({ Add: TEXT_MAP, Set: TEXT_MAP, Remove: TEXTS })
 const LIMITS = fields({
   MaxConnections: 'number',
   MaxPendingRequests: 'number',
@@ -313,21 +294,47 @@ const EXPORTED_SERVICES: Fields = {
 const CERTIFICATE: Fields = { Certificate: 'text', PrivateKey: 'text' }
 
 const JWT_PROVIDER: Fields = {
-  JSONWebKeySet: 'any',
+  JSONWebKeySet: fields({
+    Local: fields({ JWKS: 'text', Filename: 'text' }),
+    Remote: fields({
+      URI: 'text',
+      RequestTimeoutMs: 'number',
+      CacheDuration: 'duration',
+      FetchAsynchronously: 'flag',
+      UseSNI: 'flag',
+      RetryPolicy: fields({
+        NumRetries: 'number',
+        RetryPolicyBackOff: fields({ BaseInterval: 'duration', MaxInterval: 'duration' }),
+      }),
+      JWKSCluster: fields({
+        DiscoveryType: 'text',
+        TLSCertificates: fields({
+          CaCertificateProviderInstance: fields({ InstanceName: 'text', CertificateName: 'text' }),
+          TrustedCA: fields({
+            Filename: 'text',
+            EnvironmentVariable: 'text',
+            InlineString: 'text',
+            InlineBytes: 'text',
+          }),
+        }),
+        ConnectTimeout: 'duration',
+      }),
+    }),
+  }),
   Issuer: 'text',
   Audiences: TEXTS,
-  Locations: 'any',
-  Forwarding: 'any',
+  Locations: list(
+    fields({
+      Header: fields({ Name: 'text', ValuePrefix: 'text', Forward: 'flag' }),
+      QueryParam: fields({ Name: 'text' }),
+      Cookie: fields({ Name: 'text' }),
+    }),
+  ),
+  Forwarding: fields({ HeaderName: 'text', PadForwardPayloadHeader: 'flag' }),
   ClockSkewSeconds: 'number',
   CacheConfig: fields({ Size: 'number' }),
 }
 
-/** Listeners, routes and filters of API gateways are kept as they are given. */
-const API_GATEWAY: Fields = { Listeners: 'any', Status: 'any' }
-const HTTP_ROUTE: Fields = { Parents: 'any', Hostnames: TEXTS, Rules: 'any', Status: 'any' }
-const TCP_ROUTE: Fields = { Parents: 'any', Services: 'any', Status: 'any' }
-
-/** Kinds that can be stored, with their fields. */
 const SERVICE_INTENTIONS: Fields = {
   Sources: list(
     fields({
@@ -374,6 +381,7 @@ const SERVICE_INTENTIONS: Fields = {
   JWT: 'any',
 }
 
+/** Kinds that can be stored, with their fields. */
 export const CONFIG_KINDS: ReadonlyMap<string, Fields> = new Map(
   Object.entries({
     'service-defaults': SERVICE_DEFAULTS,

@@ -5,6 +5,8 @@
  * `term`, `index`, `peer`, `durationMs`, `err`).
  */
 
+import type { LogLevel } from './config/model.ts'
+
 export type LogFacts = Readonly<Record<string, unknown>>
 
 export interface Logger {
@@ -14,6 +16,19 @@ export interface Logger {
   warn(message: string, facts?: LogFacts): void
   error(message: string, facts?: LogFacts): void
   child(component: string): Logger
+}
+export interface LogFollower {
+  readonly level: LogLevel
+  /** One JSON object a line instead of the human form. */
+  readonly json: boolean
+  /** Gets whole lines with their ends. Must not log and must not wait. */
+  write(line: string): void
+}
+
+/** Every line of a process's log, also below the level at which it prints. */
+export interface LogLines {
+  /** @returns ends it */
+  follow(follower: LogFollower): () => void
 }
 
 const nothing = (): void => {}

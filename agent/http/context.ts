@@ -5,10 +5,11 @@
  */
 
 import type { AgentConfig } from '../../core/config/model.ts'
-import type { Logger } from '../../core/log.ts'
+import type { Logger, LogLines } from '../../core/log.ts'
 import type { MemberPool, Membership } from '../../core/membership.ts'
 import type { ServerApi } from '../../core/rpc/server-api.ts'
 import type { Clock } from '../../core/time.ts'
+import type { Telemetry } from '../../runtime/metrics/telemetry.ts'
 import type { OperatorEvents } from '../events/operator-events.ts'
 import type { LocalStateApi } from '../local/types.ts'
 import type { LeafSource } from '../mesh/types.ts'
@@ -45,6 +46,9 @@ export interface AgentContext {
   readonly build: BuildFacts
   readonly clock: Clock
   readonly log: Logger
+  /** Of the whole process. */
+  readonly logLines: LogLines
+  readonly telemetry: Telemetry
   readonly servers: ServerApi
   /** What servers stream to this agent; absent on a server, whose own state is as near. */
   readonly views: CatalogViews | undefined

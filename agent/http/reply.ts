@@ -5,7 +5,8 @@
  * fold them to lower case. JSON is indented here, after encoding, where asked for.
  */
 
-import { gzip } from 'node:zlib'
+import type { Transform } from 'node:stream'
+import { constants, createGzip, gzip } from 'node:zlib'
 
 /** Bodies of this size and more are compressed when the client accepts it. */
 export const GZIP_SIZE_MIN = 1400
@@ -49,15 +50,22 @@ export function emptyReply(status = 200, headers: readonly string[] = NO_HEADERS
   return { status, type: '', headers, body: '' }
 }
 
-/** A body that is too large for memory: sent chunked, as it is, at the pace of the client. */
+/** A body that is too large for memory, or has no end: sent chunked, at the pace of the client. */
 export class StreamedBody {
   readonly chunks: AsyncIterable<Uint8Array>
   readonly close: () => Promise<void>
+  /** Each chunk is to arrive as soon as it is there, also when it is compressed on the way. */
+  readonly isLive: boolean
 
   /** @param close called once by whoever sends or drops the body, also when no chunk was asked for */
-  constructor(chunks: AsyncIterable<Uint8Array>, close: () => Promise<void>) {
+  constructor(
+    chunks: AsyncIterable<Uint8Array>,
+    close: () => Promise<void>,
+    { isLive }: { readonly isLive: boolean } = { isLive: false },
+  ) {
     this.chunks = chunks
     this.close = close
+    this.isLive = isLive
   }
 }
 
@@ -83,6 +91,11 @@ export function compress(bytes: Buffer): Promise<Buffer> {
       else reject(error)
     })
   })
+}
+
+/** Gives out what went in at once. */
+export function liveGzip(): Transform {
+  return createGzip({ level: GZIP_LEVEL, flush: constants.Z_SYNC_FLUSH })
 }
 
 /** `gzip` is named with a weight above 0. */

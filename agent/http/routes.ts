@@ -8,6 +8,7 @@ import { AGENT_HEALTH_ROUTES } from './routes/agent-health.ts'
 import { AGENT_POOL_ROUTES } from './routes/agent-pool.ts'
 import { AGENT_SELF_ROUTES } from './routes/agent-self.ts'
 import { AGENT_SERVICE_ROUTES } from './routes/agent-services.ts'
+import { AGENT_TELEMETRY_ROUTES } from './routes/agent-telemetry.ts'
 import { CATALOG_ROUTES } from './routes/catalog.ts'
 import { CATALOG_WRITE_ROUTES } from './routes/catalog-writes.ts'
 import { CONFIG_ROUTES } from './routes/config.ts'
@@ -34,6 +35,7 @@ export const ROUTES: readonly Route[] = [
   ...AGENT_CHECK_ROUTES,
   ...AGENT_HEALTH_ROUTES,
   ...AGENT_POOL_ROUTES,
+  ...AGENT_TELEMETRY_ROUTES,
   ...CATALOG_ROUTES,
   ...CATALOG_WRITE_ROUTES,
   ...HEALTH_ROUTES,

@@ -17,6 +17,7 @@ import {
   compress,
   GZIP_SIZE_MIN,
   JSON_TYPE,
+  liveGzip,
   RenderedBody,
   type Reply,
   StreamedBody,
@@ -68,14 +69,20 @@ function write(reply: Reply, bytes: Buffer, options: SendOptions, isCompressed: 
 async function sendStream(
   reply: Reply,
   body: StreamedBody,
-  { response, standing }: SendOptions,
+  { request, response, standing }: SendOptions,
 ): Promise<void> {
   try {
     if (response.headersSent || response.destroyed) return
     const headers = [...standing, ...reply.headers]
     if (reply.type !== '') headers.push('Content-Type', reply.type)
+    const isCompressed = body.isLive && acceptsGzip(request.headers['accept-encoding'])
+    if (isCompressed) headers.push('Content-Encoding', 'gzip')
     response.writeHead(reply.status, headers)
-    await pipeline(Readable.from(body.chunks, { objectMode: false }), response)
+    // Whoever follows should know at once that there is something to follow.
+    if (body.isLive) response.flushHeaders()
+    const chunks = Readable.from(body.chunks, { objectMode: false })
+    if (isCompressed) await pipeline(chunks, liveGzip(), response)
+    else await pipeline(chunks, response)
   } catch (thrown) {
     // A client that hangs up is no failure of ours.
     if ((thrown as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw thrown

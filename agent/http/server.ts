@@ -14,7 +14,6 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { FairleadError } from '../../core/errors.ts'
 import type { Service } from '../../core/lifecycle.ts'
 import type { MemberPool } from '../../core/membership.ts'
-import type { Metrics } from '../../core/metrics/metrics.ts'
 import type { Instant } from '../../core/time.ts'
 import type { OperatorEvents } from '../events/operator-events.ts'
 import type { CatalogViews } from '../view/types.ts'
@@ -41,9 +40,16 @@ export interface HttpApiOptions {
 export type HttpApiDeps = HttpApiHooks &
   Pick<
     AgentContext,
-    'clock' | 'log' | 'servers' | 'local' | 'membership' | 'leaves' | 'queries'
+    | 'clock'
+    | 'log'
+    | 'logLines'
+    | 'telemetry'
+    | 'servers'
+    | 'local'
+    | 'membership'
+    | 'leaves'
+    | 'queries'
   > & {
-    readonly metrics: Metrics
     /** The pool behind `membership`; without one joining and forcing out answer 501. */
     readonly pool?: MemberPool
     /** For a client agent. */
@@ -90,13 +96,28 @@ class HttpApiServer implements HttpApi {
   #isStopped = false
 
   constructor(options: HttpApiOptions, deps: HttpApiDeps) {
-    const { clock, log, servers, local, membership, leaves, queries, pool, views, events } = deps
+    const {
+      clock,
+      log,
+      logLines,
+      telemetry,
+      servers,
+      local,
+      membership,
+      leaves,
+      queries,
+      pool,
+      views,
+      events,
+    } = deps
     const { onLeave, onReload } = deps
     this.#agent = {
       config: options.config,
       build: options.build,
       clock,
       log: log.child('http'),
+      logLines,
+      telemetry,
       servers,
       views,
       local,
@@ -113,7 +134,7 @@ class HttpApiServer implements HttpApi {
       bodies: new BodyCache(),
       cache: new AgentCache(clock),
     }
-    this.#latency = new RequestLatency(deps)
+    this.#latency = new RequestLatency({ clock, metrics: telemetry.metrics })
     this.#standing = standingHeaders(options.config)
     this.#app = this.#buildApp()
   }

@@ -40,7 +40,7 @@ const PART_DRAIN_MS = 2_000
 
 /** The running order, and the only copy of it. */
 const START_ORDER = [
-  'recorder',
+  'telemetry',
   'lastSeen',
   'role',
   'gossip',
@@ -141,6 +141,7 @@ class RunningAgent implements Agent {
   async reload(loaded: LoadedConfig): Promise<void> {
     await this.#reload.apply(loaded.definitions)
     this.#parts.role.server?.reload(loaded.config)
+    this.#parts.telemetry.reload(loaded.config.telemetry)
     await this.#parts.watches.replace(loaded.config.watches)
   }
 

@@ -5,6 +5,7 @@
  * interface of core or the part itself, passed here and nowhere else.
  */
 
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { CheckRunners } from '../../agent/checks/check-runners.ts'
 import { CriticalReaper } from '../../agent/checks/critical-reaper.ts'
@@ -27,14 +28,13 @@ import type { StringMap } from '../../core/catalog/types.ts'
 import type { AgentConfig } from '../../core/config/model.ts'
 import type { FairleadError } from '../../core/errors.ts'
 import type { Service } from '../../core/lifecycle.ts'
-import type { Logger } from '../../core/log.ts'
+import type { Logger, LogLines } from '../../core/log.ts'
 import type { MemberPool, Membership } from '../../core/membership.ts'
-import { MetricRegistry } from '../../core/metrics/registry.ts'
 import type { Rng } from '../../core/rng.ts'
 import { LAN_TIMING } from '../../core/swim/timing.ts'
 import type { Clock } from '../../core/time.ts'
 import { LastSeen } from '../../runtime/host/last-seen.ts'
-import { IntervalRecorder } from '../../runtime/metrics/interval-recorder.ts'
+import { Telemetry } from '../../runtime/metrics/telemetry.ts'
 import { createKeyAndCsr } from '../../runtime/pki/csr.ts'
 import { newUuid, systemRng } from '../../runtime/random/system-random.ts'
 import type { LoadedConfig } from './load-config.ts'
@@ -51,8 +51,7 @@ export interface AgentVersions {
 }
 
 export interface Parts {
-  /** Ends the intervals in which figures are counted. */
-  readonly recorder: IntervalRecorder
+  readonly telemetry: Telemetry
   readonly role: Role
   readonly pool: MemberPool
   /** The life of `pool`. */
@@ -75,6 +74,7 @@ export interface Parts {
 export interface PartsDeps {
   readonly clock: Clock
   readonly log: Logger
+  readonly logLines: LogLines
   /** Where a dev agent keeps its control socket. */
   readonly devFolder: string
   /** Of this process, for the handlers of watches. */
@@ -88,8 +88,11 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
   const { config } = loaded
   const { clock, log } = deps
   const rng: Rng = systemRng()
-  const metrics = new MetricRegistry()
-  const recorder = new IntervalRecorder({ clock, log: log.child('telemetry'), registry: metrics })
+  const telemetry = new Telemetry(
+    { config: config.telemetry, hostname: hostname() },
+    { clock, log: log.child('telemetry') },
+  )
+  const { metrics } = telemetry
   const tagsAt = (rpcPort: number): StringMap => tagsOf(config, versions, rpcPort)
   const pool = createGossipPool(
     {
@@ -223,7 +226,8 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
     {
       clock,
       log,
-      metrics,
+      logLines: deps.logLines,
+      telemetry,
       servers,
       local,
       membership,
@@ -251,7 +255,7 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
     { views, servers, config, clock, rng: rng.fork('dns'), log: log.child('dns') },
   )
   return {
-    recorder,
+    telemetry,
     role,
     pool,
     gossip,

@@ -107,6 +107,7 @@ class AgentRun {
         {
           clock: systemClock,
           log: this.#deps.log,
+          logLines: this.#deps.log,
           env: this.#deps.context.env,
           signal: this.#starting.signal,
           onFatal: (error) => this.#stop({ kind: 'failed', error }),

@@ -13,6 +13,7 @@ import {
   unsupported,
   unsupportedGroup,
 } from './key-table.ts'
+import { TELEMETRY_KEYS } from './telemetry-keys.ts'
 
 const TLS_STANZA: KeyTable = {
   ca_file: unsupported('string'),
@@ -435,7 +436,7 @@ const CLUSTER: KeyTable = {
     txn_max_req_len: key('integer', '524288', 'Bytes of a transaction'),
     request_limits: unsupportedGroup('mode', 'read_rate', 'write_rate'),
   }),
-  telemetry: unsupported(),
+  telemetry: group(TELEMETRY_KEYS),
 }
 
 const DNS: KeyTable = {

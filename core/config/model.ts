@@ -7,6 +7,7 @@
 
 import type { AutopilotSettings } from '../autopilot/types.ts'
 import type { IntentionAction, JsonObject, StringMap } from '../catalog/types.ts'
+import type { NameFilter } from '../metrics/naming.ts'
 import type { GossipKey } from '../swim/gossip-key.ts'
 import type { GossipTiming } from '../swim/timing.ts'
 import type { WatchDefinition } from './watches.ts'
@@ -136,11 +137,30 @@ export interface AgentConfig {
 
   readonly watches: readonly WatchDefinition[]
 
+  readonly telemetry: TelemetryConfig
+
   readonly log: { readonly level: LogLevel; readonly json: boolean }
 
   /** Definitions found in configuration files, as given (decoded by agent/local/definitions.ts). */
   readonly services: readonly unknown[]
   readonly checkDefinitions: readonly unknown[]
+}
+
+/** agent-config.md 12. */
+export interface TelemetryConfig {
+  readonly prefix: string
+  readonly disableHostname: boolean
+  readonly filter: NameFilter
+  /** 0: the format of Prometheus is off. */
+  readonly prometheusRetentionMs: number
+  readonly statsd: UdpTarget | undefined
+  readonly dogstatsd: (UdpTarget & { readonly tags: readonly string[] }) | undefined
+}
+
+export interface UdpTarget {
+  /** A name or an address. */
+  readonly host: string
+  readonly port: number
 }
 
 /** agent-config.md 3.6 and dns.md 16. */

@@ -17,6 +17,7 @@ import type { AgentConfig, LogLevel } from './model.ts'
 import type { ConfigProblem } from './problem.ts'
 import type { Definition, RawConfig } from './raw-config.ts'
 import { RawReader } from './raw-reader.ts'
+import { resolveTelemetry } from './telemetry.ts'
 import { isUuid } from './uuid.ts'
 import { resolveWatches } from './watches.ts'
 
@@ -92,6 +93,7 @@ export function resolveConfig(raw: RawConfig, devMode: boolean, host: HostFacts)
       virtualPorts: resolveVirtualPorts(reader),
     },
     watches: resolveWatches(reader),
+    telemetry: resolveTelemetry(reader),
     log: { level: resolveLogLevel(reader), json: reader.bool('log_json', false) },
     services: services.map((definition) => definition.body),
     checkDefinitions: checks.map((definition) => definition.body),

@@ -25,13 +25,13 @@ export interface IntervalJson {
   readonly Samples: readonly AggregateJson[]
 }
 
-interface GaugeJson {
+export interface GaugeJson {
   readonly Name: string
   readonly Value: number
   readonly Labels: Readonly<Record<string, string>>
 }
 
-interface AggregateJson {
+export interface AggregateJson {
   readonly Name: string
   readonly Count: number
   readonly Rate: number

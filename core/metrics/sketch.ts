@@ -48,12 +48,12 @@ export class Sketch {
     return valueAt(BUCKETS - 1)
   }
 
-  /** Calls `see` for each bucket that is not empty, from the smallest. */
-  forEach(see: (value: number, count: number) => void): void {
+  /** Those that are not empty, from the smallest. */
+  *buckets(): Generator<readonly [value: number, count: number]> {
     if (this.#count === 0) return
     for (let at = 0; at < BUCKETS; at++) {
       const count = this.#buckets[at] ?? 0
-      if (count > 0) see(valueAt(at), count)
+      if (count > 0) yield [valueAt(at), count]
     }
   }
 }

@@ -4,12 +4,13 @@
  * Guarantees: logging never waits for the reader. Lines are written asynchronously in order; when more than
  * `QUEUE_BYTES_MAX` are waiting because the reader is slow, newer lines are dropped, counted, and reported
  * in one line once there is room again. The level can be changed while running, for every child at once.
+ * Followers get lines at levels of their own; lines that nobody wants cost one comparison.
  * Does not rotate files: standard output belongs to whoever started the process.
  */
 
-import { type DestinationStream, destination, type Logger as PinoLogger, pino } from 'pino'
+import { destination, type Logger as PinoLogger, pino } from 'pino'
 import type { LogLevel } from '../../core/config/model.ts'
-import type { LogFacts, Logger } from '../../core/log.ts'
+import type { LogFacts, LogFollower, Logger, LogLines } from '../../core/log.ts'
 import type { Clock } from '../../core/time.ts'
 import { formatLogLine } from './human-format.ts'
 
@@ -31,7 +32,7 @@ export interface LogSink {
   flush(deadlineMs: number): Promise<void>
 }
 
-export interface RootLogger extends Logger {
+export interface RootLogger extends Logger, LogLines {
   level: LogLevel
   flush(deadlineMs: number): Promise<void>
 }
@@ -51,7 +52,7 @@ export function createLogger(
   options: LogOptions,
   deps: { readonly clock: Clock; readonly sink: LogSink },
 ): RootLogger {
-  const stream = options.json ? jsonStream(deps.sink) : humanStream(deps.sink)
+  const shared = new SharedState(options, deps.sink)
   const timestamp = (): string => `,"@timestamp":"${new Date(deps.clock.wall()).toISOString()}"`
   const base = pino(
     {
@@ -67,9 +68,8 @@ export function createLogger(
         censor: '…',
       },
     },
-    stream,
+    { write: (line: string) => shared.write(line) },
   )
-  const shared: SharedState = { level: options.level, sink: deps.sink }
   return new ModuleLogger(base, ROOT_MODULE, shared)
 }
 
@@ -104,9 +104,68 @@ export function stdoutSink(deps: { readonly clock: Clock }): LogSink {
   }
 }
 
-interface SharedState {
-  level: LogLevel
+/** What all modules of a logger share: how much is printed, and who else reads. */
+class SharedState {
   readonly sink: LogSink
+  readonly #isJson: boolean
+  readonly #followers = new Set<LogFollower>()
+  #level: LogLevel
+  /** Of the least line that anybody wants. */
+  #rankMin: number
+  /** Of the line that is being written; pino writes it before it returns. */
+  #rank = 0
+
+  constructor({ level, json }: LogOptions, sink: LogSink) {
+    this.sink = sink
+    this.#isJson = json
+    this.#level = level
+    this.#rankMin = RANK[level]
+  }
+
+  get level(): LogLevel {
+    return this.#level
+  }
+
+  set level(level: LogLevel) {
+    this.#level = level
+    this.#setRankMin()
+  }
+
+  follow(follower: LogFollower): () => void {
+    this.#followers.add(follower)
+    this.#setRankMin()
+    return () => {
+      this.#followers.delete(follower)
+      this.#setRankMin()
+    }
+  }
+
+  /** @returns whether a line of this level is wanted; it must be written next */
+  begin(level: LogLevel): boolean {
+    this.#rank = RANK[level]
+    return this.#rank >= this.#rankMin
+  }
+
+  /** @param json one line with its end */
+  write(json: string): void {
+    const rank = this.#rank
+    let human: string | undefined
+    const lineFor = (isJson: boolean): string => {
+      if (isJson) return json
+      // pino's line is JSON by construction; parsing it back keeps its redaction and error serialisation.
+      human ??= formatLogLine(JSON.parse(json))
+      return human
+    }
+    if (rank >= RANK[this.#level]) this.sink.write(lineFor(this.#isJson))
+    for (const follower of this.#followers) {
+      if (rank >= RANK[follower.level]) follower.write(lineFor(follower.json))
+    }
+  }
+
+  #setRankMin(): void {
+    const levels = [this.#level, ...[...this.#followers].map(({ level }) => level)]
+    this.#rankMin = Math.min(...levels.map((level) => RANK[level]))
+  }
 }
 
 class ModuleLogger implements RootLogger {
@@ -154,25 +213,23 @@ class ModuleLogger implements RootLogger {
     return new ModuleLogger(this.#base, `${this.#module}.${component}`, this.#shared)
   }
 
+  follow(follower: LogFollower): () => void {
+    return this.#shared.follow(follower)
+  }
+
   async flush(deadlineMs: number): Promise<void> {
     await this.#shared.sink.flush(deadlineMs)
   }
 
   #log(level: LogLevel, message: string, facts: LogFacts | undefined): void {
-    if (RANK[level] < RANK[this.#shared.level]) return
+    if (!this.#shared.begin(level)) return
     const dropped = this.#shared.sink.takeDropped()
-    if (dropped > 0)
+    if (dropped > 0) {
+      this.#shared.begin('warn')
       this.#base.child({ '@module': ROOT_MODULE }).warn({ dropped }, 'log lines were dropped')
+      this.#shared.begin(level)
+    }
     if (facts === undefined) this.#pino[level](message)
     else this.#pino[level](facts, message)
   }
-}
-
-function jsonStream(sink: LogSink): DestinationStream {
-  return { write: (line: string) => sink.write(line) }
-}
-
-/** pino's line is JSON by construction; parsing it back keeps its redaction and error serialisation. */
-function humanStream(sink: LogSink): DestinationStream {
-  return { write: (line: string) => sink.write(formatLogLine(JSON.parse(line))) }
 }

@@ -17,6 +17,7 @@ import { unrecordedMetrics } from '../../../../core/metrics/metrics.ts'
 import { seededRng } from '../../../../core/rng.ts'
 import type { ServerApi } from '../../../../core/rpc/server-api.ts'
 import { systemClock } from '../../../../runtime/clock/system-clock.ts'
+import { Telemetry } from '../../../../runtime/metrics/telemetry.ts'
 import { createKeyAndCsr } from '../../../../runtime/pki/csr.ts'
 import { createServer } from '../../../../server/server.ts'
 import { HandMembership, member, NODE_ID, serverConfig } from '../../server/running-server.ts'
@@ -99,6 +100,8 @@ export async function startAgent(
     { config, build: BUILD },
     {
       ...shared,
+      logLines: { follow: () => () => {} },
+      telemetry: new Telemetry({ config: config.telemetry, hostname: 'vm-a' }, shared),
       servers: watched,
       ...(isClient ? { views } : {}),
       local,

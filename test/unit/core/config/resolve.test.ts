@@ -239,11 +239,13 @@ describe('problems', () => {
 
 describe('warnings', () => {
   it('name known keys that have no effect yet', () => {
-    const { warnings, messages } = resolve('data_dir = "/d"\nlog_file = "/x"\ntelemetry { a = 1 }')
+    const { warnings, messages } = resolve(
+      'data_dir = "/d"\nlog_file = "/x"\ntelemetry { statsite_address = "a:1" }',
+    )
     assert.deepEqual(messages, [])
     assert.deepEqual(warnings, [
       'log_file is not supported yet and has no effect (a.hcl:2:12)',
-      'telemetry is not supported yet and has no effect (a.hcl:3:11)',
+      'telemetry.statsite_address is not supported yet and has no effect (a.hcl:3:32)',
     ])
   })
 
@@ -366,4 +368,59 @@ it('the CA configuration is passed on in the API’s spelling', () => {
     'data_dir = "/d"\nconnect { ca_config { leaf_cert_ttl = "2h", private_key_bits = 384 } }',
   )
   assert.deepEqual(config.connect.caConfig, { LeafCertTTL: '2h0m0s', PrivateKeyBits: 384 })
+})
+
+describe('telemetry', () => {
+  it('is off for others unless configured', () => {
+    const { config } = resolve('data_dir = "/d"')
+    assert.deepEqual(config.telemetry, {
+      prefix: 'consul',
+      disableHostname: false,
+      filter: { rules: [], default: true },
+      prometheusRetentionMs: 0,
+      statsd: undefined,
+      dogstatsd: undefined,
+    })
+  })
+
+  it('takes what Consul takes', () => {
+    const { config, messages, warnings } = resolve(`data_dir = "/d"
+      telemetry {
+        metrics_prefix = "mesh" disable_hostname = true prometheus_retention_time = "24h"
+        prefix_filter = ["+mesh.raft", "-mesh", "mesh.x"] filter_default = false
+        statsd_address = "stats.example:8125" dogstatsd_addr = "[::1]:8126" dogstatsd_tags = ["a:b"]
+        disable_per_tenancy_usage_metrics = true circonus_api_token = "x"
+      }`)
+    assert.deepEqual(messages, [])
+    assert.deepEqual(config.telemetry, {
+      prefix: 'mesh',
+      disableHostname: true,
+      filter: {
+        rules: [
+          { prefix: 'mesh.raft', isAllowed: true },
+          { prefix: 'mesh', isAllowed: false },
+        ],
+        default: false,
+      },
+      prometheusRetentionMs: 86_400_000,
+      statsd: { host: 'stats.example', port: 8125 },
+      dogstatsd: { host: '::1', port: 8126, tags: ['a:b'] },
+    })
+    assert.equal(warnings.length, 2)
+    assert.match(warnings[0] ?? '', /^telemetry\.circonus_api_token is not supported yet/)
+    assert.equal(warnings[1], `Filter rule must begin with either '+' or '-': "mesh.x"`)
+  })
+
+  it('refuses what cannot be sent to', () => {
+    const { messages } = resolve(`data_dir = "/d"
+      telemetry {
+        statsd_address = "unix:///run/x" dogstatsd_addr = "host" dogstatsd_tags = ["a b"] metrics_prefix = "1 2"
+      }`)
+    assert.deepEqual(messages, [
+      'telemetry.dogstatsd_addr: "host" is not host:port',
+      'telemetry.dogstatsd_tags: "a b" is not a tag',
+      'telemetry.metrics_prefix: "1 2" cannot begin a name',
+      'telemetry.statsd_address: "unix:///run/x" is not host:port',
+    ])
+  })
 })

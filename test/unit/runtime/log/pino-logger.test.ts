@@ -89,4 +89,33 @@ describe('logger', () => {
     assert.match(sink.lines[0] ?? '', /log lines were dropped: dropped=3/)
     assert.match(sink.lines[1] ?? '', /next/)
   })
+
+  it('gives followers their own level and form, beside what is printed', () => {
+    const { sink, log } = logger(false, 'warn')
+    const seen: string[] = []
+    const json: string[] = []
+    const end = log.follow({ level: 'debug', json: false, write: (line) => seen.push(line) })
+    log.follow({ level: 'error', json: true, write: (line) => json.push(line) })
+    const raft = log.child('raft')
+    raft.trace('a')
+    raft.debug('b')
+    raft.warn('c')
+    raft.error('d')
+    assert.deepEqual(
+      seen.map((line) => line.slice(25)),
+      ['[DEBUG] agent.raft: b\n', '[WARN]  agent.raft: c\n', '[ERROR] agent.raft: d\n'],
+    )
+    assert.deepEqual(
+      sink.lines.map((line) => line.slice(25)),
+      ['[WARN]  agent.raft: c\n', '[ERROR] agent.raft: d\n'],
+    )
+    assert.equal(json.length, 1)
+    assert.equal(JSON.parse(json[0] ?? '')['@message'], 'd')
+    end()
+    raft.debug('e')
+    assert.equal(seen.length, 3)
+    log.level = 'info'
+    raft.info('f')
+    assert.equal(sink.lines.length, 3)
+  })
 })

@@ -14,6 +14,7 @@ import { once } from 'node:events'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { createDnsServer, type DnsServer } from '../agent/dns/dns-server.ts'
+import { PreparedQueries } from '../agent/queries/prepared-queries.ts'
 import { SubscribedViews } from '../agent/view/catalog-views.ts'
 import type { RegisterRequest } from '../core/catalog/commands.ts'
 import type { FeedFrame, TopicKey } from '../core/catalog/feed.ts'
@@ -105,9 +106,18 @@ async function startServer(): Promise<DnsServer> {
   const rng = seededRng(1)
   const deps = { servers, clock: systemClock, rng, log: silentLogger }
   const views = new SubscribedViews(deps)
+  const queries = new PreparedQueries(
+    { nodeName: 'vm-1', datacenter: 'dc1', disableCoordinates: false },
+    deps,
+  )
   const server = createDnsServer(
     { addresses: ['127.0.0.1'], port: 0, virtualBase: '127.128.0.0' },
-    { ...deps, views, config: { domain: 'consul', altDomain: '', datacenter: 'dc1', dns: DNS } },
+    {
+      ...deps,
+      queries,
+      views,
+      config: { domain: 'consul', altDomain: '', datacenter: 'dc1', dns: DNS },
+    },
   )
   await server.start(AbortSignal.timeout(5000))
   const stopServer = server.stop.bind(server)

@@ -14,6 +14,7 @@ import type { Logger } from '../../core/log.ts'
 import type { Rng } from '../../core/rng.ts'
 import type { ServerApi } from '../../core/rpc/server-api.ts'
 import type { Clock, Instant } from '../../core/time.ts'
+import type { PreparedQueries } from '../queries/prepared-queries.ts'
 import type { CatalogViews } from '../view/types.ts'
 import { type DnsCounters, DnsEngine } from './engine.ts'
 import { HostResolver } from './host-resolver.ts'
@@ -35,6 +36,7 @@ export interface DnsServerOptions {
 export interface DnsServerDeps {
   readonly views: CatalogViews
   readonly servers: Pick<ServerApi, 'read'>
+  readonly queries: Pick<PreparedQueries, 'execute'>
   readonly config: Pick<AgentConfig, 'domain' | 'altDomain' | 'datacenter' | 'dns'>
   readonly clock: Clock
   readonly rng: Rng
@@ -124,7 +126,7 @@ class BoundDnsServer implements DnsServer {
   }
 
   async #makeEngine(): Promise<DnsEngine> {
-    const { config, servers, clock, rng, log } = this.#deps
+    const { config, servers, queries, clock, rng, log } = this.#deps
     const { dns } = config
     const { signal } = this.#abort
     const recursors = new Recursors(
@@ -140,7 +142,7 @@ class BoundDnsServer implements DnsServer {
         config: dns,
         virtualBase: this.#options.virtualBase,
       },
-      { sources: this.#sources, servers, clock, rng, log, signal },
+      { sources: this.#sources, servers, queries, clock, rng, log, signal },
     )
     return new DnsEngine(
       {
@@ -159,9 +161,13 @@ class BoundDnsServer implements DnsServer {
     for (let attempt = 1; ; attempt++) {
       const udp = new UdpListener(
         { family: isIPv6(address) ? 6 : 4 },
-        { answer: (packet) => engine.answerUdp(packet), log },
+        { answer: (packet, client) => engine.answerUdp(packet, client), log },
       )
-      const tcp = new TcpListener({ answer: (packet) => engine.answerTcp(packet), clock, log })
+      const tcp = new TcpListener({
+        answer: (packet, client) => engine.answerTcp(packet, client),
+        clock,
+        log,
+      })
       try {
         const port = await udp.listen(address, wanted)
         await tcp.listen(address, port)

@@ -49,6 +49,7 @@ interface Request {
   readonly packet: Uint8Array
   readonly query: DnsQuery
   readonly transport: Transport
+  readonly client: string
   /** '' when the answer must not be kept. */
   readonly key: string
 }
@@ -66,7 +67,8 @@ export class DnsEngine {
     this.#deps = deps
   }
 
-  answerUdp(packet: Buffer): Reply {
+  /** @param client its address */
+  answerUdp(packet: Buffer, client: string): Reply {
     this.counters.queries++
     const reader = this.#reader
     const key = reader.read(packet)
@@ -79,12 +81,12 @@ export class DnsEngine {
         return reply
       }
     }
-    return this.#answer(packet, 'udp', key)
+    return this.#answer(packet, { transport: 'udp', key, client })
   }
 
-  answerTcp(packet: Buffer): Reply {
+  answerTcp(packet: Buffer, client: string): Reply {
     this.counters.queries++
-    return this.#answer(packet, 'tcp', '')
+    return this.#answer(packet, { transport: 'tcp', key: '', client })
   }
 
   /** Resolves when no question waits any more. */
@@ -96,12 +98,12 @@ export class DnsEngine {
     this.#cache.clear()
   }
 
-  #answer(packet: Buffer, transport: Transport, key: string): Reply {
+  #answer(packet: Buffer, from: Pick<Request, 'transport' | 'key' | 'client'>): Reply {
     const decoded = decodeQuery(packet)
     if (decoded.kind === 'drop') return null
     if (decoded.kind === 'reject') return encodeRejection(packet, decoded.rcode)
-    const request = { packet, query: decoded.query, transport, key }
-    const outcome = this.#deps.responder.resolve(decoded.query)
+    const request = { packet, query: decoded.query, ...from }
+    const outcome = this.#deps.responder.resolve(decoded.query, from.client)
     if (!(outcome instanceof Promise)) {
       const reply = this.#finish(request, outcome)
       return reply instanceof Promise ? this.#wait(reply) : reply

@@ -2,9 +2,9 @@
  * Decides what a question gets: which zone and kind it is, where the facts come from, and which records.
  *
  * Services and virtual addresses come from local views, so they are answered at once and while no server is
- * reachable; nodes, reverse names and other datacentres are read from the servers. A view that has never
- * been filled is waited for `COLD_WAIT_MS`, then SERVFAIL. Prepared queries, ingress gateways and peers do
- * not exist yet, so their names are unknown (NXDOMAIN). Never throws.
+ * reachable; nodes, reverse names, prepared queries and other datacentres are read from the servers. A view that has never
+ * been filled is waited for `COLD_WAIT_MS`, then SERVFAIL. Ingress gateways and peers do not exist yet, so their names are
+ * unknown (NXDOMAIN). Never throws.
  * Source: dns.md sections 2 to 9.
  */
 
@@ -12,28 +12,37 @@ import type { Topic } from '../../core/catalog/feed.ts'
 import type { HealthEntry } from '../../core/catalog/types.ts'
 import { answerNode, isNodeType } from '../../core/dns/answer-node.ts'
 import { answerAddress, answerReverse, answerVirtual } from '../../core/dns/answer-other.ts'
-import { answerInstances, closed } from '../../core/dns/answer-service.ts'
-import { type HealthyInstance, InstanceList, withTag } from '../../core/dns/instances.ts'
+import { answerInOrder, answerInstances, closed } from '../../core/dns/answer-service.ts'
+import { clientAddress } from '../../core/dns/client-address.ts'
+import type { EdnsQuery } from '../../core/dns/decode.ts'
+import {
+  type HealthyInstance,
+  InstanceList,
+  preparedInstances,
+  withTag,
+} from '../../core/dns/instances.ts'
 import { formatIp, ipFromReverse } from '../../core/dns/ip.ts'
-import { type DnsOptions, serviceTtl } from '../../core/dns/options.ts'
+import { type DnsOptions, queryTtl, serviceTtl } from '../../core/dns/options.ts'
 import { RCODE, TYPE } from '../../core/dns/protocol.ts'
 import {
   type Locality,
   type Lookup,
   matchZone,
   parseLookup,
+  type ZoneMatch,
   type Zones,
   zoneLabels,
 } from '../../core/dns/question.ts'
 import type { Draft } from '../../core/dns/records.ts'
 import { answerNs, answerSoa, empty, negative, type SoaSource } from '../../core/dns/soa.ts'
-import { FairleadError } from '../../core/errors.ts'
+import { type ErrorCode, FairleadError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Rng } from '../../core/rng.ts'
 import type { ReadName, ReadReply, Reads } from '../../core/rpc/reads.ts'
 import type { ReadOptions, ServerApi } from '../../core/rpc/server-api.ts'
 import type { Clock } from '../../core/time.ts'
 import { withDeadline } from '../../runtime/clock/with-deadline.ts'
+import type { PreparedQueries } from '../queries/prepared-queries.ts'
 import type { Versioned } from './answer-cache.ts'
 import type { InstanceSource, ServiceSources, ViewSource } from './service-sources.ts'
 
@@ -41,6 +50,7 @@ export interface Question {
   /** Lower case. */
   readonly labels: readonly string[]
   readonly type: number
+  readonly edns?: Pick<EdnsQuery, 'clientSubnet'> | null
 }
 
 /** What a question gets; `foreign`: no name of ours, ask the recursors. */
@@ -59,6 +69,7 @@ export interface Reuse {
 export interface ResponderDeps {
   readonly sources: ServiceSources
   readonly servers: Pick<ServerApi, 'read'>
+  readonly queries: Pick<PreparedQueries, 'execute'>
   readonly clock: Clock
   readonly rng: Rng
   readonly log: Logger
@@ -78,6 +89,9 @@ const READ_WAIT_MS = 5000
 const CONSTANT: Versioned = { version: 0 }
 const SERVERS_SERVICE = 'consul'
 
+/** What was asked for is not there. */
+const UNKNOWN: ReadonlySet<ErrorCode> = new Set(['NO_PATH_TO_DATACENTER', 'NOT_FOUND'])
+
 type ServiceLookup = Extract<Lookup, { readonly service: string }>
 
 export class Responder {
@@ -93,16 +107,24 @@ export class Responder {
     this.#domain = this.#zones.domain.join('.')
   }
 
-  /** Resolves at once where the facts are at hand. */
-  resolve(question: Question): Outcome | Promise<Outcome> {
+  /**
+   * Resolves at once where the facts are at hand.
+   *
+   * @param client address of who asks, '' for this agent
+   */
+  resolve(question: Question, client = ''): Outcome | Promise<Outcome> {
     const zone = matchZone(question.labels, this.#zones)
     if (zone.kind === 'foreign') return { kind: 'foreign' }
     if (question.type === TYPE.AXFR) return final(empty(RCODE.NOTIMP, false))
     if (zone.kind === 'reverse') return this.#guard(this.#reverse(zone.labels))
-    return this.#own(question, zone.labels, zone.zone)
+    return this.#own(question, client, zone)
   }
 
-  #own(question: Question, labels: readonly string[], zone: string): Outcome | Promise<Outcome> {
+  #own(
+    question: Question,
+    client: string,
+    { labels, zone }: Extract<ZoneMatch, { readonly kind: 'own' }>,
+  ): Outcome | Promise<Outcome> {
     const { type } = question
     if (type === TYPE.SOA || type === TYPE.NS) return this.#authority(type, zone)
     const lookup = parseLookup(labels, type)
@@ -120,8 +142,9 @@ export class Responder {
         const reuse = { source: CONSTANT, version: 0, again: undefined }
         return { kind: 'draft', draft: closed(response), reuse }
       }
-      case 'ingress':
       case 'query':
+        return this.#guard(this.#query(lookup, question, { client, zone }), zone)
+      case 'ingress':
       case 'invalid':
         return final(negative(RCODE.NXDOMAIN, this.#soa(zone)))
     }
@@ -164,6 +187,38 @@ export class Responder {
     const { onlyPassing } = this.#options.config
     const draft = make(new InstanceList({ onlyPassing }).healthy(entries))
     return { kind: 'draft', draft }
+  }
+
+  /** In the order of the servers; without instances as without a query. */
+  async #query(
+    { query: nameOrId, locality }: Extract<Lookup, { readonly kind: 'query' }>,
+    question: Question,
+    { client, zone }: { readonly client: string; readonly zone: string },
+  ): Promise<Outcome> {
+    const { config, datacenter } = this.#options
+    const isLocal = locality.datacenter === undefined || locality.datacenter === datacenter
+    const { query, entries } = await this.#within(READ_WAIT_MS, (signal) =>
+      this.#deps.queries.execute({
+        nameOrId,
+        near: '',
+        limit: 0,
+        connect: false,
+        clientAddress: clientAddress(question, client),
+        datacenter: isLocal ? undefined : locality.datacenter,
+        signal,
+        read: (name, request, from) =>
+          this.#deps.servers.read(name, request, this.#reading(from, signal)),
+      }),
+    )
+    const { type, labels } = question
+    const ttl = queryTtl(query, config)
+    const asked = { type, zone, name: labels.join('.'), ttl, soa: this.#soa(zone) }
+    const draft = answerInOrder(preparedInstances(entries), asked, config)
+    if (draft.response.rcode !== RCODE.NOERROR) return { kind: 'draft', draft }
+    return {
+      kind: 'draft',
+      draft: { ...draft, response: { ...draft.response, isForClient: true } },
+    }
   }
 
   #virtual(lookup: ServiceLookup, type: number): Outcome | Promise<Outcome> {
@@ -246,21 +301,24 @@ export class Responder {
     request: Reads[N]['request'],
     locality: Locality,
   ): Promise<ReadReply<N>> {
-    const { config, datacenter } = this.#options
-    const isLocal = locality.datacenter === undefined || locality.datacenter === datacenter
-    const result = await this.#within(READ_WAIT_MS, (signal) => {
-      const options: ReadOptions = {
-        consistency: config.allowStale ? 'stale' : 'default',
-        maxStaleMs: config.maxStaleMs,
-        signal,
-      }
-      return this.#deps.servers.read(
-        name,
-        request,
-        isLocal ? options : { ...options, datacenter: locality.datacenter as string },
-      )
-    })
+    const isLocal =
+      locality.datacenter === undefined || locality.datacenter === this.#options.datacenter
+    const from = isLocal ? undefined : locality.datacenter
+    const result = await this.#within(READ_WAIT_MS, (signal) =>
+      this.#deps.servers.read(name, request, this.#reading(from, signal)),
+    )
     return result.value
+  }
+
+  /** @param datacenter undefined for the own one */
+  #reading(datacenter: string | undefined, signal: AbortSignal): ReadOptions {
+    const { config } = this.#options
+    return {
+      consistency: config.allowStale ? 'stale' : 'default',
+      maxStaleMs: config.maxStaleMs,
+      signal,
+      ...(datacenter === undefined ? {} : { datacenter }),
+    }
   }
 
   #within<R>(waitMs: number, run: (signal: AbortSignal) => Promise<R>): Promise<R> {
@@ -276,7 +334,7 @@ export class Responder {
   }
 
   #failure(thrown: unknown, zone = this.#domain): Outcome {
-    if (thrown instanceof FairleadError && thrown.code === 'NO_PATH_TO_DATACENTER') {
+    if (thrown instanceof FairleadError && UNKNOWN.has(thrown.code)) {
       return final(negative(RCODE.NXDOMAIN, this.#soa(zone)))
     }
     this.#deps.log.debug('no answer for a question', { err: thrown })

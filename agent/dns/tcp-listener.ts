@@ -18,7 +18,8 @@ export const QUERY_SIZE_MAX = 4096
 export const IDLE_MS = 8000
 
 export interface TcpListenerDeps {
-  readonly answer: (packet: Buffer) => Reply
+  /** @param client its address */
+  readonly answer: (packet: Buffer, client: string) => Reply
   readonly clock: Clock
   readonly log: Logger
 }
@@ -74,11 +75,13 @@ class TcpConnection {
   readonly #deps: TcpListenerDeps
   #idle: Timer
   #received: Buffer = Buffer.alloc(0)
+  readonly #client: string
   #isBusy = false
 
   constructor(socket: Socket, deps: TcpListenerDeps, onClose: () => void) {
     this.#socket = socket
     this.#deps = deps
+    this.#client = socket.remoteAddress ?? ''
     this.#idle = this.#armIdle()
     socket.on('error', () => socket.destroy()) // the client went away: nobody to tell
     socket.on('close', () => {
@@ -102,7 +105,7 @@ class TcpConnection {
     this.#isBusy = true
     this.#socket.pause()
     for (let query = this.#take(); query !== null; query = this.#take()) {
-      const reply = await this.#deps.answer(query)
+      const reply = await this.#deps.answer(query, this.#client)
       if (this.#socket.destroyed) return
       if (reply !== null && !(await this.#write(reply))) return
       this.#idle.cancel()

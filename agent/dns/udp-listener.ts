@@ -15,13 +15,13 @@ const RECEIVE_BUFFER_BYTES = 1024 * 1024
 
 export class UdpListener {
   readonly #socket: Socket
-  readonly #answer: (packet: Buffer) => Reply
+  readonly #answer: (packet: Buffer, client: string) => Reply
   readonly #log: Logger
   #isClosed = false
 
   constructor(
     options: { readonly family: 4 | 6 },
-    deps: { readonly answer: (packet: Buffer) => Reply; readonly log: Logger },
+    deps: { readonly answer: (packet: Buffer, client: string) => Reply; readonly log: Logger },
   ) {
     this.#answer = deps.answer
     this.#log = deps.log
@@ -59,7 +59,7 @@ export class UdpListener {
   }
 
   #onMessage(packet: Buffer, client: RemoteInfo): void {
-    const reply = this.#answer(packet)
+    const reply = this.#answer(packet, client.address)
     if (reply === null) return
     if (reply instanceof Promise) void reply.then((late) => this.#send(late, client))
     else this.#send(reply, client)

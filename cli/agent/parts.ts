@@ -252,7 +252,7 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
       port: config.ports.dns,
       virtualBase: config.proxy.loopbackBase,
     },
-    { views, servers, config, clock, rng: rng.fork('dns'), log: log.child('dns') },
+    { views, servers, queries, config, clock, rng: rng.fork('dns'), log: log.child('dns') },
   )
   return {
     telemetry,

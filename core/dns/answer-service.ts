@@ -1,7 +1,7 @@
 /**
  * Answers for a set of instances: A, AAAA, ANY and SRV (dns.md section 4).
  *
- * The order is random on each call. Host-name addresses are left as references (`hosts`) for the shell to
+ * The order is random on each call, or that of the instances where it means something. Host-name addresses are left as references (`hosts`) for the shell to
  * resolve. Differs from Consul in one point: a TXT question gets no data instead of address records.
  */
 
@@ -45,15 +45,23 @@ export function answerInstances(
   config: DnsConfig,
   rng: Rng,
 ): Draft {
+  return answerInOrder(rng.shuffle(instances), question, config)
+}
+
+/** As `answerInstances`, in the order of the instances. */
+export function answerInOrder(
+  instances: readonly HealthyInstance[],
+  question: ServiceQuestion,
+  config: DnsConfig,
+): Draft {
   if (instances.length === 0) return closed(negative(RCODE.NXDOMAIN, question.soa))
-  const shuffled = rng.shuffle(instances)
   switch (question.type) {
     case TYPE.A:
     case TYPE.AAAA:
     case TYPE.ANY:
-      return answerAddresses(shuffled, question, config)
+      return answerAddresses(instances, question, config)
     case TYPE.SRV:
-      return answerSrv(shuffled, question, config)
+      return answerSrv(instances, question, config)
     default:
       return closed(negative(RCODE.NOERROR, question.soa))
   }

@@ -49,7 +49,7 @@ export function encodeResponse(
   for (const record of response.answers) writeRecord(writer, record, asked)
   for (const record of response.authority) writeRecord(writer, record, asked)
   for (const record of response.additional) writeRecord(writer, record, asked)
-  writeOpt(writer, query)
+  writeOpt(writer, query, response)
   return writer.isFull ? null : writer.finish()
 }
 
@@ -164,7 +164,7 @@ function writeText(writer: WireWriter, text: string): void {
   }
 }
 
-function writeOpt(writer: WireWriter, query: DnsQuery): void {
+function writeOpt(writer: WireWriter, query: DnsQuery, response: DnsResponse): void {
   const { edns } = query
   if (edns === null) return
   writer.u8(0)
@@ -179,7 +179,7 @@ function writeOpt(writer: WireWriter, query: DnsQuery): void {
   writer.u16(subnet.family)
   writer.u8(subnet.sourcePrefix)
   // Scope 0: the answer is the same for every client.
-  writer.u8(0)
+  writer.u8(response.isForClient === true ? subnet.sourcePrefix : 0)
   writer.bytes(subnet.address)
 }
 

@@ -109,11 +109,12 @@ export const DNS_FORMS: readonly DnsForm[] = [
     form: '<query>.query[.<dc>].D, _<query>._<proto>.query[.<dc>].D',
     example: 'any.query.consul',
     kind: 'query',
-    types: [],
-    answer: 'None',
-    unknown: 'NXDOMAIN with SOA',
-    status: 'unsupported',
-    note: 'There are no prepared queries yet: ask for the service by `.service`',
+    types: [...ADDRESSES, 'SRV'],
+    answer:
+      'The instances that the prepared query chooses, nearest first where it says so; its TTL, or that of the service',
+    unknown: 'NXDOMAIN with SOA, also for a query without instances',
+    status: 'works',
+    note: 'Reads the servers each time: without any there is no answer (SERVFAIL)',
   },
   {
     form: '<d>.<c>.<b>.<a>.in-addr.arpa, <32 nibbles>.ip6.arpa',

@@ -46,6 +46,11 @@ export class InstanceList {
   }
 }
 
+/** Of entries that are healthy already, in the order given. */
+export function preparedInstances(entries: readonly HealthEntry[]): readonly HealthyInstance[] {
+  return entries.map(prepare)
+}
+
 export function withTag(
   instances: readonly HealthyInstance[],
   tag: string,

@@ -3,6 +3,8 @@
  */
 
 import type { DnsConfig } from '../config/model.ts'
+import { parseDurationMs } from '../duration.ts'
+import type { PreparedQuery } from '../queries/types.ts'
 
 export interface DnsOptions {
   /** Own datacentre, lower case. */
@@ -10,6 +12,12 @@ export interface DnsOptions {
   readonly config: DnsConfig
   /** `<service>.virtual` answers this base plus the service's offset: see core/mesh/virtual-address.ts. */
   readonly virtualBase: string
+}
+
+/** TTL of a prepared query's records in seconds: its own, else that of the service it stands for. */
+export function queryTtl(query: PreparedQuery, config: DnsConfig): number {
+  if (query.dnsTtl === '') return serviceTtl(config, query.service.service.toLowerCase())
+  return Math.max(0, Math.trunc((parseDurationMs(query.dnsTtl) ?? 0) / 1000))
 }
 
 /**

@@ -55,6 +55,8 @@ export interface DnsResponse {
   readonly answers: readonly ResourceRecord[]
   readonly authority: readonly ResourceRecord[]
   readonly additional: readonly ResourceRecord[]
+  /** Made for the client's address, and no answer for another subnet (dns.md 12). */
+  readonly isForClient?: true
 }
 
 /** A host name whose addresses belong into a section of the response. */

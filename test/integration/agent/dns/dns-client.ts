@@ -11,6 +11,8 @@ export interface Answered {
   readonly rcode: string
   readonly packet: dnsPacket.DecodedPacket
   readonly size: number
+  /** Of the client subnet in the answer; undefined when it names none. */
+  readonly scope: number | undefined
   /** `owner TYPE data`, sorted. */
   readonly answers: readonly string[]
   readonly authority: readonly string[]
@@ -23,6 +25,8 @@ export interface AskOptions {
   /** EDNS0 UDP size; without it no OPT record is sent. */
   readonly edns?: number
   readonly host?: string
+  /** `address/prefix`: asked on behalf of these clients (RFC 7871); takes `edns` along. */
+  readonly subnet?: string
 }
 
 let nextId = 1
@@ -33,7 +37,7 @@ export async function ask(
   type: dnsPacket.RecordType | 'ANY',
   options: AskOptions = {},
 ): Promise<Answered> {
-  const packet = query(name, type, options.edns)
+  const packet = query(name, type, options.edns, options.subnet)
   const host = options.host ?? '127.0.0.1'
   const reply =
     options.transport === 'tcp'
@@ -43,8 +47,10 @@ export async function ask(
   return answered(reply)
 }
 
-export function query(name: string, type: string, edns?: number): Buffer {
-  const opt = { type: 'OPT', name: '.', extendedRcode: 0, ednsVersion: 0, flags: 0, options: [] }
+export function query(name: string, type: string, edns?: number, subnet?: string): Buffer {
+  const [ip, prefix] = subnet?.split('/') ?? []
+  const options = ip === undefined ? [] : [{ code: 8, ip, sourcePrefixLength: Number(prefix) }]
+  const opt = { type: 'OPT', name: '.', extendedRcode: 0, ednsVersion: 0, flags: 0, options }
   return dnsPacket.encode({
     type: 'query',
     id: nextId++ & 0xffff,
@@ -106,10 +112,21 @@ export function answered(reply: Buffer): Answered {
     rcode: (packet as unknown as { rcode: string }).rcode,
     packet,
     size: reply.length,
+    scope: scopeOf(packet),
     answers: (packet.answers ?? []).map(print).sort(),
     authority: (packet.authorities ?? []).map(print).sort(),
     additional: additional.map(print).sort(),
   }
+}
+
+function scopeOf({ additionals = [] }: dnsPacket.DecodedPacket): number | undefined {
+  for (const record of additionals) {
+    if (record.type !== 'OPT') continue
+    for (const option of record.options) {
+      if (option.code === 8) return (option as { scopePrefixLength?: number }).scopePrefixLength
+    }
+  }
+  return undefined
 }
 
 function print(record: dnsPacket.Answer): string {

@@ -11,7 +11,7 @@ import { seededRng } from '../../../../core/rng.ts'
 import type { Clock } from '../../../../core/time.ts'
 import { systemClock } from '../../../../runtime/clock/system-clock.ts'
 import { dnsConfig } from '../../../unit/core/dns/example-catalog.ts'
-import { StoreCatalog } from './store-catalog.ts'
+import { queriesOver, StoreCatalog } from './store-catalog.ts'
 
 export interface RunningServer extends AsyncDisposable {
   readonly server: DnsServer
@@ -41,6 +41,7 @@ export async function startServer(options: RunningServerOptions = {}): Promise<R
     },
     {
       ...deps,
+      queries: queriesOver(catalog, deps),
       views,
       config: {
         domain: 'consul',

@@ -29,7 +29,7 @@ import {
 } from '../../../unit/core/dns/example-catalog.ts'
 import { answered, ask, exchangeTcp, exchangeUdp, query } from './dns-client.ts'
 import { startServer } from './running-server.ts'
-import { StoreCatalog } from './store-catalog.ts'
+import { queriesOver, StoreCatalog } from './store-catalog.ts'
 
 /** Lets everything that is due now run once. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
@@ -258,15 +258,15 @@ describe('DNS server: transports', () => {
   it('says what is in the way when it cannot listen', async () => {
     await using running = await startServer()
     const catalog = new StoreCatalog()
+    const shared = { clock: systemClock, rng: seededRng(1), log: silentLogger }
     const server = createDnsServer(
       { addresses: ['127.0.0.1'], port: running.port, virtualBase: '127.128.0.0' },
       {
         views: running.views,
         servers: catalog,
+        queries: queriesOver(catalog, shared),
         config: { domain: 'consul', altDomain: '', datacenter: 'dc1', dns: dnsConfig() },
-        clock: systemClock,
-        rng: seededRng(1),
-        log: silentLogger,
+        ...shared,
       },
     )
     await assert.rejects(server.start(AbortSignal.timeout(5000)), {
@@ -277,15 +277,15 @@ describe('DNS server: transports', () => {
 
   it('listens on nothing when DNS is off', async () => {
     const catalog = new StoreCatalog()
+    const shared = { clock: systemClock, rng: seededRng(1), log: silentLogger }
     const server = createDnsServer(
       { addresses: ['127.0.0.1'], port: -1, virtualBase: '127.128.0.0' },
       {
         views: { open: () => assert.fail('no view is needed') },
         servers: catalog,
+        queries: queriesOver(catalog, shared),
         config: { domain: 'consul', altDomain: '', datacenter: 'dc1', dns: dnsConfig() },
-        clock: systemClock,
-        rng: seededRng(1),
-        log: silentLogger,
+        ...shared,
       },
     )
     await server.start(AbortSignal.timeout(5000))

@@ -2,6 +2,10 @@
  * A state store that stands in for the servers in DNS tests: real tables and feeds, no Raft.
  */
 
+import {
+  PreparedQueries,
+  type PreparedQueriesDeps,
+} from '../../../../agent/queries/prepared-queries.ts'
 import type { Command } from '../../../../core/catalog/commands.ts'
 import type { FeedFrame, FeedPosition, TopicKey } from '../../../../core/catalog/feed.ts'
 import { StateStore } from '../../../../core/catalog/state-store.ts'
@@ -16,6 +20,17 @@ import type {
 } from '../../../../core/rpc/server-api.ts'
 
 const DATACENTER = 'dc1'
+
+/** Prepared queries of these servers, as an agent on node `vm-a` executes them. */
+export function queriesOver(
+  servers: Pick<ServerApi, 'read'>,
+  { clock, rng, log }: Pick<PreparedQueriesDeps, 'clock' | 'rng' | 'log'>,
+): PreparedQueries {
+  return new PreparedQueries(
+    { nodeName: 'vm-a', datacenter: DATACENTER, disableCoordinates: false },
+    { servers, clock, rng, log },
+  )
+}
 
 export class StoreCatalog implements Pick<ServerApi, 'read' | 'subscribe'> {
   readonly #store = new StateStore({ datacenter: DATACENTER })

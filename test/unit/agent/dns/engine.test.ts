@@ -16,8 +16,10 @@ import { silentLogger } from '../../../../core/log.ts'
 import { seededRng } from '../../../../core/rng.ts'
 import { ManualClock } from '../../../../runtime/clock/manual-clock.ts'
 import { answered, query } from '../../../integration/agent/dns/dns-client.ts'
-import { StoreCatalog } from '../../../integration/agent/dns/store-catalog.ts'
+import { queriesOver, StoreCatalog } from '../../../integration/agent/dns/store-catalog.ts'
 import { dnsConfig, WEB } from '../../core/dns/example-catalog.ts'
+
+const CLIENT = '127.0.0.1'
 
 function setUp() {
   const clock = new ManualClock()
@@ -33,9 +35,10 @@ function setUp() {
     { strategy: 'sequential', timeoutMs: 1 },
     { clock, rng, signal },
   )
+  const queries = queriesOver(servers, { clock, rng, log })
   const responder = new Responder(
     { domain: 'consul', altDomain: '', datacenter: 'dc1', config, virtualBase: '127.128.0.0' },
-    { sources, servers, clock, rng, log, signal },
+    { sources, servers, queries, clock, rng, log, signal },
   )
   const engine = new DnsEngine(
     { compress: true, recursionAvailable: false, enableTruncate: false, udpAnswerLimit: 3 },
@@ -49,7 +52,7 @@ describe('DnsEngine', () => {
     const { engine, clock, servers, views } = setUp()
     servers.isSilent = true
     const replies = Array.from({ length: WAITING_MAX + 5 }, (_, i) =>
-      engine.answerUdp(query(`s${i % 10}.service.consul`, 'A')),
+      engine.answerUdp(query(`s${i % 10}.service.consul`, 'A'), CLIENT),
     )
     assert.equal(replies.filter((reply) => reply === null).length, 5)
     assert.equal(engine.counters.dropped, 5)
@@ -65,7 +68,7 @@ describe('DnsEngine', () => {
     const { engine, clock, servers, views } = setUp()
     servers.register(...WEB)
     const ask = async (name: string) => {
-      const reply = await engine.answerUdp(query(name, 'A'))
+      const reply = await engine.answerUdp(query(name, 'A'), CLIENT)
       assert.ok(reply !== null)
       return answered(Buffer.from(reply))
     }
@@ -101,7 +104,9 @@ describe('DnsEngine', () => {
     const bytes = fc.uint8Array({ maxLength: 100 }).map((random) => Buffer.from(random))
     await fc.assert(
       fc.asyncProperty(fc.oneof(mutated, bytes), fc.boolean(), async (packet, isTcp) => {
-        const reply = await (isTcp ? engine.answerTcp(packet) : engine.answerUdp(packet))
+        const reply = await (isTcp
+          ? engine.answerTcp(packet, CLIENT)
+          : engine.answerUdp(packet, CLIENT))
         if (reply === null) return
         assert.equal(reply[0], packet[0])
         assert.equal((reply[2] as number) & 0x80, 0x80)

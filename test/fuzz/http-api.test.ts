@@ -63,10 +63,14 @@ async function startBench(): Promise<Bench> {
     return { status: response.status, text: await response.text() }
   }
   for (const specimen of PREPARATIONS) await accepted(agent, specimen)
-  const session = await agent.put('/v1/session/create', { Name: 'fuzz', TTL: '24h' })
-  const { ID } = session.json() as { readonly ID: string }
+  const made = async (method: string, path: string, body: object): Promise<string> => {
+    const answer = await agent.send(method, path, { body })
+    return (answer.json() as { readonly ID: string }).ID
+  }
+  const session = await made('PUT', '/v1/session/create', { Name: 'fuzz', TTL: '24h' })
+  const query = await made('POST', '/v1/query', { Name: 'fuzz', Service: { Service: 'web' } })
   const [key] = JSON.parse((await get('/v1/kv/fuzz/a')).text) as { readonly ModifyIndex: number }[]
-  const specimens = corpus(ID, key?.ModifyIndex ?? 0)
+  const specimens = corpus({ session, query, index: key?.ModifyIndex ?? 0 })
   return {
     agent,
     get,

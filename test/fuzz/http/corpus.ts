@@ -175,6 +175,23 @@ const INTENTION: Json = {
 
 const COORDINATE: Json = { Vec: [0, 0, 0, 0, 0, 0, 0, 0], Error: 1.5, Adjustment: 0, Height: 1e-5 }
 
+const QUERY = {
+  Session: '',
+  Token: '',
+  Service: {
+    Service: 'web',
+    Failover: { NearestN: 0, Datacenters: ['dc1'] },
+    OnlyPassing: true,
+    Near: '_agent',
+    Tags: ['v1', '!v3'],
+    NodeMeta: { rack: 'r1' },
+    ServiceMeta: { team: 'shop' },
+    IgnoreCheckIDs: ['none'],
+    Connect: false,
+  },
+  DNS: { TTL: '10s' },
+}
+
 /** Makes what the specimens name. */
 export const PREPARATIONS: readonly Specimen[] = [
   put('/v1/agent/service/register', SERVICE),
@@ -185,8 +202,15 @@ export const PREPARATIONS: readonly Specimen[] = [
   put('/v1/kv/fuzz/b?flags=42', 'value'),
 ]
 
-/** @param session that exists @param index of the key fuzz/a */
-export function corpus(session: string, index: number): readonly Specimen[] {
+/** What exists in the agent that the specimens are sent to. */
+export interface Existing {
+  readonly session: string
+  readonly query: string
+  /** Of the key fuzz/a. */
+  readonly index: number
+}
+
+export function corpus({ session, query, index }: Existing): readonly Specimen[] {
   const nodeCheck: Json = { ID: 'disk', Name: 'disk', TTL: '1h' }
   const aliasCheck: Json = { Name: 'alias', AliasService: 'web-1', ServiceID: 'web-1' }
   return [
@@ -267,6 +291,14 @@ export function corpus(session: string, index: number): readonly Specimen[] {
       MinQuorum: 0,
       ServerStabilizationTime: '10s',
     }),
+    post('/v1/query', { ...QUERY, Name: 'named' }),
+    post('/v1/query', { ...QUERY, Session: session }),
+    put(`/v1/query/${query}`, {
+      ...QUERY,
+      Name: 'template-',
+      Template: { Type: 'name_prefix_match', Regexp: '^template-(.*)$', RemoveEmptyTags: true },
+    }),
+    remove(`/v1/query/${query}`),
     put('/v1/agent/service/deregister/bare', ''),
     put('/v1/agent/check/deregister/disk', ''),
   ]

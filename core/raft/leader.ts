@@ -13,6 +13,7 @@ import { isVoter } from './configuration.ts'
 import { LeaseClock, NEVER } from './lease-clock.ts'
 import { isWithoutQuorum, leaveJointByItself } from './membership.ts'
 import { alignProgress, hasActiveQuorum, isHealthy } from './peers.ts'
+import { widenReadRounds } from './read-index.ts'
 import { becomeFollower, changeRole } from './roles.ts'
 import { broadcastAppend, broadcastHeartbeat } from './sending.ts'
 import type { LeaderRole, RaftState } from './state.ts'
@@ -30,6 +31,7 @@ export function becomeLeader(state: RaftState): void {
     waitingReads: [],
     rounds: [],
     readSeq: 0,
+    beat: { count: 0, leaseSeq: 0, readSeq: 0, answers: 0 },
     lease: new LeaseClock(state.options.leaseTicks),
     appendSeq: 0,
     uncommittedBytes: 0,
@@ -79,7 +81,7 @@ export function tickLeader(state: RaftState, role: LeaderRole): void {
   if (state.heartbeatElapsed >= state.options.heartbeatTicks) {
     state.heartbeatElapsed = 0
     broadcastHeartbeat(state, role)
-  }
+  } else widenReadRounds(state, role)
 }
 
 /** Service goes on, unless this server was only waiting to be relieved. */

@@ -116,6 +116,8 @@ export const RAFT_MARKS = [
   'read.parked',
   'read.batched',
   'read.round.confirmed',
+  'read.round.no-quorum-known',
+  'read.round.widened',
   'read.failed',
   'read.forwarded',
   'read.reply.stale',

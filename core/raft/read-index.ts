@@ -3,8 +3,11 @@
  *
  * A read gets the commit index of the moment its round starts, and the round counts once a quorum has
  * answered a heartbeat sent after that moment, in this term. Acks are monotone sequence numbers, so that a
- * later answer covers a lost one. At most two rounds are in flight; requests that arrive meanwhile share
- * the next one. Before the leader's first own entry is committed reads wait; a change of role or term
+ * later answer covers a lost one. A round asks no more peers than a quorum needs (read-quorum.ts): safety lies
+ * in the answers alone, each of which says that its sender had heard of no later term after the round began,
+ * so that whom it asks decides only how soon they come. It asks everybody at the second tick without them, at
+ * the latest with the next heartbeat to all; that one, by which leadership and leases live, is none of its matter.
+ * At most two rounds are in flight; requests that arrive meanwhile share the next one. Before the leader's first own entry is committed reads wait; a change of role or term
  * fails them all. A read of mode `lease` skips the round while this server leads and its lease holds; the
  * host checks `holdsLease` again once it has the answer. Bounds: `readsMax` reads waiting on a leader or
  * forwarded by a follower; a forwarded one fails when it is not answered within E.
@@ -14,11 +17,14 @@ import { isSoleVoter } from './configuration.ts'
 import { holdsLease } from './lease.ts'
 import type { ReadReplyMessage, ReadRequestMessage } from './messages.ts'
 import { quorumValue } from './quorum.ts'
-import { broadcastHeartbeat } from './sending.ts'
+import { readQuorum } from './read-quorum.ts'
+import { broadcastHeartbeat, sendHeartbeat } from './sending.ts'
 import type { FollowerRole, LeaderRole, PendingRead, RaftState } from './state.ts'
 import type { InputOutcome, LogIndex, ReadMode } from './types.ts'
 
 const ROUNDS_MAX = 2
+/** More than one, as a round may leave just before a tick. */
+const WIDEN_TICKS = 2
 
 /** A read of this server: queued on the leader, forwarded by a follower. */
 export function requestRead(state: RaftState, context: string, mode: ReadMode): InputOutcome {
@@ -95,8 +101,26 @@ export function startReadRound(state: RaftState, role: LeaderRole): void {
     return
   }
   role.readSeq++
-  role.rounds.push({ seq: role.readSeq, index: state.commit, reads: role.waitingReads })
+  role.rounds.push({
+    seq: role.readSeq,
+    since: state.now,
+    index: state.commit,
+    reads: role.waitingReads,
+  })
   role.waitingReads = []
+  const quorum = readQuorum(state.configs.active, state.id, role.progress)
+  if (quorum === null) {
+    state.mark('read.round.no-quorum-known')
+    broadcastHeartbeat(state, role)
+  } else sendHeartbeat(state, role, quorum)
+}
+
+/** Once a tick: those that a round did not ask are asked now if it still waits for an answer. */
+export function widenReadRounds(state: RaftState, role: LeaderRole): void {
+  const oldest = role.rounds[0]
+  if (oldest === undefined || oldest.seq <= role.beat.readSeq) return
+  if (state.now - oldest.since < WIDEN_TICKS) return
+  state.mark('read.round.widened')
   broadcastHeartbeat(state, role)
 }
 

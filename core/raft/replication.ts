@@ -9,6 +9,7 @@
 import { advanceLeaderCommit } from './commit.ts'
 import type { AppendAckMessage, AppendRejectMessage, HeartbeatAckMessage } from './messages.ts'
 import { progressOf } from './peers.ts'
+import type { Progress } from './progress.ts'
 import { confirmReadRounds } from './read-index.ts'
 import { acceptAnswer, lengthenFor } from './recovery.ts'
 import { fillWindow, sendAppend } from './sending.ts'
@@ -79,6 +80,7 @@ export function handleHeartbeatAck(
   const progress = role.progress.get(message.from)
   if (progress === undefined || progress.isAmnesiac) return
   progress.heard(state.now)
+  noteAnswer(role, progress, message.leaseSeq)
   progress.resume()
   if (!message.isRecovering && progress.isCounted) {
     progress.readSeqAcked = Math.max(progress.readSeqAcked, message.readSeq)
@@ -97,6 +99,15 @@ export function handleHeartbeatAck(
   progress.nudgedAt = state.now
   if (message.isRecovering && isFirstOfTick) lengthenFor(state, role, progress)
   sendAppend(state, role, { id: message.from, progress, evenIfEmpty: isFirstOfTick })
+}
+
+/** Who answers the newest heartbeat to all first is asked first by the next rounds of reads. */
+function noteAnswer(role: LeaderRole, progress: Progress, leaseSeq: number): void {
+  const { beat } = role
+  if (leaseSeq < beat.leaseSeq || progress.beatAnswered === beat.count) return
+  progress.beatAnswered = beat.count
+  progress.beatRank = beat.answers
+  beat.answers++
 }
 
 function leaveProbe(state: RaftState, progress: NonNullable<ReturnType<typeof progressOf>>): void {

@@ -80,21 +80,46 @@ export function fillWindow(
   if (progress.inflights.isFull) state.mark('send.window-full')
 }
 
-/** Heartbeats never carry entries, and a commit index only as far as the peer's log is known to match. */
 export function broadcastHeartbeat(state: RaftState, role: LeaderRole): void {
   const leaseSeq = role.lease.open(state.now)
+  const { beat } = role
+  beat.count++
+  beat.leaseSeq = leaseSeq
+  beat.readSeq = role.readSeq
+  beat.answers = 0
   for (const [id, progress] of role.progress) {
-    if (progress.isAmnesiac) continue
-    state.outbox.messages.push({
-      kind: 'heartbeat',
-      from: state.id,
-      to: id,
-      term: state.term,
-      commit: logIndex(Math.min(progress.match, state.commit)),
-      readSeq: role.readSeq,
-      leaseSeq,
-    })
+    if (!progress.isAmnesiac) pushHeartbeat(state, role, { id, progress, leaseSeq })
   }
+}
+
+/** A heartbeat to some, for a round of reads. It tells nothing of who is prompt, as not all were asked. */
+export function sendHeartbeat(
+  state: RaftState,
+  role: LeaderRole,
+  peers: readonly ServerId[],
+): void {
+  const leaseSeq = role.lease.open(state.now)
+  for (const id of peers) {
+    const progress = role.progress.get(id)
+    if (progress !== undefined) pushHeartbeat(state, role, { id, progress, leaseSeq })
+  }
+}
+
+/** Heartbeats never carry entries, and a commit index only as far as the peer's log is known to match. */
+function pushHeartbeat(
+  state: RaftState,
+  role: LeaderRole,
+  to: { readonly id: ServerId; readonly progress: Progress; readonly leaseSeq: number },
+): void {
+  state.outbox.messages.push({
+    kind: 'heartbeat',
+    from: state.id,
+    to: to.id,
+    term: state.term,
+    commit: logIndex(Math.min(to.progress.match, state.commit)),
+    readSeq: role.readSeq,
+    leaseSeq: to.leaseSeq,
+  })
 }
 
 function pushAppend(

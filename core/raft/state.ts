@@ -45,8 +45,21 @@ export interface PendingRead {
 
 export interface ReadRound {
   readonly seq: number
+  /** Tick in which it left. */
+  readonly since: number
   readonly index: LogIndex
   readonly reads: readonly PendingRead[]
+}
+
+/** A heartbeat that left for every peer. */
+export interface Beat {
+  /** Its number among those to all. */
+  count: number
+  /** Answers to it have this number of a round of heartbeats, or a later one. */
+  leaseSeq: number
+  /** Rounds of reads up to this one have asked everybody. */
+  readSeq: number
+  answers: number
 }
 
 /** Leadership is being handed over (transfer.ts). */
@@ -69,6 +82,8 @@ export interface LeaderRole {
   waitingReads: PendingRead[]
   rounds: ReadRound[]
   readSeq: number
+  /** The newest heartbeat to all of this reign, and how it is being answered (read-quorum.ts). */
+  readonly beat: Beat
   readonly lease: LeaseClock
   appendSeq: number
   /** May be too low after a change of term, never too high. */

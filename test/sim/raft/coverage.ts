@@ -16,6 +16,8 @@ export const UNREACHABLE: Readonly<Partial<Record<RaftMark, string>>> = {
     'a peer acknowledges what its leader sent or what is committed, and a leader holds both; only a peer that lies, or more lost disks than the model allows, says more',
   'image.offered.superseded':
     'the host takes one image at a time and declines every other offer before the core hears of it',
+  'read.round.no-quorum-known':
+    'a leader has peers enough that count for a quorum; only more lost disks at once than the model allows take them away, and then it soon leads no more',
   'compaction.late':
     'the host stands aside in the turn in which an image replaces the log; only a turn that takes several completions at once, as after a pause here, gets to it, and seldom',
 }

@@ -7,73 +7,34 @@
  * Bounds: those of pool-joins.ts, pool-keys.ts and pool-queries.ts.
  */
 
-import { Buffer } from 'node:buffer'
-import { randomBytes } from 'node:crypto'
 import type { CatalogNotice, NoticeBoard } from '../../core/catalog/notice.ts'
 import type { StringMap } from '../../core/catalog/types.ts'
-import { ipFamily } from '../../core/config/ip-address.ts'
 import type { Coordinate } from '../../core/coordinates/coordinate.ts'
 import { FairleadError } from '../../core/errors.ts'
 import type { EventBus, GossipEvent } from '../../core/events/event-bus.ts'
 import type { QueryBus } from '../../core/events/query-bus.ts'
 import type { Service } from '../../core/lifecycle.ts'
-import type { Logger } from '../../core/log.ts'
 import type { Member, MemberPool } from '../../core/membership.ts'
-import type { Rng } from '../../core/rng.ts'
-import { isMemberName, NAME_SIZE_MAX } from '../../core/swim/fields.ts'
 import { isKeyringRequest, type KeyringRequest } from '../../core/swim/keyring-codec.ts'
 import type { KeyringReport } from '../../core/swim/keyring-report.ts'
 import { SwimCore } from '../../core/swim/swim-core.ts'
 import { encodeTags } from '../../core/swim/tags.ts'
-import type { GossipTiming } from '../../core/swim/timing.ts'
 import type { MemberView, SwimEffect, SwimInput } from '../../core/swim/types.ts'
-import { type Clock, type Instant, instant, type Timer } from '../../core/time.ts'
+import { type Instant, instant, type Timer } from '../../core/time.ts'
 import { GossipTransport } from '../../runtime/gossip/gossip-transport.ts'
-import { MemberCipher, SENDER_SIZE } from '../../runtime/gossip/member-cipher.ts'
 import {
   MemberSnapshot,
   readMemberSnapshot,
   type SnapshotContent,
 } from '../../runtime/gossip/member-snapshot.ts'
-import { LABEL_SIZE_MAX, Seal } from '../../runtime/gossip/seal.ts'
 import type { StreamRequest } from '../../runtime/gossip/stream-server.ts'
 import { logMemberChange, logNotice } from './member-log.ts'
 import { PoolEvents } from './pool-events.ts'
+import { PoolFigures, statsOf } from './pool-figures.ts'
 import { PoolJoins } from './pool-joins.ts'
-import { type AskMember, type GossipEncryption, PoolKeys } from './pool-keys.ts'
+import { type AskMember, PoolKeys } from './pool-keys.ts'
+import { familyOf, type GossipPoolDeps, type GossipPoolOptions, sealOf } from './pool-options.ts'
 import { PoolQueries } from './pool-queries.ts'
-
-export interface GossipPoolOptions {
-  /** Unique in the pool. */
-  readonly nodeName: string
-  /** UUID of this host: tells a restart from another host that took the name. */
-  readonly nodeId: string
-  /** Pools of other labels are refused, so that neighbours never merge by mistake: the datacenter. */
-  readonly label: string
-  /** An IP address to listen on, UDP and TCP; the any-address is allowed. */
-  readonly bindAddress: string
-  /** The IP address under which others reach this member. */
-  readonly advertiseAddress: string
-  /** 0 takes any port that is free for UDP and TCP; `self().port` has the real one once started. */
-  readonly port: number
-  /** Together at most 512 bytes on the wire (TOO_LARGE otherwise). */
-  readonly tags: StringMap
-  /** A file: who was known, for a rejoin after a restart. Without one nothing survives the process. */
-  readonly snapshotPath: string | undefined
-  /** Rejoin from the snapshot although this member had left. */
-  readonly rejoinAfterLeave: boolean
-  /** LAN_TIMING, with what the configuration changes of it. */
-  readonly timing: GossipTiming
-  readonly encryption: GossipEncryption
-  /** Finds its place in the network, for `near` and `rtt`. */
-  readonly hasCoordinate: boolean
-}
-
-export interface GossipPoolDeps {
-  readonly clock: Clock
-  readonly rng: Rng
-  readonly log: Logger
-}
 
 /** Of a datagram that no network splits, headers of IP and UDP not counted. */
 const PACKET_SIZE_MAX = 1400
@@ -110,6 +71,7 @@ class GossipPool implements MemberPool, NoticeBoard, EventBus, QueryBus, Service
   readonly #joins: PoolJoins
   readonly #events = new PoolEvents()
   readonly #queries: PoolQueries
+  readonly #figures: PoolFigures
   readonly #left = Promise.withResolvers<void>()
   #tags: StringMap
   #starting: Promise<void> | undefined
@@ -123,7 +85,7 @@ class GossipPool implements MemberPool, NoticeBoard, EventBus, QueryBus, Service
   constructor(options: GossipPoolOptions, deps: GossipPoolDeps) {
     this.#options = options
     this.#deps = deps
-    this.#family = checkAddresses(options)
+    this.#family = familyOf(options)
     this.#tags = options.tags
     encodeTags(options.tags) // refused before anything is bound
     this.#joins = new PoolJoins(this.#family, {
@@ -132,6 +94,7 @@ class GossipPool implements MemberPool, NoticeBoard, EventBus, QueryBus, Service
       signal: this.#stopping.signal,
       begin: (id, to) => this.#input({ kind: 'join', id, to }),
     })
+    this.#figures = new PoolFigures(deps.metrics, () => this.#running)
     this.#queries = new PoolQueries({
       log: deps.log,
       signal: this.#stopping.signal,
@@ -151,6 +114,7 @@ class GossipPool implements MemberPool, NoticeBoard, EventBus, QueryBus, Service
     await this.#starting?.catch(() => {}) // whoever started it was told
     this.#timer?.cancel()
     this.#timer = null
+    this.#figures.stop()
     const running = this.#running
     await running?.transport.close()
     await this.#rejoin
@@ -210,29 +174,9 @@ class GossipPool implements MemberPool, NoticeBoard, EventBus, QueryBus, Service
     return (this.#running?.keys.keyring ?? null) !== null
   }
 
-  /** Names as Consul has them, and what was refused by reason. */
   stats(): StringMap {
     const running = this.#running
-    if (running === null) return { encrypted: 'false' }
-    const { core, transport } = running
-    const { counters } = core
-    const numbers = {
-      conflicts: counters.conflicts,
-      health_score: core.healthScore,
-      intent_queue: core.queueLength,
-      member_time: core.lamportTime,
-      packets_malformed: counters.packetsMalformed,
-      packets_received: transport.packetCounters.received,
-      packets_sent: transport.packetCounters.sent,
-      probes_failed: counters.probesFailed,
-      refutations: counters.refutations,
-      streams_refused: transport.streamsRefused,
-      ...Object.fromEntries(
-        Array.from(transport.refusals, ([reason, count]) => [`refused_${reason}`, count]),
-      ),
-    }
-    const texts = Object.entries(numbers).map(([name, value]) => [name, String(value)] as const)
-    return { encrypted: String(this.isEncrypted), ...Object.fromEntries(texts) }
+    return { encrypted: String(this.isEncrypted), ...(running === null ? {} : statsOf(running)) }
   }
 
   async keyring(request: KeyringRequest, signal: AbortSignal): Promise<KeyringReport> {
@@ -409,6 +353,7 @@ class GossipPool implements MemberPool, NoticeBoard, EventBus, QueryBus, Service
         this.#left.resolve()
         return
       case 'member': {
+        this.#figures.noteMember(effect.change)
         const view = core.member(effect.name)
         if (effect.name !== this.#options.nodeName) {
           if (view?.status === 'alive') snapshot?.noteAlive(effect.name, view)
@@ -421,6 +366,7 @@ class GossipPool implements MemberPool, NoticeBoard, EventBus, QueryBus, Service
         for (const listener of [...this.#noticeListeners]) listener(effect.notice)
         return
       case 'user-event':
+        this.#figures.noteEvent()
         this.#events.tell(effect.event)
         return
       case 'query':
@@ -458,36 +404,4 @@ class GossipPool implements MemberPool, NoticeBoard, EventBus, QueryBus, Service
 
 function memberOf({ name, address, port, tags, status }: MemberView): Member {
   return { name, address, port, tags, status }
-}
-
-function sealOf({ label, encryption }: GossipPoolOptions, { keyring }: PoolKeys): Seal {
-  if (keyring === null) return new Seal(label)
-  // Chance of the system and not of a seed: two runs with one sender would repeat nonces.
-  const cipher = new MemberCipher(keyring, randomBytes(SENDER_SIZE))
-  const { verifyIncoming, verifyOutgoing } = encryption
-  return new Seal(label, { cipher, verifyIncoming, verifyOutgoing })
-}
-
-function checkAddresses(options: GossipPoolOptions): 4 | 6 {
-  const { nodeName, bindAddress, advertiseAddress } = options
-  if (!isMemberName(nodeName)) {
-    throw new FairleadError(
-      'INVALID_CONFIG',
-      `Node name ${JSON.stringify(nodeName)} cannot be used in gossip: 1 to ${NAME_SIZE_MAX} bytes without control characters`,
-    )
-  }
-  if (Buffer.byteLength(options.label) > LABEL_SIZE_MAX) {
-    throw new FairleadError(
-      'INVALID_CONFIG',
-      `Label of the gossip pool "${options.label}" is longer than ${LABEL_SIZE_MAX} bytes`,
-    )
-  }
-  const family = ipFamily(bindAddress)
-  if (family === undefined || ipFamily(advertiseAddress) !== family) {
-    throw new FairleadError(
-      'INVALID_CONFIG',
-      `Gossip needs a bind address and an advertise address of one IP family, not "${bindAddress}" and "${advertiseAddress}"`,
-    )
-  }
-  return family
 }

@@ -122,7 +122,7 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
       },
       hasCoordinate: !config.disableCoordinates,
     },
-    { clock, log: log.child('gossip'), rng: rng.fork('gossip') },
+    { clock, log: log.child('gossip'), rng: rng.fork('gossip'), metrics },
   )
   const role = createRole(config, {
     ...deps,

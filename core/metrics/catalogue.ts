@@ -6,10 +6,12 @@
  */
 
 import { API_METRICS } from './catalogue/api.ts'
+import { GOSSIP_METRICS } from './catalogue/gossip.ts'
 import { TELEMETRY_METRICS } from './catalogue/telemetry.ts'
 import type { MetricDefinition } from './definition.ts'
 
 export const METRIC_AREAS: Readonly<Record<string, Readonly<Record<string, MetricDefinition>>>> = {
   'HTTP API': API_METRICS,
+  Gossip: GOSSIP_METRICS,
   Telemetry: TELEMETRY_METRICS,
 }

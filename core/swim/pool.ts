@@ -70,6 +70,10 @@ export class Pool {
     coordinatesRefused: 0,
     eventsTooOld: 0,
     answersDropped: 0,
+    flaps: 0,
+    aliveHeard: 0,
+    suspectHeard: 0,
+    deadHeard: 0,
   }
   readonly #packetBytesMax: number
   now: Instant

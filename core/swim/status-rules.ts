@@ -22,6 +22,8 @@ const INTENTS_MAX = 1024
 const RECENT_INTENT_MS = 5 * 60_000
 /** Push-pull intervals for which a change of one who is dead is still compared. */
 const COMPARE_INTERVALS = 3
+/** Who is back sooner after failing is not well, or is taken for failed without being so. */
+const FLAP_MS = 60_000
 
 interface RecentIntent {
   readonly kind: 'join' | 'leave'
@@ -44,6 +46,8 @@ export class StatusRules {
     const recent = this.#recent.get(record.name)
     this.#recent.delete(record.name)
     record.isPruned = false
+    const { now, counters } = this.#pool
+    if (record.status === 'failed' && now - record.statusSince < FLAP_MS) counters.flaps++
     this.#become(record, 'alive')
     if (recent !== undefined && recent.expiresAt > this.#pool.now) {
       this.#pool.table.setStatusTime(record, Math.max(record.statusTime, recent.time))

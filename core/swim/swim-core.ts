@@ -39,7 +39,15 @@ import type {
   SwimEffect,
   SwimInput,
   SwimOptions,
+  SwimState,
 } from './types.ts'
+
+export interface QueueLengths {
+  readonly updates: number
+  readonly intents: number
+  readonly queries: number
+  readonly events: number
+}
 
 export class SwimCore {
   readonly #pool: Pool
@@ -147,6 +155,24 @@ export class SwimCore {
     return this.#pool.newsCount
   }
 
+  /** The same by kind. */
+  get queueLengths(): QueueLengths {
+    const { updates, intents, queries, events } = this.#pool
+    return {
+      updates: updates.length,
+      intents: intents.length,
+      queries: queries.length,
+      events: events.length,
+    }
+  }
+
+  /** Members in each state, this one included. Walks the table. */
+  stateCounts(): Readonly<Record<SwimState, number>> {
+    const counts = { alive: 0, suspect: 0, dead: 0, left: 0 }
+    for (const { state } of this.#pool.table.records()) counts[state]++
+    return counts
+  }
+
   #dispatch(input: SwimInput): void {
     switch (input.kind) {
       case 'wake':
@@ -211,12 +237,15 @@ export class SwimCore {
   #onNews(message: PacketMessage, from: NodeAddress): void {
     switch (message.kind) {
       case 'alive':
+        this.#pool.counters.aliveHeard++
         this.#rules.onAlive(message, from.address)
         return
       case 'suspect':
+        this.#pool.counters.suspectHeard++
         this.#rules.onSuspect(message, { isRelayed: false })
         return
       case 'dead':
+        this.#pool.counters.deadHeard++
         this.#rules.onDead(message)
         return
       case 'join-intent':

@@ -196,4 +196,10 @@ export interface SwimCounters {
   eventsTooOld: number
   /** Answers to queries that were too large, or for somebody who is not known. */
   answersDropped: number
+  /** Members that came back within a minute of failing. */
+  flaps: number
+  /** Messages, from packets. */
+  aliveHeard: number
+  suspectHeard: number
+  deadHeard: number
 }

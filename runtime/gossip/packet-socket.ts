@@ -20,6 +20,8 @@ export interface PacketCounters {
   sent: number
   refused: number
   failed: number
+  bytesSent: number
+  bytesReceived: number
 }
 
 export interface PacketSocketDeps {
@@ -33,7 +35,14 @@ export interface PacketSocketDeps {
 export class PacketSocket {
   readonly #socket: Socket
   readonly #deps: PacketSocketDeps
-  readonly counters: PacketCounters = { received: 0, sent: 0, refused: 0, failed: 0 }
+  readonly counters: PacketCounters = {
+    received: 0,
+    sent: 0,
+    refused: 0,
+    failed: 0,
+    bytesSent: 0,
+    bytesReceived: 0,
+  }
   #isClosed = false
 
   constructor(family: 4 | 6, deps: PacketSocketDeps) {
@@ -60,8 +69,10 @@ export class PacketSocket {
 
   send(to: NodeAddress, body: Uint8Array): void {
     if (this.#isClosed) return
+    const packet = this.#deps.seal.sealPacket(body)
     this.counters.sent++
-    this.#socket.send(this.#deps.seal.sealPacket(body), to.port, to.address, (error) => {
+    this.counters.bytesSent += packet.length
+    this.#socket.send(packet, to.port, to.address, (error) => {
       if (error !== null) this.counters.failed++
     })
   }
@@ -77,6 +88,7 @@ export class PacketSocket {
   #onMessage(packet: Buffer, { address, port }: RemoteInfo): void {
     if (this.#isClosed) return
     this.counters.received++
+    this.counters.bytesReceived += packet.length
     const opened = this.#deps.seal.openPacket(packet)
     if (opened.kind === 'opened') {
       this.#deps.onPacket({ address, port }, opened.body)

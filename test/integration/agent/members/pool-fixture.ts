@@ -6,13 +6,15 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { createGossipPool, type GossipPoolOptions } from '../../../../agent/members/gossip-pool.ts'
+import { createGossipPool } from '../../../../agent/members/gossip-pool.ts'
 import type { GossipEncryption } from '../../../../agent/members/pool-keys.ts'
+import type { GossipPoolOptions } from '../../../../agent/members/pool-options.ts'
 import type { EventBus } from '../../../../core/events/event-bus.ts'
 import type { QueryBus } from '../../../../core/events/query-bus.ts'
 import type { Service } from '../../../../core/lifecycle.ts'
 import { type Logger, silentLogger } from '../../../../core/log.ts'
 import type { Member, MemberPool } from '../../../../core/membership.ts'
+import { type Metrics, unrecordedMetrics } from '../../../../core/metrics/metrics.ts'
 import { type GossipTiming, LOCAL_TIMING } from '../../../../core/swim/timing.ts'
 import { systemClock } from '../../../../runtime/clock/system-clock.ts'
 import { systemRng } from '../../../../runtime/random/system-random.ts'
@@ -45,6 +47,7 @@ export async function startPool(
   nodeName: string,
   options: Partial<GossipPoolOptions> = {},
   log: Logger = silentLogger,
+  metrics: Metrics = unrecordedMetrics,
 ): Promise<Pool> {
   const pool = createGossipPool(
     {
@@ -62,7 +65,7 @@ export async function startPool(
       hasCoordinate: true,
       ...options,
     },
-    { clock: systemClock, rng: systemRng(), log },
+    { clock: systemClock, rng: systemRng(), log, metrics },
   )
   t.after(() => pool.stop())
   await pool.start(NEVER)

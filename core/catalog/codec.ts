@@ -2,8 +2,8 @@
  * Commands as bytes: what a Raft entry and a forwarded write carry. Pure.
  *
  * Version 1 is that byte and a body: tagged JSON (json-codec.ts) or compact-kv.ts; version 2 has the request's name in between: origin
- * and boot, each with a byte for its length, and 8 bytes of number, big-endian. Guarantees: decoding what
- * was encoded gives an equal command; anything else gives one FairleadError and no command. A kind or
+ * and boot, each with a byte for its length, and 8 bytes of number, big-endian. Guarantees: what is
+ * encoded can be decoded, and gives an equal command; anything else gives one FairleadError and no command. A kind or
  * version from the future is told apart from damage, because a server that meets one must stop before
  * applying (raft.md 7). Bound: COMMAND_SIZE_MAX bytes.
  */
@@ -30,7 +30,7 @@ export interface LoggedCommand {
   readonly requestId: RequestId | undefined
 }
 
-/** @throws FairleadError BAD_REQUEST (not data, or no valid name of a request), TOO_LARGE */
+/** @throws FairleadError BAD_REQUEST (no command that could be decoded, or no valid name of a request), TOO_LARGE */
 export function encodeCommand(command: Command, requestId?: RequestId): Uint8Array {
   const head = requestId === undefined ? Uint8Array.of(COMMAND_VERSION) : encodeHead(requestId)
   const compact = encodeCompactKv(command, head.length)
@@ -38,6 +38,11 @@ export function encodeCommand(command: Command, requestId?: RequestId): Uint8Arr
     if (compact.length > COMMAND_SIZE_MAX) throw tooLarge(compact.length)
     compact.set(head)
     return compact
+  }
+  // An entry of the log that cannot be decoded stops every server that comes to it.
+  const problem = problemOf(command)
+  if (problem !== undefined) {
+    throw new FairleadError('BAD_REQUEST', `Cannot encode command: ${problem}`)
   }
   const body = encodeJson(command)
   const size = head.length + body.length
@@ -140,13 +145,18 @@ function decodeBody(bytes: Uint8Array): Command {
   const value = decodeJson(bytes)
   const kind = kindOf(value)
   if (kind === undefined) throw damaged('it has no kind')
-  const shape = commandShape(kind)
-  if (shape === undefined) {
+  if (commandShape(kind) === undefined) {
     throw new FairleadError('NOT_SUPPORTED', `Unknown kind "${kind.slice(0, 64)}" of a command`)
   }
-  const problem = shape(value)
-  if (problem !== undefined) throw damaged(`${kind}${problem}`)
+  const problem = problemOf(value as Command)
+  if (problem !== undefined) throw damaged(problem)
   return value as Command
+}
+
+/** Where a command is not what its kind needs. */
+function problemOf(command: Command): string | undefined {
+  const problem = commandShape(command.kind)?.(command)
+  return problem === undefined ? undefined : `${command.kind}${problem}`
 }
 
 function kindOf(value: unknown): string | undefined {

@@ -2,7 +2,7 @@
  * The body of session/create (http-api.md 14): may be empty, unknown fields are ignored.
  *
  * A number as LockDelay means seconds below 1000 and nanoseconds from there on. The lock delay is kept
- * within [0, LOCK_DELAY_MAX_MS].
+ * within [0, LOCK_DELAY_MAX_MS]. Both it and the TTL are kept in whole milliseconds, rounded up.
  */
 
 import type { Indexed, SessionRecord } from '../../../core/catalog/types.ts'
@@ -68,7 +68,7 @@ export function sessionFromBody(
     id: '',
     name: given.name,
     node: given.node === '' ? defaults.node : given.node,
-    lockDelayMs: Math.min(Math.max(given.lockDelayMs, 0), LOCK_DELAY_MAX_MS),
+    lockDelayMs: Math.ceil(Math.min(Math.max(given.lockDelayMs, 0), LOCK_DELAY_MAX_MS)),
     behavior: behavior === '' ? 'release' : behavior,
     ttl: given.ttl,
     ttlMs: ttlOf(given.ttl, defaults.ttlMinMs),
@@ -88,7 +88,7 @@ function ttlOf(ttl: string, minMs: number): number {
   }
   const ttlMs = ns / NS_PER_MS
   if (ttlMs === 0) return 0
-  if (ttlMs >= minMs && ttlMs <= SESSION_TTL_MAX_MS) return ttlMs
+  if (ttlMs >= minMs && ttlMs <= SESSION_TTL_MAX_MS) return Math.ceil(ttlMs)
   const range = `[${formatDurationMs(minMs)}=${formatDurationMs(SESSION_TTL_MAX_MS)}]`
   throw new FairleadError('REJECTED', `Invalid Session TTL '${ns}', must be between ${range}`)
 }

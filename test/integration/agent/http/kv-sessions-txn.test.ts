@@ -145,6 +145,9 @@ describe('session', () => {
       [5, 5_000_000_000],
       [2_000_000, 2_000_000],
       ['10m', 60_000_000_000],
+      // Kept in whole milliseconds: a fraction of one must not reach the log.
+      [1000, 1_000_000],
+      ['1500us', 2_000_000],
       ['-1s', 0],
     ] as const) {
       const id = await newSession({ lockdelay: given })
@@ -153,6 +156,11 @@ describe('session', () => {
       ]
       assert.equal(session.LockDelay, ns)
     }
+  })
+
+  it('takes a TTL with a fraction of a millisecond', async () => {
+    const id = await newSession({ TTL: '10000.5ms' })
+    assert.match((await agent.get(`/v1/session/info/${id}`)).text, /"TTL":"10000\.5ms"/)
   })
 
   it('renews, lists and ends', async () => {

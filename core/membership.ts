@@ -50,7 +50,11 @@ export interface MemberPool extends Membership {
   /**
    * Asks every live member, this one too, to show or change its keyring. A change that would cut members off is not begun.
    *
+   * @param options `relayFactor`: so many others are asked to ask one that does not answer soon; 0 by default
    * @throws FairleadError REJECTED where gossip is not encrypted
    */
-  keyring(request: KeyringRequest, signal: AbortSignal): Promise<KeyringReport>
+  keyring(
+    request: KeyringRequest,
+    options: { readonly signal: AbortSignal; readonly relayFactor?: number },
+  ): Promise<KeyringReport>
 }

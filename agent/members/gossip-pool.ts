@@ -15,12 +15,16 @@ import type { EventBus, GossipEvent } from '../../core/events/event-bus.ts'
 import type { QueryBus } from '../../core/events/query-bus.ts'
 import type { Service } from '../../core/lifecycle.ts'
 import type { Member, MemberPool } from '../../core/membership.ts'
-import { isKeyringRequest, type KeyringRequest } from '../../core/swim/keyring-codec.ts'
+import {
+  isKeyringRelay,
+  isKeyringRequest,
+  type KeyringRequest,
+} from '../../core/swim/keyring-codec.ts'
 import type { KeyringReport } from '../../core/swim/keyring-report.ts'
 import { SwimCore } from '../../core/swim/swim-core.ts'
 import { encodeTags } from '../../core/swim/tags.ts'
 import type { MemberView, SwimEffect, SwimInput } from '../../core/swim/types.ts'
-import { type Instant, instant, type Timer } from '../../core/time.ts'
+import type { Instant, Timer } from '../../core/time.ts'
 import { GossipTransport } from '../../runtime/gossip/gossip-transport.ts'
 import {
   MemberSnapshot,
@@ -28,11 +32,12 @@ import {
   type SnapshotContent,
 } from '../../runtime/gossip/member-snapshot.ts'
 import type { StreamRequest } from '../../runtime/gossip/stream-server.ts'
+import { KeyringCalls } from './keyring-calls.ts'
 import { logMemberChange, logNotice } from './member-log.ts'
 import { PoolEvents } from './pool-events.ts'
 import { PoolFigures, statsOf } from './pool-figures.ts'
 import { PoolJoins } from './pool-joins.ts'
-import { type AskMember, PoolKeys } from './pool-keys.ts'
+import { PoolKeys } from './pool-keys.ts'
 import { familyOf, type GossipPoolDeps, type GossipPoolOptions, sealOf } from './pool-options.ts'
 import { PoolQueries } from './pool-queries.ts'
 
@@ -72,6 +77,7 @@ class GossipPool implements MemberPool, NoticeBoard, EventBus, QueryBus, Service
   readonly #events = new PoolEvents()
   readonly #queries: PoolQueries
   readonly #figures: PoolFigures
+  readonly #calls: KeyringCalls
   readonly #left = Promise.withResolvers<void>()
   #tags: StringMap
   #starting: Promise<void> | undefined
@@ -93,6 +99,15 @@ class GossipPool implements MemberPool, NoticeBoard, EventBus, QueryBus, Service
       rng: deps.rng,
       signal: this.#stopping.signal,
       begin: (id, to) => this.#input({ kind: 'join', id, to }),
+    })
+    this.#calls = new KeyringCalls({
+      clock: deps.clock,
+      rng: deps.rng.fork('keyring'),
+      nodeName: options.nodeName,
+      timeoutMs: options.timing.tcpTimeoutMs,
+      members: () => this.#started().core.members(),
+      exchange: async (to, bytes, deadline) =>
+        await this.#started().transport.exchange(to, bytes, { deadline, isSecret: true }),
     })
     this.#figures = new PoolFigures(deps.metrics, () => this.#running)
     this.#queries = new PoolQueries({
@@ -179,19 +194,13 @@ class GossipPool implements MemberPool, NoticeBoard, EventBus, QueryBus, Service
     return { encrypted: String(this.isEncrypted), ...(running === null ? {} : statsOf(running)) }
   }
 
-  async keyring(request: KeyringRequest, signal: AbortSignal): Promise<KeyringReport> {
+  async keyring(
+    request: KeyringRequest,
+    { signal, relayFactor = 0 }: { readonly signal: AbortSignal; readonly relayFactor?: number },
+  ): Promise<KeyringReport> {
     signal.throwIfAborted()
-    const { keys, transport, core } = this.#started()
-    const others = new Map<string, AskMember>()
-    for (const { name, address, port, status } of core.members()) {
-      if (name === this.#options.nodeName || status !== 'alive') continue
-      const { tcpTimeoutMs } = this.#options.timing
-      others.set(name, (bytes) => {
-        const deadline = instant(this.#deps.clock.now() + tcpTimeoutMs)
-        return transport.exchange({ address, port }, bytes, { deadline, isSecret: true })
-      })
-    }
-    return await keys.spread(request, this.#options.nodeName, others)
+    const { keys } = this.#started()
+    return await keys.spread(request, this.#options.nodeName, this.#calls.others(relayFactor))
   }
 
   /** @throws FairleadError TOO_LARGE, and then nothing has changed */
@@ -311,6 +320,7 @@ class GossipPool implements MemberPool, NoticeBoard, EventBus, QueryBus, Service
     keys: PoolKeys,
   ): Uint8Array | Promise<Uint8Array> {
     if (isKeyringRequest(bytes)) return keys.answer(bytes, isEncrypted)
+    if (isKeyringRelay(bytes)) return this.#calls.relay(bytes, isEncrypted)
     const replies: Uint8Array[] = []
     this.#handle({ kind: 'request', id: 0, from, bytes }, (reply) => replies.push(reply))
     return replies[0] ?? new Uint8Array(0)

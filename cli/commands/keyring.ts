@@ -33,7 +33,7 @@ export const keyringCommand: CommandSpec = {
     flag('remove', 'key', 'take a key away that is not in use'),
     toggle('list', 'list the keys, and how many members have each'),
     toggle('list-primary', 'list the keys that members seal with'),
-    flag('relay-factor', '0..5', 'accepted, without effect: members are asked directly'),
+    flag('relay-factor', '0..5', 'ask a member that does not answer by way of so many others'),
     toggle('local-only', 'with -list: this datacenter only, which is all there is'),
     ...API_FLAGS,
   ],

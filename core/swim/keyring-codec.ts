@@ -5,6 +5,7 @@
  * Decoding throws WireError and nothing else. Bounds: KEYS_MAX keys, MESSAGE_SIZE_MAX bytes of text.
  */
 
+import { readName } from './fields.ts'
 import { GossipKey, KEY_SIZE_MAX } from './gossip-key.ts'
 import { KEYS_MAX, type KeyringChange } from './keyring.ts'
 import { WireError, WireReader, WireWriter } from './wire.ts'
@@ -18,8 +19,11 @@ export type KeyringAnswer =
 
 const KIND_REQUEST = 34
 const KIND_ANSWER = 35
+const KIND_RELAY = 36
 const OPERATIONS = ['list', 'install', 'use', 'remove'] as const
 const MESSAGE_SIZE_MAX = 1024
+/** Of one that is handed on: an operation and a key. */
+const REQUEST_SIZE_MAX = 64
 
 export function isKeyringRequest(bytes: Uint8Array): boolean {
   return bytes[0] === KIND_REQUEST
@@ -40,6 +44,29 @@ export function decodeKeyringRequest(bytes: Uint8Array): KeyringRequest {
   const kind = OPERATIONS[reader.u8()]
   if (kind === undefined) throw new WireError('not an operation on a keyring')
   return kind === 'list' ? { kind } : { kind, key: readKey(reader) }
+}
+
+/** A request that is to be handed on to another member, whose answer is then the answer. */
+export function isKeyringRelay(bytes: Uint8Array): boolean {
+  return bytes[0] === KIND_RELAY
+}
+
+export function encodeKeyringRelay(target: string, request: Uint8Array): Uint8Array {
+  const writer = new WireWriter()
+  writer.u8(KIND_RELAY)
+  writer.text(target)
+  writer.blob(request)
+  return writer.finish()
+}
+
+/** @throws WireError */
+export function decodeKeyringRelay(bytes: Uint8Array): {
+  readonly target: string
+  readonly request: Uint8Array
+} {
+  const reader = new WireReader(bytes)
+  if (reader.u8() !== KIND_RELAY) throw new WireError('not to be handed on')
+  return { target: readName(reader), request: reader.blob(REQUEST_SIZE_MAX).slice() }
 }
 
 export function encodeKeyringAnswer(answer: KeyringAnswer): Uint8Array {

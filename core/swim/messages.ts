@@ -168,6 +168,8 @@ export interface StreamHeader {
   readonly eventTime: LamportTime
   readonly queryTime: LamportTime
   readonly eventDigest: NameHash
+  /** The newest that the sender knows. */
+  readonly notice?: CatalogNotice
 }
 
 export interface StateMessage extends StreamHeader {

@@ -3,7 +3,8 @@
  *
  * Guarantees: what is heard only ever gets newer; one notice at most waits in the queue; each that is news is told
  * once. When nothing newer came for SILENCE_MS whatever else is said counts again, so that neither a notice of
- * another cluster nor a forged one of a distant future holds for good.
+ * another cluster nor a forged one of a distant future holds for good. That is not so for what comes with a comparison of
+ * tables: there others repeat what is old, and silence must stay silence.
  */
 
 import { type CatalogNotice, isNewer, isSameCluster } from '../catalog/notice.ts'
@@ -21,10 +22,25 @@ export class NoticeRules {
     this.#pool = pool
   }
 
+  /** To be told to whom this member compares its table with. */
+  get newest(): CatalogNotice | undefined {
+    return this.#best?.notice
+  }
+
   /** Of this member's own server, or of another member. */
   onNotice(notice: CatalogNotice): void {
     const best = this.#best
-    if (best !== undefined && !this.#replaces(notice, best)) return
+    if (best === undefined || this.#replaces(notice, best)) this.#take(notice)
+  }
+
+  /** Of another's table. */
+  onMerged(notice: CatalogNotice): void {
+    const newest = this.#best?.notice
+    if (newest !== undefined && !isSameCluster(notice, newest)) return
+    if (newest === undefined || isNewer(notice, newest)) this.#take(notice)
+  }
+
+  #take(notice: CatalogNotice): void {
     this.#best = { notice, at: this.#pool.now }
     this.#pool.broadcastNotice({ kind: 'catalog-notice', ...notice })
     this.#pool.emit({ kind: 'catalog-notice', notice })

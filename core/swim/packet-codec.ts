@@ -8,6 +8,7 @@
  */
 
 import { assertNever } from '../assert.ts'
+import type { CatalogNotice } from '../catalog/notice.ts'
 import { readUserEvent, writeUserEvent } from './event-codec.ts'
 import { readAddress, readLamport, readName, writeAddress } from './fields.ts'
 import type { PacketMessage } from './messages.ts'
@@ -187,8 +188,7 @@ function writeMessage(writer: WireWriter, message: PacketMessage): void {
     case 'catalog-notice':
       writer.u8(KIND.user)
       writer.u8(USER_KIND.catalogNotice)
-      writer.text(message.epoch)
-      for (const value of [message.term, message.index, message.beat]) writer.varint(value)
+      writeNotice(writer, message)
       return
     default:
       assertNever(message)
@@ -245,13 +245,7 @@ function readUserMessage(reader: WireReader): PacketMessage | null {
     case USER_KIND.relay:
       return { kind: 'relay', ...readRelay(reader) }
     case USER_KIND.catalogNotice:
-      return {
-        kind: 'catalog-notice',
-        epoch: reader.text(EPOCH_SIZE_MAX),
-        term: reader.varint(Number.MAX_SAFE_INTEGER),
-        index: reader.varint(Number.MAX_SAFE_INTEGER),
-        beat: reader.varint(Number.MAX_SAFE_INTEGER),
-      }
+      return { kind: 'catalog-notice', ...readNotice(reader) }
     default:
       return null
   }
@@ -259,6 +253,21 @@ function readUserMessage(reader: WireReader): PacketMessage | null {
 
 function readAccusation(reader: WireReader): { incarnation: number; name: string; from: string } {
   return { incarnation: reader.u32(), name: readName(reader), from: readName(reader) }
+}
+
+export function writeNotice(writer: WireWriter, { epoch, term, index, beat }: CatalogNotice): void {
+  writer.text(epoch)
+  for (const value of [term, index, beat]) writer.varint(value)
+}
+
+/** @throws WireError */
+export function readNotice(reader: WireReader): CatalogNotice {
+  return {
+    epoch: reader.text(EPOCH_SIZE_MAX),
+    term: reader.varint(Number.MAX_SAFE_INTEGER),
+    index: reader.varint(Number.MAX_SAFE_INTEGER),
+    beat: reader.varint(Number.MAX_SAFE_INTEGER),
+  }
 }
 
 export function writeFacts(writer: WireWriter, facts: MemberFacts): void {

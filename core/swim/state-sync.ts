@@ -1,7 +1,7 @@
 /**
  * Whole tables compared over streams: on joining, and from time to time to repair what gossip lost (gossip.md 8, 9).
  *
- * Joining exchanges everything. Later exchanges send a digest first, and rows only of the buckets that differ, and user
+ * Joining exchanges everything. The newest notice of the catalog goes along. Later exchanges send a digest first, and rows only of the buckets that differ, and user
  * events only where the two remember different ones. A dead or
  * suspected row from another counts as a suspicion, so that a wrong view cannot kill who lives.
  * Guarantees: a refused newcomer changes nothing here. Bounds: one own comparison at a time; CALLS_MAX open calls.
@@ -22,6 +22,7 @@ import type {
   StreamMessage,
   UserEvent,
 } from './messages.ts'
+import type { NoticeRules } from './notice-rules.ts'
 import type { Pool } from './pool.ts'
 import type { StatusRules } from './status-rules.ts'
 import { decodeStreamMessage, encodeStreamMessage } from './stream-codec.ts'
@@ -43,6 +44,7 @@ export class StateSync {
   readonly #rules: MemberRules
   readonly #status: StatusRules
   readonly #events: EventRules
+  readonly #notices: NoticeRules
   readonly #calls = new Map<CallId, Call & { readonly peer: NodeAddress }>()
   #isArmed = false
   #isReconnectArmed = false
@@ -54,12 +56,14 @@ export class StateSync {
       readonly rules: MemberRules
       readonly status: StatusRules
       readonly events: EventRules
+      readonly notices: NoticeRules
     },
   ) {
     this.#pool = pool
     this.#rules = parts.rules
     this.#status = parts.status
     this.#events = parts.events
+    this.#notices = parts.notices
   }
 
   /** There may be somebody to compare with, to reconnect or to reap. */
@@ -335,19 +339,22 @@ export class StateSync {
 
   #header(): StreamHeader {
     const { self, clock, eventClock, queryClock } = this.#pool
+    const notice = this.#notices.newest
     return {
       from: self.name,
       lamportTime: clock.time,
       eventTime: eventClock.time,
       queryTime: queryClock.time,
       eventDigest: this.#events.digest,
+      ...(notice === undefined ? {} : { notice }),
     }
   }
 
-  #witness({ lamportTime, eventTime, queryTime }: StreamHeader): void {
+  #witness({ lamportTime, eventTime, queryTime, notice }: StreamHeader): void {
     if (lamportTime > 0) this.#pool.clock.witness(lamportTime - 1)
     if (queryTime > 0) this.#pool.queryClock.witness(queryTime - 1)
     this.#events.witness(eventTime)
+    if (notice !== undefined) this.#notices.onMerged(notice)
   }
 
   /** After `#witness`: only windows that end at one time can be alike. */

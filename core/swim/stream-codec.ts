@@ -9,7 +9,7 @@ import { assertNever } from '../assert.ts'
 import { readUserEvent, writeUserEvent } from './event-codec.ts'
 import { readLamport, readName } from './fields.ts'
 import type { MemberRow, StreamHeader, StreamMessage, UserEvent } from './messages.ts'
-import { readFacts, writeFacts } from './packet-codec.ts'
+import { readFacts, readNotice, writeFacts, writeNotice } from './packet-codec.ts'
 import { DIGEST_BUCKETS, DIGEST_WORDS } from './state-digest.ts'
 import { SWIM_STATES, type SwimState } from './types.ts'
 import { WireError, WireReader, WireWriter } from './wire.ts'
@@ -105,16 +105,19 @@ function writeHeader(writer: WireWriter, header: StreamHeader): void {
   for (const time of [header.lamportTime, header.eventTime, header.queryTime]) writer.varint(time)
   writer.u32(header.eventDigest.high)
   writer.u32(header.eventDigest.low)
+  writer.u8(header.notice === undefined ? 0 : 1)
+  if (header.notice !== undefined) writeNotice(writer, header.notice)
 }
 
 function readHeader(reader: WireReader): StreamHeader {
-  return {
+  const header = {
     from: readName(reader),
     lamportTime: readLamport(reader),
     eventTime: readLamport(reader),
     queryTime: readLamport(reader),
     eventDigest: { high: reader.u32(), low: reader.u32() },
   }
+  return reader.u8() === 0 ? header : { ...header, notice: readNotice(reader) }
 }
 
 function readDigest(reader: WireReader): Uint32Array {

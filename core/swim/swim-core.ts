@@ -76,10 +76,12 @@ export class SwimCore {
     this.#coordinates = new CoordinateRules(options.hasCoordinate, this.#pool)
     this.#events = new EventRules(this.#pool, options.catchesUp)
     this.#queries = new QueryRules(this.#pool)
+    this.#notices = new NoticeRules(this.#pool)
     this.#sync = new StateSync(this.#pool, {
       rules: this.#rules,
       status: this.#status,
       events: this.#events,
+      notices: this.#notices,
     })
     this.#prober = new Prober(this.#pool, {
       rules: this.#rules,
@@ -88,7 +90,6 @@ export class SwimCore {
       pingOverStream: (target, deadline, onAnswer) => this.#sync.ping(target, deadline, onAnswer),
     })
     this.#departure = new Departure(this.#pool, this.#rules, this.#status)
-    this.#notices = new NoticeRules(this.#pool)
     new Gossiper(this.#pool)
     this.#rules.bootstrap(options.incarnation)
   }

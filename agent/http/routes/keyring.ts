@@ -1,7 +1,7 @@
 /**
  * /v1/operator/keyring: the keys of gossip, on every live member (http-api.md 20).
  *
- * There is one pool, of this datacenter. Members are asked directly, so that a relay factor is checked and has no effect.
+ * There is one pool, of this datacenter. Members are asked directly, and by way of others as the relay factor says.
  */
 
 import { decodeBody } from '../../../core/decode/body.ts'
@@ -36,7 +36,7 @@ export const KEYRING_ROUTES: readonly Route[] = [
 const KEY_BODY = object('KeyringRequest', { key: field('Key', string, '') })
 
 async function list(call: HttpCall): Promise<Reply> {
-  checkRelayFactor(call)
+  const relayFactor = relayFactorOf(call)
   const localOnly = call.query.get('local-only')
   if (!['', 'true', 'false', '1', '0', 't', 'f', 'T', 'F', 'TRUE', 'FALSE'].includes(localOnly)) {
     throw new FairleadError(
@@ -44,12 +44,12 @@ async function list(call: HttpCall): Promise<Reply> {
       `Error parsing local-only: strconv.ParseBool: parsing ${JSON.stringify(localOnly)}: invalid syntax`,
     )
   }
-  const report = await onAllMembers(call, { kind: 'list' })
+  const report = await onAllMembers(call, { kind: 'list' }, relayFactor)
   return jsonReply(keyringJson(call.agent.config.datacenter, report))
 }
 
 async function change(call: HttpCall, kind: 'install' | 'use' | 'remove'): Promise<Reply> {
-  checkRelayFactor(call)
+  const relayFactor = relayFactorOf(call)
   if (call.query.has('local-only')) {
     throw new FairleadError(
       'BAD_REQUEST',
@@ -60,7 +60,7 @@ async function change(call: HttpCall, kind: 'install' | 'use' | 'remove'): Promi
   if (!(key instanceof GossipKey)) {
     throw new FairleadError('BAD_REQUEST', `Invalid key: ${key.reason}`)
   }
-  const report = await onAllMembers(call, { kind, key })
+  const report = await onAllMembers(call, { kind, key }, relayFactor)
   if (report.failures.size > 0) {
     const { datacenter } = call.agent.config
     throw new FairleadError('REJECTED', keyringErrorText(datacenter, report))
@@ -68,7 +68,11 @@ async function change(call: HttpCall, kind: 'install' | 'use' | 'remove'): Promi
   return emptyReply()
 }
 
-async function onAllMembers(call: HttpCall, request: KeyringRequest): Promise<KeyringReport> {
+async function onAllMembers(
+  call: HttpCall,
+  request: KeyringRequest,
+  relayFactor: number,
+): Promise<KeyringReport> {
   refuseTenancy(call)
   if (datacenterOf(call) !== undefined) {
     throw new FairleadError('NO_PATH_TO_DATACENTER', 'No path to datacenter')
@@ -77,12 +81,12 @@ async function onAllMembers(call: HttpCall, request: KeyringRequest): Promise<Ke
   if (pool === undefined) {
     throw new FairleadError('NOT_SUPPORTED', `${call.method}: this agent is in no gossip pool`)
   }
-  return await pool.keyring(request, call.signal)
+  return await pool.keyring(request, { signal: call.signal, relayFactor })
 }
 
-function checkRelayFactor(call: HttpCall): void {
+function relayFactorOf(call: HttpCall): number {
   const given = call.query.get('relay-factor')
-  if (given === '') return
+  if (given === '') return 0
   if (!/^[0-9]{1,3}$/.test(given)) {
     throw new FairleadError(
       'BAD_REQUEST',
@@ -95,4 +99,5 @@ function checkRelayFactor(call: HttpCall): void {
       `Invalid relay-factor: ${given} is not in the range 0 to ${RELAY_FACTOR_MAX}`,
     )
   }
+  return Number(given)
 }

@@ -150,6 +150,7 @@ function streamMessage(rng: Rng): StreamMessage {
     eventTime: time,
     queryTime: 4,
     eventDigest: { high: rng.u32(), low: 7 },
+    notice: { epoch: 'c/1', term: 2, index: 300, beat: 4 },
   }
   const events = [{ time, name: 'consul:event:deploy', payload: Uint8Array.of(1, 2, 3) }]
   const row = {

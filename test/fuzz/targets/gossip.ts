@@ -15,8 +15,10 @@ import { GossipKey } from '../../../core/swim/gossip-key.ts'
 import { Keyring } from '../../../core/swim/keyring.ts'
 import {
   decodeKeyringAnswer,
+  decodeKeyringRelay,
   decodeKeyringRequest,
   encodeKeyringAnswer,
+  encodeKeyringRelay,
   encodeKeyringRequest,
 } from '../../../core/swim/keyring-codec.ts'
 import { WireError } from '../../../core/swim/wire.ts'
@@ -100,6 +102,16 @@ export const GOSSIP_TARGETS: readonly FuzzTarget[] = [
     name: 'request about gossip keys',
     valid: (rng) => encodeKeyringRequest({ kind: 'install', key: key(rng) }),
     decode: (bytes) => encodeKeyringRequest(decodeKeyringRequest(bytes)),
+    isDeclared: (thrown) => thrown instanceof WireError,
+  },
+  {
+    name: 'request about gossip keys for another',
+    valid: (rng) =>
+      encodeKeyringRelay('node-1', encodeKeyringRequest({ kind: 'use', key: key(rng) })),
+    decode: (bytes) => {
+      const { target, request } = decodeKeyringRelay(bytes)
+      return encodeKeyringRelay(target, request)
+    },
     isDeclared: (thrown) => thrown instanceof WireError,
   },
   {

@@ -29,6 +29,8 @@ import {
   until,
 } from './pool-fixture.ts'
 
+const ALL = { signal: NEVER }
+
 function key(fill: number): GossipKey {
   const made = GossipKey.fromBytes(new Uint8Array(32).fill(fill))
   assert.ok(made instanceof GossipKey)
@@ -88,15 +90,15 @@ test('who has another key, or none, stays out, and both sides say why', async (t
 
 test('a key is rotated on all members while they talk', async (t) => {
   const [a, b, c] = await startThree(t)
-  const installed = await a.keyring({ kind: 'install', key: key(2) }, NEVER)
+  const installed = await a.keyring({ kind: 'install', key: key(2) }, ALL)
   assert.deepEqual([installed.nodes, installed.keys.get(key(2).text)], [3, 3])
-  const early = await a.keyring({ kind: 'remove', key: key(1) }, NEVER)
+  const early = await a.keyring({ kind: 'remove', key: key(1) }, ALL)
   assert.equal(early.failures.size, 3)
   assert.ok(early.isUntouched)
-  await b.keyring({ kind: 'use', key: key(2) }, NEVER)
-  const removed = await c.keyring({ kind: 'remove', key: key(1) }, NEVER)
+  await b.keyring({ kind: 'use', key: key(2) }, ALL)
+  const removed = await c.keyring({ kind: 'remove', key: key(1) }, ALL)
   assert.equal(removed.failures.size, 0)
-  const listed = await a.keyring({ kind: 'list' }, NEVER)
+  const listed = await a.keyring({ kind: 'list' }, ALL)
   assert.deepEqual([...listed.keys], [[key(2).text, 3]])
   assert.deepEqual([...listed.primaryKeys], [[key(2).text, 3]])
   b.setTags({ after: 'rotation' })
@@ -109,31 +111,31 @@ test('a key is rotated on all members while they talk', async (t) => {
 
 test('a key is not used while one member lacks it', async (t) => {
   const [a, b] = await startThree(t)
-  await a.keyring({ kind: 'install', key: key(2) }, NEVER)
+  await a.keyring({ kind: 'install', key: key(2) }, ALL)
   const d = await startPool(t, 'd', encrypted(1))
   await d.join([addressOf(b)], NEVER)
   await until(a, seesAlive('a', 'b', 'c', 'd'))
-  const report = await a.keyring({ kind: 'use', key: key(2) }, NEVER)
+  const report = await a.keyring({ kind: 'use', key: key(2) }, ALL)
   assert.deepEqual([...report.failures.keys()], ['d'])
   assert.ok(report.isUntouched)
-  const listed = await a.keyring({ kind: 'list' }, NEVER)
+  const listed = await a.keyring({ kind: 'list' }, ALL)
   assert.equal(listed.primaryKeys.get(key(1).text), 4)
   // Said again, it reaches who came later.
-  assert.equal((await a.keyring({ kind: 'install', key: key(2) }, NEVER)).failures.size, 0)
-  assert.equal((await a.keyring({ kind: 'use', key: key(2) }, NEVER)).failures.size, 0)
+  assert.equal((await a.keyring({ kind: 'install', key: key(2) }, ALL)).failures.size, 0)
+  assert.equal((await a.keyring({ kind: 'use', key: key(2) }, ALL)).failures.size, 0)
 })
 
 test('the keys outlive the process in a private file, which wins over the configuration', async (t) => {
   const keyringPath = join(await temporaryFolder(t), 'serf', 'local.keyring')
   const a = await startPool(t, 'a', encrypted(1, { keyringPath }))
-  await a.keyring({ kind: 'install', key: key(2) }, NEVER)
-  await a.keyring({ kind: 'use', key: key(2) }, NEVER)
+  await a.keyring({ kind: 'install', key: key(2) }, ALL)
+  await a.keyring({ kind: 'use', key: key(2) }, ALL)
   assert.deepEqual(JSON.parse(await readFile(keyringPath, 'utf8')), [key(2).text, key(1).text])
   assert.equal((await stat(keyringPath)).mode & 0o777, 0o600)
   await a.stop()
   const warnings: string[] = []
   const again = await startPool(t, 'a', encrypted(1, { keyringPath }), listeningLog(warnings))
-  const listed = await again.keyring({ kind: 'list' }, NEVER)
+  const listed = await again.keyring({ kind: 'list' }, ALL)
   assert.deepEqual([...listed.primaryKeys], [[key(2).text, 1]])
   assert.deepEqual(warnings, ['encrypt is not used: the keyring in the data directory counts'])
 })
@@ -157,7 +159,7 @@ test('a keyring file that cannot be understood stops the start without showing k
 test('a pool without encryption has no keys to show or to change', async (t) => {
   const a = await startPool(t, 'a')
   for (const kind of ['install', 'use'] as const) {
-    await assert.rejects(a.keyring({ kind, key: key(1) }, NEVER), {
+    await assert.rejects(a.keyring({ kind, key: key(1) }, ALL), {
       code: 'REJECTED',
       message: 'keyring is empty: gossip is not encrypted',
     })
@@ -184,7 +186,7 @@ test('encryption is introduced step by step on a pool that runs', async (t) => {
     await Promise.all([a, b].map((pool) => until(pool, seesAlive('a', 'b'))))
   }
   // Keys go encrypted all the while, and only so.
-  assert.equal((await a.keyring({ kind: 'install', key: key(2) }, NEVER)).failures.size, 0)
+  assert.equal((await a.keyring({ kind: 'install', key: key(2) }, ALL)).failures.size, 0)
 })
 
 test('a request about keys that is not encrypted changes nothing, also while plain gossip is let in', async (t) => {
@@ -199,7 +201,7 @@ test('a request about keys that is not encrypted changes nothing, also while pla
   // The answer comes encrypted, as all that this member says.
   assert.equal(plain.readPrefix(Buffer.concat(chunks)).kind, 'refused')
   assert.equal(ticket.length, 0)
-  const listed = await a.keyring({ kind: 'list' }, NEVER)
+  const listed = await a.keyring({ kind: 'list' }, ALL)
   assert.deepEqual([...listed.keys.keys()], [key(1).text])
 })
 

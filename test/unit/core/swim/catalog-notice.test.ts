@@ -6,7 +6,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { type CatalogNotice, isNewer, isSameCluster } from '../../../../core/catalog/notice.ts'
-import { alive, Bench } from './core-bench.ts'
+import { DIGEST_WORDS } from '../../../../core/swim/state-digest.ts'
+import { decodeStreamMessage, encodeStreamMessage } from '../../../../core/swim/stream-codec.ts'
+import { addressOf, alive, Bench } from './core-bench.ts'
 
 function notice(change: Partial<CatalogNotice> = {}): CatalogNotice {
   return { epoch: 'c/1', term: 1, index: 10, beat: 1, ...change }
@@ -72,4 +74,46 @@ test('a forged notice of a distant future gives way to what goes on', () => {
   bench.hear('b', { kind: 'catalog-notice', ...notice({ index: 13 }) })
   const told = bench.effects.flatMap((e) => (e.kind === 'catalog-notice' ? [e.notice.index] : []))
   assert.deepEqual(told, [1e9, 12, 13])
+})
+
+/** What this core answers to a comparison by `b`, who knows this notice, or none. */
+function compares(bench: Bench, theirs?: CatalogNotice): CatalogNotice | undefined {
+  const clocks = { lamportTime: 1, eventTime: 1, queryTime: 1, eventDigest: { high: 0, low: 0 } }
+  const bytes = encodeStreamMessage({
+    kind: 'digest',
+    from: 'b',
+    ...clocks,
+    digest: new Uint32Array(DIGEST_WORDS),
+    ...(theirs === undefined ? {} : { notice: theirs }),
+  })
+  const effects = bench.input({ kind: 'request', id: 1, from: addressOf('b'), bytes })
+  const reply = effects.find((effect) => effect.kind === 'reply')
+  assert.ok(reply?.kind === 'reply')
+  const answer = decodeStreamMessage(reply.bytes)
+  assert.ok(answer.kind === 'differences')
+  return answer.notice
+}
+
+test('a comparison of tables brings the newest notice both ways, at once after a partition', () => {
+  const bench = new Bench()
+  bench.hear('b', alive('b'))
+  const told = (): readonly number[] =>
+    bench.effects.flatMap((e) => (e.kind === 'catalog-notice' ? [e.notice.index] : []))
+  assert.equal(compares(bench)?.index, undefined)
+  compares(bench, notice())
+  assert.deepEqual(told(), [10])
+  bench.hear('b', { kind: 'catalog-notice', ...notice({ index: 11 }) })
+  assert.equal(compares(bench, notice())?.index, 11)
+  assert.deepEqual(told(), [10, 11])
+})
+
+test('silence stays silence: what others only repeat does not count again', () => {
+  const bench = new Bench()
+  bench.hear('b', alive('b'), { kind: 'catalog-notice', ...notice({ index: 11 }) })
+  bench.pass(60_000)
+  compares(bench, notice({ index: 11 }))
+  compares(bench, notice())
+  compares(bench, notice({ epoch: 'other/1', index: 99 }))
+  const told = bench.effects.flatMap((e) => (e.kind === 'catalog-notice' ? [e.notice.index] : []))
+  assert.deepEqual(told, [11])
 })

@@ -7,6 +7,7 @@ import type {
   MemberRow,
   PacketMessage,
   QueryResponse,
+  StreamHeader,
   StreamMessage,
   UserEvent,
 } from '../../../../core/swim/messages.ts'
@@ -109,6 +110,12 @@ const header = {
   queryTime: time,
   eventDigest: fc.record({ high: u32, low: u32 }),
 }
+/** With and without a notice. */
+const notice = fc.record({ epoch: fc.constantFrom('c/1', ''), term: time, index: time, beat: time })
+const withNotice = <T extends StreamHeader>(message: fc.Arbitrary<T>): fc.Arbitrary<T> =>
+  fc
+    .tuple(message, fc.option(notice, { nil: undefined }))
+    .map(([each, found]) => (found === undefined ? each : { ...each, notice: found }))
 
 export const streamMessage: fc.Arbitrary<StreamMessage> = fc.oneof(
   fc.record({ kind: fc.constant('ping' as const), seq: u32, target: name }),
@@ -117,24 +124,30 @@ export const streamMessage: fc.Arbitrary<StreamMessage> = fc.oneof(
     seq: u32,
     payload: fc.uint8Array({ maxLength: 256 }),
   }),
-  fc.record({
-    kind: fc.constant('state' as const),
-    ...header,
-    isJoin: fc.boolean(),
-    rows: fc.array(row, { maxLength: 5 }),
-    events: fc.array(userEvent, { maxLength: 4 }),
-  }),
-  fc.record({
-    kind: fc.constant('digest' as const),
-    ...header,
-    digest: fc.uint32Array({ minLength: DIGEST_WORDS, maxLength: DIGEST_WORDS }),
-  }),
-  fc.record({
-    kind: fc.constant('differences' as const),
-    ...header,
-    buckets: fc.uint8Array({ maxLength: 256 }),
-    rows: fc.array(row, { maxLength: 5 }),
-    events: fc.array(userEvent, { maxLength: 4 }),
-  }),
+  withNotice(
+    fc.record({
+      kind: fc.constant('state' as const),
+      ...header,
+      isJoin: fc.boolean(),
+      rows: fc.array(row, { maxLength: 5 }),
+      events: fc.array(userEvent, { maxLength: 4 }),
+    }),
+  ),
+  withNotice(
+    fc.record({
+      kind: fc.constant('digest' as const),
+      ...header,
+      digest: fc.uint32Array({ minLength: DIGEST_WORDS, maxLength: DIGEST_WORDS }),
+    }),
+  ),
+  withNotice(
+    fc.record({
+      kind: fc.constant('differences' as const),
+      ...header,
+      buckets: fc.uint8Array({ maxLength: 256 }),
+      rows: fc.array(row, { maxLength: 5 }),
+      events: fc.array(userEvent, { maxLength: 4 }),
+    }),
+  ),
   fc.record({ kind: fc.constant('refusal' as const), reason: fc.string({ maxLength: 200 }) }),
 )

@@ -21,6 +21,7 @@ import type { FeedFrame, TopicKey } from '../core/catalog/feed.ts'
 import { StateStore } from '../core/catalog/state-store.ts'
 import type { DnsConfig } from '../core/config/model.ts'
 import { silentLogger } from '../core/log.ts'
+import { unrecordedMetrics } from '../core/metrics/metrics.ts'
 import { seededRng } from '../core/rng.ts'
 import type { ReadName, Reads } from '../core/rpc/reads.ts'
 import type { ServerApi, Subscription } from '../core/rpc/server-api.ts'
@@ -115,6 +116,7 @@ async function startServer(): Promise<DnsServer> {
     {
       ...deps,
       queries,
+      metrics: unrecordedMetrics,
       views,
       config: { domain: 'consul', altDomain: '', datacenter: 'dc1', dns: DNS },
     },

@@ -117,10 +117,21 @@ export class ApiClient {
     throw failureOf(answer)
   }
 
-  /** For bodies that are too large for memory. @returns the answer's bytes as they come, of status 200 */
-  async download(path: string, query: Query): Promise<AsyncIterable<Uint8Array>> {
+  /**
+   * For bodies that are too large for memory, or have no end.
+   *
+   * @param signal cuts the exchange, also while it is read
+   * @returns the answer's bytes as they come, of status 200
+   */
+  async download(
+    path: string,
+    query: Query,
+    signal?: AbortSignal,
+  ): Promise<AsyncIterable<Uint8Array>> {
     const full = `${path}${queryString({ ...this.#query, ...query })}`
-    const response = await this.#open('GET', full, (outgoing) => outgoing.end()).catch((err) => {
+    const send = (outgoing: ClientRequest): void => void outgoing.end()
+    const response = await this.#open('GET', full, send, {}, signal).catch((err) => {
+      signal?.throwIfAborted()
       throw this.#connectionFailure('GET', full, err)
     })
     if (response.statusCode === 200) return response

@@ -156,6 +156,9 @@ export const COMMANDS: CommandTree = {
   members: command('List the members of the cluster', async () => {
     return (await import('./commands/members.ts')).membersCommand
   }),
+  monitor: command('Show the log of the agent as it is written', async () => {
+    return (await import('./commands/monitor.ts')).monitorCommand
+  }),
   operator: group('Operate the servers', {
     autopilot: group('Look after the servers', {
       'get-config': command('Show the settings', async () => {
@@ -245,7 +248,6 @@ export const COMMANDS: CommandTree = {
   ),
   login: NO_ACCESS_CONTROL,
   logout: NO_ACCESS_CONTROL,
-  monitor: unsupported('journalctl -fu fairlead shows the log of the agent'),
   peering: unsupported('clusters cannot be peered yet'),
   resource: unsupported('the experimental resource API does not exist; use config'),
   tls: unsupported('certificates of the agents do not exist yet; openssl makes any'),

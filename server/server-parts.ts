@@ -9,13 +9,16 @@ import type { AgentConfig } from '../core/config/model.ts'
 import type { FairleadError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
 import type { Membership } from '../core/membership.ts'
+import { SERVER_METRICS } from '../core/metrics/catalogue/server.ts'
 import type { Metrics } from '../core/metrics/metrics.ts'
 import { serverId } from '../core/raft/types.ts'
 import type { Rng } from '../core/rng.ts'
 import type { PeerCalls } from '../core/rpc/peer-calls.ts'
 import { RequestNames } from '../core/rpc/request-names.ts'
+import type { ServerApi } from '../core/rpc/server-api.ts'
 import type { Clock } from '../core/time.ts'
 import { newUuid } from '../runtime/random/system-random.ts'
+import { ObservedServerApi } from '../runtime/rpc/observed-server-api.ts'
 import { RpcHost } from '../runtime/rpc/rpc-host.ts'
 import { RpcPeerCalls } from '../runtime/rpc/rpc-peer-calls.ts'
 import {
@@ -30,6 +33,7 @@ import { LeaderCalls } from './api/leader-calls.ts'
 import { LocalServerApi } from './api/local-server-api.ts'
 import { OperatorActs } from './api/operator-acts.ts'
 import { raftConfigurationView } from './api/raft-view.ts'
+import { countRequests } from './api/request-metrics.ts'
 import { StateImages } from './api/state-images.ts'
 import { CertificateAuthority } from './ca/certificate-authority.ts'
 import { Autopilot } from './cluster/autopilot.ts'
@@ -45,12 +49,14 @@ import { LeaderDuties } from './leader/leader-duties.ts'
 import { MemberReconciler } from './leader/member-reconciler.ts'
 import { Notices } from './leader/notices.ts'
 import { SessionTimers } from './leader/session-timers.ts'
+import { timed } from './leader/timed.ts'
 import { TombstoneReaper } from './leader/tombstone-reaper.ts'
 import { RaftNode } from './raft/raft-node.ts'
 import { GrpcRaftTransport } from './rpc/grpc-raft-transport.ts'
 import { peerHandlers } from './rpc/peer-handlers.ts'
 import { serverApiHandlers } from './rpc/server-api-handlers.ts'
 import { StateMachine } from './state-machine.ts'
+import { showServer } from './state-metrics.ts'
 
 /** Raft's tick at `raft_multiplier` 1. */
 const TICK_MS = 10
@@ -77,6 +83,8 @@ export interface ServerDeps {
 export interface ServerParts {
   readonly raft: RaftNode
   readonly api: LocalServerApi
+  /** `api` as agents use it: what they ask is counted. */
+  readonly observed: ServerApi
   readonly rpc: RpcHost
   readonly feeds: FeedSessions
   readonly duties: LeaderDuties
@@ -92,11 +100,11 @@ export interface ServerParts {
 }
 
 export function createServerParts(config: AgentConfig, deps: ServerDeps): ServerParts {
-  const { clock, rng, membership } = deps
+  const { clock, rng, membership, metrics } = deps
   const { nodeId } = config
   const log = deps.log.child('server')
   const store = new StateStore({ datacenter: config.datacenter })
-  const stateMachine = new StateMachine(store)
+  const stateMachine = new StateMachine(store, deps)
   const calls = new RpcPeerCalls({ clock })
   const transport = new GrpcRaftTransport(
     { id: serverId(nodeId) },
@@ -134,7 +142,7 @@ export function createServerParts(config: AgentConfig, deps: ServerDeps): Server
     calls,
     transport,
   })
-  const writer = new CommandWriter({ raft, store, clock })
+  const writer = new CommandWriter({ raft, store, clock, metrics })
   const ca = createCa(config, { ...deps, store, writer })
   const { sessions, tombstones } = createTimers({ ...deps, log, store, writer, stateMachine })
   const coordinates = new CoordinateBatches(
@@ -145,6 +153,7 @@ export function createServerParts(config: AgentConfig, deps: ServerDeps): Server
     store,
     membership,
     reconnectTimeoutMs: config.reconnectTimeoutMs,
+    metrics,
     ownTags: () => ({ role: 'consul', id: nodeId, port: String(rpc.port) }),
     clock,
     log,
@@ -222,6 +231,13 @@ export function createServerParts(config: AgentConfig, deps: ServerDeps): Server
       addressOf,
     },
   )
+  const observed = new ObservedServerApi(api, countRequests(metrics, clock))
+  const hideFigures = showServer(metrics, clock, {
+    sizes: () => store.sizes(),
+    autopilot: () => autopilot.latest,
+    ttlSessions: () => sessions.activeCount,
+    blockedReads: () => api.blockedReads,
+  })
   const leaderSilenceMs = LEADER_SILENCE_MS * config.raft.multiplier
   const feeds = new FeedSessions({
     store,
@@ -235,7 +251,7 @@ export function createServerParts(config: AgentConfig, deps: ServerDeps): Server
   const rpc = new RpcHost(
     { address: config.bindAddress, port: config.ports.server },
     {
-      handlers: serverApiHandlers(api),
+      handlers: serverApiHandlers(observed),
       feeds: (stream) => feeds.accept(stream),
       peers: peerHandlers({
         stats: () =>
@@ -265,6 +281,7 @@ export function createServerParts(config: AgentConfig, deps: ServerDeps): Server
   return {
     raft,
     api,
+    observed,
     rpc,
     feeds,
     duties,
@@ -274,6 +291,7 @@ export function createServerParts(config: AgentConfig, deps: ServerDeps): Server
     log,
     rpcAddress,
     closePeers: async () => {
+      hideFigures()
       await Promise.all([transport.close(), calls.close()])
     },
     reload: (wanted) => {
@@ -325,6 +343,7 @@ function createRaft(
       clock: deps.clock,
       rng: deps.rng.fork('raft'),
       log: deps.log.child('raft'),
+      metrics: deps.metrics,
       openStorage: config.dataDir === '' ? memoryRaftStorage() : diskRaftStorage(config.dataDir),
       transport: deps.transport,
       stateMachine: deps.stateMachine,
@@ -372,22 +391,28 @@ function createTimers({
   stateMachine,
   clock,
   log,
+  metrics,
 }: ServerDeps & {
   readonly store: StateStore
   readonly writer: CommandWriter
   readonly stateMachine: StateMachine
 }): { readonly sessions: SessionTimers; readonly tombstones: TombstoneReaper } {
+  const invalidate = metrics.sample(SERVER_METRICS.sessionTtlInvalidate)
+  const reap = metrics.sample(SERVER_METRICS.reapTombstones)
   const sessions = new SessionTimers({
     store,
     clock,
     log,
-    destroy: (id) => writer.write({ kind: 'session.destroy', id, now: clock.wall() }),
+    destroy: (id) =>
+      timed(invalidate, clock, () =>
+        writer.write({ kind: 'session.destroy', id, now: clock.wall() }),
+      ),
   })
   const tombstones = new TombstoneReaper({
     clock,
     log,
     lastIndex: () => store.lastIndex,
-    reap: (index) => writer.write({ kind: 'tombstone.reap', index }),
+    reap: (index) => timed(reap, clock, () => writer.write({ kind: 'tombstone.reap', index })),
   })
   stateMachine.observe((applied) => {
     sessions.observe(applied)

@@ -52,7 +52,7 @@ class ServerRole implements Server {
   }
 
   get api(): ServerApi {
-    return this.#parts.api
+    return this.#parts.observed
   }
 
   get rpcAddress(): string {

@@ -11,6 +11,9 @@ import { decodeLogged, type LoggedCommand } from '../core/catalog/codec.ts'
 import type { ApplyResult, Command } from '../core/catalog/commands.ts'
 import type { StateStoreApi } from '../core/catalog/store-api.ts'
 import { FairleadError } from '../core/errors.ts'
+import type { Metrics } from '../core/metrics/metrics.ts'
+import type { Clock } from '../core/time.ts'
+import { FsmMetrics } from './fsm-metrics.ts'
 import type { RaftStateMachine } from './raft/types.ts'
 
 /** An image is read in pieces of this size, with other work in between. */
@@ -24,10 +27,17 @@ export interface AppliedCommand {
 
 export class StateMachine implements RaftStateMachine {
   readonly #store: StateStoreApi
+  readonly #clock: Clock
+  readonly #metrics: FsmMetrics
   readonly #observers: ((applied: AppliedCommand) => void)[] = []
 
-  constructor(store: StateStoreApi) {
+  constructor(
+    store: StateStoreApi,
+    { clock, metrics }: { readonly clock: Clock; readonly metrics: Metrics },
+  ) {
     this.#store = store
+    this.#clock = clock
+    this.#metrics = new FsmMetrics(metrics)
   }
 
   /** Calls `observer` after every applied command; it must not throw, wait or write. */
@@ -38,7 +48,9 @@ export class StateMachine implements RaftStateMachine {
   /** @throws FairleadError STORAGE_CORRUPT when the entry cannot be decoded */
   apply(index: number, data: Uint8Array): ApplyResult {
     const { command, requestId } = this.#decode(index, data)
+    const begun = this.#clock.now()
     const result = this.#store.apply(index, command, requestId)
+    this.#metrics.applied(command, this.#clock.now() - begun)
     if (result.replayOf !== undefined) return result
     for (const observer of this.#observers) observer({ index, command, result })
     return result

@@ -11,11 +11,13 @@ import type { AgentConfig } from '../../core/config/model.ts'
 import { FairleadError } from '../../core/errors.ts'
 import type { Service } from '../../core/lifecycle.ts'
 import type { Logger } from '../../core/log.ts'
+import type { Metrics } from '../../core/metrics/metrics.ts'
 import type { Rng } from '../../core/rng.ts'
 import type { ServerApi } from '../../core/rpc/server-api.ts'
 import type { Clock, Instant } from '../../core/time.ts'
 import type { PreparedQueries } from '../queries/prepared-queries.ts'
 import type { CatalogViews } from '../view/types.ts'
+import { DnsMetrics } from './dns-metrics.ts'
 import { type DnsCounters, DnsEngine } from './engine.ts'
 import { HostResolver } from './host-resolver.ts'
 import { Recursors, resolveRecursors } from './recursors.ts'
@@ -41,6 +43,7 @@ export interface DnsServerDeps {
   readonly clock: Clock
   readonly rng: Rng
   readonly log: Logger
+  readonly metrics: Metrics
 }
 
 export interface DnsServer extends Service {
@@ -62,6 +65,7 @@ class BoundDnsServer implements DnsServer {
   readonly #abort = new AbortController()
   readonly #sources: ServiceSources
   readonly #listeners: { readonly udp: UdpListener; readonly tcp: TcpListener }[] = []
+  readonly #metrics: DnsMetrics
   #engine: DnsEngine | undefined
   #bound: readonly { readonly address: string; readonly port: number }[] = []
   #started: Promise<void> | undefined
@@ -69,6 +73,7 @@ class BoundDnsServer implements DnsServer {
   constructor(options: DnsServerOptions, deps: DnsServerDeps) {
     this.#options = options
     this.#deps = deps
+    this.#metrics = new DnsMetrics(() => this.counters, deps)
     this.#sources = new ServiceSources(deps.views, { onlyPassing: deps.config.dns.onlyPassing })
   }
 
@@ -102,6 +107,7 @@ class BoundDnsServer implements DnsServer {
     await this.#closeListeners()
     await this.#engine?.idle()
     this.#engine?.clear()
+    this.#metrics.end()
     this.#sources.release()
     this.#bound = []
   }
@@ -151,7 +157,14 @@ class BoundDnsServer implements DnsServer {
         enableTruncate: dns.enableTruncate,
         udpAnswerLimit: dns.udpAnswerLimit,
       },
-      { responder, recursors, hosts: new HostResolver({ responder, recursors, log }), clock, log },
+      {
+        responder,
+        recursors,
+        hosts: new HostResolver({ responder, recursors, log }),
+        clock,
+        log,
+        metrics: this.#metrics,
+      },
     )
   }
 

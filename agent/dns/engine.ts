@@ -17,6 +17,7 @@ import { empty } from '../../core/dns/soa.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Clock } from '../../core/time.ts'
 import { AnswerCache, adopt } from './answer-cache.ts'
+import type { DnsMetrics } from './dns-metrics.ts'
 import type { HostResolver } from './host-resolver.ts'
 import { QuestionReader } from './question-key.ts'
 import type { Recursors, Transport } from './recursors.ts'
@@ -28,6 +29,7 @@ export interface EngineDeps {
   readonly recursors: Recursors
   readonly clock: Clock
   readonly log: Logger
+  readonly metrics: Pick<DnsMetrics, 'measured'>
 }
 
 /** Everything of the configuration that shapes packets. */
@@ -81,12 +83,16 @@ export class DnsEngine {
         return reply
       }
     }
-    return this.#answer(packet, { transport: 'udp', key, client })
+    return this.#deps.metrics.measured(() =>
+      this.#answer(packet, { transport: 'udp', key, client }),
+    )
   }
 
   answerTcp(packet: Buffer, client: string): Reply {
     this.counters.queries++
-    return this.#answer(packet, { transport: 'tcp', key: '', client })
+    return this.#deps.metrics.measured(() =>
+      this.#answer(packet, { transport: 'tcp', key: '', client }),
+    )
   }
 
   /** Resolves when no question waits any more. */

@@ -8,6 +8,9 @@
  * Bounds: ENTRIES_MAX (least recently used first out), UNUSED_MAX_MS without use.
  */
 
+import { AGENT_METRICS } from '../../core/metrics/catalogue/agent.ts'
+import type { Counter } from '../../core/metrics/instruments.ts'
+import type { Metrics } from '../../core/metrics/metrics.ts'
 import type { ReadName, ReadReply } from '../../core/rpc/reads.ts'
 import type { Consistency, ReadResult } from '../../core/rpc/server-api.ts'
 import type { Clock, Instant } from '../../core/time.ts'
@@ -45,24 +48,36 @@ export interface CacheQuery<N extends ReadName> {
 
 export class AgentCache {
   readonly #clock: Clock
+  readonly #hits: Counter
+  readonly #misses: Counter
+  readonly #errors: Counter
   readonly #entries = new Map<string, Entry>()
 
-  constructor(clock: Clock) {
+  constructor({ clock, metrics }: { readonly clock: Clock; readonly metrics: Metrics }) {
     this.#clock = clock
+    this.#hits = metrics.counter(AGENT_METRICS.cacheHit)
+    this.#misses = metrics.counter(AGENT_METRICS.cacheMiss)
+    this.#errors = metrics.counter(AGENT_METRICS.cacheFetchError)
+    const entries = metrics.gauge(AGENT_METRICS.cacheEntries)
+    metrics.onRead(() => entries.set(this.#entries.size))
   }
 
   /** @throws what `fetch` throws, when nothing kept may stand in for it */
   async read<N extends ReadName>(query: CacheQuery<N>): Promise<CachedRead<N>> {
     const entry = this.#use(query.key)
     if (entry !== undefined && query.kind === 'kept' && this.#isFresh(entry, query)) {
+      this.#hits.increment()
       return { result: resultOf<N>(entry), isHit: true, ageMs: this.#age(entry) }
     }
     const isHit = entry !== undefined && query.kind === 'refreshed' && !query.control.mustRevalidate
+    if (isHit) this.#hits.increment()
+    else this.#misses.increment()
     try {
       const result = await query.fetch(isHit ? 'stale' : 'default')
       this.#store(query.key, result)
       return { result, isHit, ageMs: 0 }
     } catch (thrown) {
+      this.#errors.increment()
       if (entry === undefined || !this.#mayStandIn(entry, query)) throw thrown
       return { result: resultOf<N>(entry), isHit: true, ageMs: this.#age(entry) }
     }

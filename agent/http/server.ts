@@ -132,7 +132,7 @@ class HttpApiServer implements HttpApi {
         ...(onReload === undefined ? {} : { onReload }),
       },
       bodies: new BodyCache(),
-      cache: new AgentCache(clock),
+      cache: new AgentCache({ clock, metrics: telemetry.metrics }),
     }
     this.#latency = new RequestLatency({ clock, metrics: telemetry.metrics })
     this.#standing = standingHeaders(options.config)

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { AgentConfig } from '../../core/config/model.ts'
 import type { Logger } from '../../core/log.ts'
+import type { Metrics } from '../../core/metrics/metrics.ts'
 import type { Rng } from '../../core/rng.ts'
 import type { ServerApi } from '../../core/rpc/server-api.ts'
 import type { Clock } from '../../core/time.ts'
@@ -25,6 +26,7 @@ export interface MeshDeps {
   readonly clock: Clock
   readonly rng: Rng
   readonly log: Logger
+  readonly metrics: Metrics
   readonly servers: ServerApi
   readonly local: LocalStateApi
   readonly views: CatalogViews
@@ -57,7 +59,7 @@ export function createMesh(config: AgentConfig, deps: MeshDeps): Mesh {
       socketPath,
       keepOnStop: config.proxy.keepOnAgentStop && config.dataDir !== '',
     },
-    { clock: deps.clock, log },
+    { clock: deps.clock, log, metrics: deps.metrics },
   )
   const controller = new MeshController(
     {

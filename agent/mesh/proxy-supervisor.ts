@@ -13,6 +13,9 @@ import { dirname, join } from 'node:path'
 import type { Logger } from '../../core/log.ts'
 import type { ListenerProblem, ProxyToAgent } from '../../core/mesh/proxy-control.ts'
 import type { ProxySnapshot } from '../../core/mesh/proxy-snapshot.ts'
+import { AGENT_METRICS } from '../../core/metrics/catalogue/agent.ts'
+import type { Counter } from '../../core/metrics/instruments.ts'
+import type { Metrics } from '../../core/metrics/metrics.ts'
 import { type Clock, instant, type Timer } from '../../core/time.ts'
 import { type ControlClient, connectProxy } from './control-client.ts'
 
@@ -41,6 +44,7 @@ export interface ProxySupervisorOptions {
 export interface ProxySupervisorDeps {
   readonly clock: Clock
   readonly log: Logger
+  readonly metrics: Metrics
 }
 
 export type ProxyState = 'idle' | 'starting' | 'running' | 'backoff' | 'stopped'
@@ -49,6 +53,8 @@ export class ProxySupervisor {
   readonly #options: ProxySupervisorOptions
   readonly #deps: ProxySupervisorDeps
   readonly #proxyLog: Logger
+  readonly #starts: Counter
+  readonly #losses: Counter
   readonly #abort = new AbortController()
   #state: ProxyState = 'idle'
   #child: ChildProcess | undefined
@@ -67,6 +73,15 @@ export class ProxySupervisor {
     this.#options = options
     this.#deps = deps
     this.#proxyLog = deps.log.child('proxy')
+    const { metrics } = deps
+    this.#starts = metrics.counter(AGENT_METRICS.proxyStarts)
+    this.#losses = metrics.counter(AGENT_METRICS.proxyLosses)
+    const running = metrics.gauge(AGENT_METRICS.proxyRunning)
+    const problems = metrics.gauge(AGENT_METRICS.proxyProblems)
+    metrics.onRead(() => {
+      running.set(this.#client === undefined ? 0 : 1)
+      problems.set(this.#problems.length)
+    })
   }
 
   get state(): ProxyState {
@@ -160,6 +175,7 @@ export class ProxySupervisor {
     }
     this.#state = 'running'
     this.#adopted = false
+    this.#starts.increment()
     log.info('proxy started', { pid: this.pid })
     this.#push()
   }
@@ -239,6 +255,7 @@ export class ProxySupervisor {
   /** The proxy is gone: start another, at once the first time, later if it keeps dying. */
   #lost(): void {
     const { clock, log } = this.#deps
+    this.#losses.increment()
     this.#failures = clock.now() - this.#startedAt > STABLE_MS ? 0 : this.#failures + 1
     const delay =
       this.#failures === 0

@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { silentLogger } from '../../core/log.ts'
+import { unrecordedMetrics } from '../../core/metrics/metrics.ts'
 import { serverId } from '../../core/raft/types.ts'
 import { seededRng } from '../../core/rng.ts'
 import { systemClock } from '../../runtime/clock/system-clock.ts'
@@ -62,6 +63,7 @@ const nodes = ids.map(
         clock: systemClock,
         rng: seededRng(i),
         log: silentLogger,
+        metrics: unrecordedMetrics,
         openStorage: values.disk ? diskRaftStorage(join(root, id)) : memoryRaftStorage(),
         transport: transports.get(id) ?? network.join(id),
         addresses,

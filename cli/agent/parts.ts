@@ -30,6 +30,7 @@ import type { FairleadError } from '../../core/errors.ts'
 import type { Service } from '../../core/lifecycle.ts'
 import type { Logger, LogLines } from '../../core/log.ts'
 import type { MemberPool, Membership } from '../../core/membership.ts'
+import { AGENT_METRICS } from '../../core/metrics/catalogue/agent.ts'
 import type { Rng } from '../../core/rng.ts'
 import { LAN_TIMING } from '../../core/swim/timing.ts'
 import type { Clock } from '../../core/time.ts'
@@ -93,6 +94,7 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
     { clock, log: log.child('telemetry') },
   )
   const { metrics } = telemetry
+  metrics.gauge(AGENT_METRICS.version, { version: versions.consul, pre_release: '' }).set(1)
   const tagsAt = (rpcPort: number): StringMap => tagsOf(config, versions, rpcPort)
   const pool = createGossipPool(
     {
@@ -194,6 +196,7 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
   const mesh = createMesh(config, {
     clock,
     log,
+    metrics,
     servers,
     local,
     views,
@@ -252,7 +255,16 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
       port: config.ports.dns,
       virtualBase: config.proxy.loopbackBase,
     },
-    { views, servers, queries, config, clock, rng: rng.fork('dns'), log: log.child('dns') },
+    {
+      views,
+      servers,
+      queries,
+      config,
+      clock,
+      rng: rng.fork('dns'),
+      log: log.child('dns'),
+      metrics,
+    },
   )
   return {
     telemetry,

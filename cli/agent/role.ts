@@ -9,7 +9,10 @@ import type { NoticeBoard } from '../../core/catalog/notice.ts'
 import { serverMembers } from '../../core/cluster/server-members.ts'
 import type { AgentConfig } from '../../core/config/model.ts'
 import type { Service } from '../../core/lifecycle.ts'
+import { AGENT_METRICS } from '../../core/metrics/catalogue/agent.ts'
+import type { Metrics } from '../../core/metrics/metrics.ts'
 import type { ServerApi } from '../../core/rpc/server-api.ts'
+import { type CallObserver, ObservedServerApi } from '../../runtime/rpc/observed-server-api.ts'
 import { RpcServerApi } from '../../runtime/rpc/rpc-server-api.ts'
 import { createServer, type Server } from '../../server/server.ts'
 import type { ServerDeps } from '../../server/server-parts.ts'
@@ -36,7 +39,7 @@ export function createRole(config: AgentConfig, deps: RoleDeps): Role {
     serverMembers(membership.members(), config.datacenter)
       .filter(({ status }) => status === 'alive')
       .map(({ address }) => address)
-  const servers = new RpcServerApi(
+  const client = new RpcServerApi(
     {
       servers: alive,
       members: () => membership.members().length,
@@ -45,6 +48,7 @@ export function createRole(config: AgentConfig, deps: RoleDeps): Role {
     },
     { clock, rng: rng.fork('servers'), log: log.child('rpc') },
   )
+  const servers = new ObservedServerApi(client, countClientCalls(deps.metrics))
   let unfollow: readonly (() => void)[] = []
   const life: Service = {
     start: async () => {
@@ -52,17 +56,28 @@ export function createRole(config: AgentConfig, deps: RoleDeps): Role {
       unfollow = [
         membership.onChange(() => {
           const now = alive().join()
-          if (now !== known) servers.serversChanged()
+          if (now !== known) client.serversChanged()
           known = now
         }),
-        board.onNotice((notice) => servers.noticed(notice)),
+        board.onNotice((notice) => client.noticed(notice)),
       ]
     },
     drain: async () => {},
     stop: async () => {
       for (const stop of unfollow) stop()
-      await servers.close()
+      await client.close()
     },
   }
   return { servers, server: undefined, life }
+}
+
+function countClientCalls(metrics: Metrics): CallObserver {
+  const calls = metrics.counter(AGENT_METRICS.clientRpc)
+  const failed = metrics.counter(AGENT_METRICS.clientRpcFailed)
+  return () => {
+    calls.increment()
+    return (thrown) => {
+      if (thrown !== undefined) failed.increment()
+    }
+  }
 }

@@ -30,6 +30,7 @@ import {
 } from './restore.ts'
 import { StagedRestore } from './staged-restore.ts'
 import { emptyState, type State } from './state.ts'
+import { type StateSizes, stateSizes } from './state-sizes.ts'
 import type { Evaluated, Restoration, StateSnapshot, StateStoreApi, WatchKey } from './store-api.ts'
 import { deltasOf } from './topics.ts'
 import type { CaProviderState } from './types.ts'
@@ -63,6 +64,10 @@ export class StateStore implements StateStoreApi {
   /** The newest time that a leader has stamped, in milliseconds since the epoch; 0 before the first. */
   get clock(): number {
     return this.#state.clock
+  }
+
+  sizes(): StateSizes {
+    return stateSizes(this.#state)
   }
 
   apply(index: number, command: Command, requestId?: RequestId): ApplyResult {

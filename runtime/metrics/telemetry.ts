@@ -14,6 +14,7 @@ import { prometheusText } from '../../core/metrics/prometheus-text.ts'
 import { MetricRegistry } from '../../core/metrics/registry.ts'
 import type { Clock } from '../../core/time.ts'
 import { IntervalRecorder } from './interval-recorder.ts'
+import { ProcessMetrics } from './process-metrics.ts'
 import { StatsdSender } from './statsd-sender.ts'
 
 export interface TelemetryDeps {
@@ -27,6 +28,7 @@ export class Telemetry implements Service {
   readonly #log: Logger
   readonly #registry = new MetricRegistry()
   readonly #recorder: IntervalRecorder
+  readonly #process: ProcessMetrics
   readonly #naming: MetricNaming
   /** For what knows the host from elsewhere. */
   readonly #plainNaming: MetricNaming
@@ -43,6 +45,7 @@ export class Telemetry implements Service {
     this.#clock = clock
     this.#log = log
     this.#recorder = new IntervalRecorder({ clock, log, registry: this.#registry })
+    this.#process = new ProcessMetrics(this.#registry)
     this.#naming = new MetricNaming({
       prefix,
       host: disableHostname ? '' : options.hostname,
@@ -58,6 +61,7 @@ export class Telemetry implements Service {
   async start(): Promise<void> {
     this.#senders = this.#createSenders()
     for (const sender of this.#senders) this.#recorder.onInterval((it) => sender.send(it))
+    this.#process.start()
     await this.#recorder.start()
   }
 
@@ -65,6 +69,7 @@ export class Telemetry implements Service {
 
   async stop(): Promise<void> {
     await this.#recorder.stop()
+    this.#process.stop()
     for (const sender of this.#senders) sender.close()
     this.#senders = []
   }

@@ -12,23 +12,28 @@ import { isFreeing } from '../../core/catalog/freeing.ts'
 import type { RequestId } from '../../core/catalog/request-id.ts'
 import type { StateStore } from '../../core/catalog/state-store.ts'
 import { FairleadError } from '../../core/errors.ts'
+import type { Metrics } from '../../core/metrics/metrics.ts'
 import type { WriteResult } from '../../core/rpc/server-api.ts'
 import type { Clock, WallTime } from '../../core/time.ts'
 import type { RaftNodeApi } from '../raft/types.ts'
 import { LeaderStamps } from './leader-stamps.ts'
+import { WriteMetrics } from './request-metrics.ts'
 
 export interface CommandWriterDeps {
   readonly raft: Pick<RaftNodeApi, 'propose'>
   readonly store: Pick<StateStore, 'clock'>
   readonly clock: Clock
+  readonly metrics: Metrics
 }
 
 export class CommandWriter {
   readonly #deps: CommandWriterDeps
+  readonly #metrics: WriteMetrics
   readonly #stamps = new LeaderStamps()
 
   constructor(deps: CommandWriterDeps) {
     this.#deps = deps
+    this.#metrics = new WriteMetrics(deps.metrics)
   }
 
   /**
@@ -39,7 +44,10 @@ export class CommandWriter {
    */
   async write(command: Command, requestId?: RequestId): Promise<WriteResult> {
     const data = encodeCommand(this.#stamp(command), requestId)
-    const applied = await this.#deps.raft.propose(data, { frees: isFreeing(command) })
+    const { raft, clock } = this.#deps
+    const begun = clock.now()
+    const applied = await raft.propose(data, { frees: isFreeing(command) })
+    this.#metrics.written(command, clock.now() - begun)
     const result = applied.result as ApplyResult
     const index = result.replayOf ?? applied.index
     if (result.ok) return { ok: true, index, value: result.value }

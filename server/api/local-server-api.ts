@@ -103,6 +103,11 @@ export class LocalServerApi implements ServerApi {
     })
   }
 
+  /** Reads that wait for a change. */
+  get blockedReads(): number {
+    return this.#blocking.blocked
+  }
+
   async read<N extends ReadName>(
     name: N,
     request: Reads[N]['request'],

@@ -102,6 +102,11 @@ export class Autopilot {
     return this.#state ?? (await this.#look(new AbortController().signal)).state
   }
 
+  /** As of the last look; null while this server does not lead, or before the first look. */
+  get latest(): AutopilotState | null {
+    return this.#reign === undefined ? null : this.#state
+  }
+
   async #run(signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#deps
     this.#state = null

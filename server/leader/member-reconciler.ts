@@ -15,9 +15,13 @@ import type { StringMap } from '../../core/catalog/types.ts'
 import { toFairleadError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Member, Membership } from '../../core/membership.ts'
+import { SERVER_METRICS } from '../../core/metrics/catalogue/server.ts'
+import type { Sample } from '../../core/metrics/instruments.ts'
+import type { Metrics } from '../../core/metrics/metrics.ts'
 import type { Clock, Instant, Timer } from '../../core/time.ts'
 import { instant } from '../../core/time.ts'
 import { planGone, planMember, planMissing } from './member-plan.ts'
+import { timed } from './timed.ts'
 
 export const RECONCILE_INTERVAL_MS = 60_000
 const RETRY_MS = 1000
@@ -32,11 +36,13 @@ export interface MemberReconcilerDeps {
   readonly reconnectTimeoutMs: number
   readonly clock: Clock
   readonly log: Logger
+  readonly metrics: Metrics
   readonly write: (command: Command) => Promise<unknown>
 }
 
 export class MemberReconciler {
   readonly #deps: MemberReconcilerDeps
+  readonly #duration: Sample
   /** Nodes with a serfHealth check that gossip does not name, by lower-case name. */
   readonly #missing = new Map<string, Instant>()
   #stopListening: (() => void) | undefined
@@ -47,6 +53,7 @@ export class MemberReconciler {
 
   constructor(deps: MemberReconcilerDeps) {
     this.#deps = deps
+    this.#duration = deps.metrics.sample(SERVER_METRICS.reconcile)
   }
 
   /** Begins at once. @returns when the first sweep is over, however it went */
@@ -81,7 +88,7 @@ export class MemberReconciler {
     while (this.#isDirty && this.#isLeading) {
       this.#isDirty = false
       try {
-        await this.#sweep()
+        await timed(this.#duration, this.#deps.clock, () => this.#sweep())
       } catch (err) {
         if (!this.#isLeading) return
         this.#deps.log.warn('cannot reconcile members into the catalog, will try again', { err })

@@ -35,6 +35,11 @@ export class SessionTimers {
     this.#deps = deps
   }
 
+  /** Sessions that are watched. */
+  get activeCount(): number {
+    return this.#timers.size
+  }
+
   /** Arms every session of the store anew. */
   start(): void {
     this.#isLeading = true

@@ -36,6 +36,7 @@ import { ImageSender } from './image-sender.ts'
 import type { Leadership } from './leadership.ts'
 import type { MemberChanges } from './member-changes.ts'
 import type { Proposals } from './proposals.ts'
+import type { RaftMetrics } from './raft-metrics.ts'
 import type { Reads } from './reads.ts'
 import { notLeader, refusalError } from './refusals.ts'
 import { Restorer } from './restorer.ts'
@@ -66,6 +67,7 @@ export interface EngineDeps {
   readonly proposals: Proposals
   readonly reads: Reads
   readonly changes: MemberChanges
+  readonly metrics: RaftMetrics
   readonly leadership: Leadership
   readonly onConfiguration: (configuration: Configuration) => void
   readonly onTurn: () => void
@@ -135,6 +137,7 @@ export class RaftEngine {
       stateMachine,
       clock,
       log,
+      metrics: deps.metrics,
       onRestored: (snapshot) => this.#onRestored(snapshot),
       onFatal,
     })
@@ -145,6 +148,7 @@ export class RaftEngine {
       clock,
       rng: deps.rng.fork('snapshots'),
       log,
+      metrics: deps.metrics,
       activeMatches: () => activeMatches(core),
       onFatal,
     })
@@ -277,6 +281,7 @@ export class RaftEngine {
     for (const message of inbox) {
       core.handle({ kind: 'receive', message })
       if (core.leader === message.from) this.#lastContact = now
+      this.#deps.metrics.heard(message.from, now)
     }
     this.#feedTicks(now)
     this.#follow()
@@ -327,6 +332,7 @@ export class RaftEngine {
     const due = this.#ticks.due(now)
     const dropped = this.#ticks.dropped - droppedBefore
     if (dropped > 0) {
+      this.#deps.metrics.stall.increment()
       core.handle({ kind: 'stalled' })
       this.#deps.log.warn('the process stalled', { durationMs: (due + dropped) * this.#tickMs })
     }
@@ -335,17 +341,20 @@ export class RaftEngine {
   }
 
   #submitProposals(): void {
-    const { proposals } = this.#deps
+    const { proposals, metrics, clock } = this.#deps
     const taken = proposals.take()
     if (taken.length === 0) return
     const outcome = this.core.handle({ kind: 'propose', proposals: taken })
-    if (outcome.kind === 'appended') proposals.appended(outcome.term, outcome.firstIndex)
+    if (outcome.kind === 'appended') {
+      proposals.appended(outcome.term, outcome.firstIndex)
+      metrics.appended(outcome.firstIndex, taken.length, clock.now())
+    }
     if (outcome.kind !== 'rejected') return
     proposals.refused(refusalError('Nothing was written', outcome, this.#self))
   }
 
   #perform(batch: Batch): void {
-    const { reads } = this.#deps
+    const { reads, metrics, clock } = this.#deps
     if (batch.job !== null && batch.job.snapshot !== null) this.#snapshotter.supersede()
     this.#pipeline.push(batch)
     if (batch.restore !== null) {
@@ -353,6 +362,8 @@ export class RaftEngine {
       this.#restorer.begin(batch.restore)
     }
     this.#applier.add(batch.committed)
+    const lastCommitted = batch.committed.at(-1)
+    if (lastCommitted !== undefined) metrics.committed(lastCommitted.index, clock.now())
     reads.confirmed(batch.reads, this.core.applied)
     for (const context of batch.readsFailed) reads.failOne(context, notLeader(this.#self))
     for (const peer of batch.snapshotsWanted) this.#sender.send(peer)
@@ -360,8 +371,12 @@ export class RaftEngine {
   }
 
   #apply(): void {
+    if (!this.#applier.hasWork) return
+    const { clock, metrics } = this.#deps
+    const begun = clock.now()
     const slice = this.#applier.applySlice()
     if (slice === null) return
+    metrics.applied(slice, clock.now() - begun)
     this.core.handle({ kind: 'applied', index: logIndex(slice.lastIndex) })
     this.#snapshotter.applied(slice.entries, slice.bytes)
     this.#deps.reads.applied(this.core.applied)
@@ -378,6 +393,8 @@ export class RaftEngine {
 
   #startWrite(jobs: readonly AppendJob[]): void {
     const { log } = this.#deps.storage
+    const { clock, metrics } = this.#deps
+    const begun = clock.now()
     const commit = jobs.at(-1)?.hardState.commit ?? 0
     const replacesLog = jobs.some((job) => job.snapshot !== null)
     const written = replacesLog
@@ -386,6 +403,7 @@ export class RaftEngine {
     this.#write = written.then(
       () => {
         if (this.#isCut) return
+        metrics.written(clock.now() - begun)
         this.#hintedCommit = Math.max(this.#hintedCommit, commit)
         for (const token of this.#pipeline.finished()) this.#completions.push(token)
         this.schedule()
@@ -421,6 +439,7 @@ export class RaftEngine {
       this.#sender.stop()
     }
     changes.follow(core.role === 'leader', core.transferTarget !== null)
+    this.#deps.metrics.follow(core, this.#deps.clock.now())
     if (core.term !== this.#seen.term || core.leader !== this.#seen.leader) {
       this.#seen = { term: core.term, leader: core.leader }
       reads.voidAttempts(notLeader(this.#self))

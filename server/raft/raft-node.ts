@@ -13,6 +13,7 @@
 
 import { FairleadError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
+import type { Metrics } from '../../core/metrics/metrics.ts'
 import {
   type Configuration,
   type ConfigurationChange,
@@ -41,6 +42,7 @@ import { type OpenedRaft, openRaft } from './open-raft.ts'
 import { type KnownAddresses, PeerAddresses } from './peer-addresses.ts'
 import { Proposals } from './proposals.ts'
 import { RaftEngine } from './raft-engine.ts'
+import { RaftMetrics, showRaftStatus } from './raft-metrics.ts'
 import { Reads } from './reads.ts'
 import { notLeader, type Refusal, refusalError, shuttingDown } from './refusals.ts'
 import { RotWatch } from './rot-watch.ts'
@@ -81,6 +83,7 @@ export interface RaftNodeDeps {
   readonly clock: Clock
   readonly rng: Rng
   readonly log: Logger
+  readonly metrics: Metrics
   readonly openStorage: RaftStorageOpener
   readonly transport: RaftTransport
   readonly stateMachine: RaftStateMachine
@@ -105,6 +108,7 @@ export class RaftNode implements RaftNodeApi {
   readonly #reads: Reads
   readonly #leadership: Leadership
   readonly #peers: PeerAddresses
+  readonly #metrics: RaftMetrics
   readonly #space: LowSpace
   readonly #rot: RotWatch
   readonly #configurationListeners = new Set<(configuration: Configuration) => void>()
@@ -117,6 +121,7 @@ export class RaftNode implements RaftNodeApi {
   #engine: RaftEngine | null = null
   #failure: FairleadError | null = null
   #leaveTransport: (() => void)[] = []
+  #hideStatus: () => void = () => {}
   #isMember = false
   #beforeStart: RaftStatus = STATUS_BEFORE_START
 
@@ -127,6 +132,7 @@ export class RaftNode implements RaftNodeApi {
     this.#boot = options.boot ?? newUuid()
     this.#leadership = new Leadership(deps.log)
     this.#tickMs = options.tickMs ?? 50
+    this.#metrics = new RaftMetrics(deps.metrics)
     this.#peers = new PeerAddresses(
       { self: this.#id, farewellMs: 2 * ELECTION_TICKS * this.#tickMs },
       { clock: deps.clock, transport: deps.transport, addresses: deps.addresses },
@@ -310,6 +316,7 @@ export class RaftNode implements RaftNodeApi {
     })
     this.#identity = identity
     this.#peers.open()
+    this.#hideStatus = showRaftStatus(this.#deps.metrics, () => this.status())
     this.#space.open()
     this.#leaveTransport = [
       transport.onMessage((message, from) => identity.receive(message, from)),
@@ -350,6 +357,7 @@ export class RaftNode implements RaftNodeApi {
         proposals: this.#proposals,
         reads: this.#reads,
         changes: this.#changes,
+        metrics: this.#metrics,
         leadership: this.#leadership,
         onConfiguration: (configuration) => this.#followConfiguration(configuration),
         onTurn: () => this.#wakeIdle(),
@@ -442,6 +450,7 @@ export class RaftNode implements RaftNodeApi {
     for (const leave of this.#leaveTransport) leave()
     this.#leaveTransport = []
     this.#peers.close()
+    this.#hideStatus()
     this.#space.close()
     this.#proposals.fail(error)
     this.#changes.fail(error)

@@ -11,6 +11,7 @@ import type { SnapshotMeta } from '../../core/raft/types.ts'
 import type { Clock } from '../../core/time.ts'
 import type { SnapshotStore } from '../../runtime/storage/snapshot-store.ts'
 import type { Applier } from './applier.ts'
+import type { RaftMetrics } from './raft-metrics.ts'
 import type { RaftStateMachine } from './types.ts'
 
 export interface RestorerDeps {
@@ -19,6 +20,7 @@ export interface RestorerDeps {
   readonly stateMachine: RaftStateMachine
   readonly clock: Clock
   readonly log: Logger
+  readonly metrics: Pick<RaftMetrics, 'restored'>
   /** The state is that of the snapshot. */
   readonly onRestored: (snapshot: SnapshotMeta) => void
   readonly onFatal: (thrown: unknown) => void
@@ -48,7 +50,7 @@ export class Restorer {
   }
 
   async #run(): Promise<void> {
-    const { snapshots, stateMachine, clock, log, applier } = this.#deps
+    const { snapshots, stateMachine, clock, log, applier, metrics } = this.#deps
     for (let wanted = this.#wanted; wanted !== null; wanted = this.#wanted) {
       const begun = clock.now()
       const opened = await snapshots.open(wanted)
@@ -56,6 +58,7 @@ export class Restorer {
       // A newer image may have come meanwhile; then this state was of use to nobody.
       if (wanted !== this.#wanted) continue
       const durationMs = Math.round(clock.now() - begun)
+      metrics.restored(durationMs)
       log.info('state restored from an image', { index: wanted.index, durationMs })
       this.#wanted = null
       applier.release()

@@ -15,6 +15,7 @@ import type { Rng } from '../../core/rng.ts'
 import type { Clock } from '../../core/time.ts'
 import type { RaftStorage } from '../../runtime/storage/raft-storage.ts'
 import { compactionIndex } from './compaction.ts'
+import type { RaftMetrics } from './raft-metrics.ts'
 import type { RaftStateMachine } from './types.ts'
 
 /** Past so many times a threshold no interval is waited for. */
@@ -48,6 +49,7 @@ export interface SnapshotterDeps {
   readonly clock: Clock
   readonly rng: Rng
   readonly log: Logger
+  readonly metrics: Pick<RaftMetrics, 'snapshotTaken'>
   /** How far followers that are active match; empty unless leading. */
   readonly activeMatches: () => readonly number[]
   /** An error of the log store. */
@@ -159,7 +161,7 @@ export class Snapshotter {
   }
 
   async #take(meta: SnapshotMeta, image: Iterable<Uint8Array>): Promise<SnapshotMeta | null> {
-    const { storage, clock, log } = this.#deps
+    const { storage, clock, log, metrics } = this.#deps
     const generation = this.#generation
     const begun = clock.now()
     try {
@@ -174,6 +176,7 @@ export class Snapshotter {
     })
     await this.#logOperation
     const durationMs = Math.round(clock.now() - begun)
+    metrics.snapshotTaken.record(clock.now() - begun)
     log.info('snapshot taken', { index: meta.index, term: meta.term, durationMs })
     try {
       await storage.snapshots.prune(meta)

@@ -6,6 +6,7 @@ import type { Command } from '../../../core/catalog/commands.ts'
 import { StateStore } from '../../../core/catalog/state-store.ts'
 import type { CheckDefinition, ServiceDefinition } from '../../../core/catalog/types.ts'
 import { silentLogger } from '../../../core/log.ts'
+import { unrecordedMetrics } from '../../../core/metrics/metrics.ts'
 import { seededRng } from '../../../core/rng.ts'
 import { wallTime } from '../../../core/time.ts'
 import { ManualClock } from '../../../runtime/clock/manual-clock.ts'
@@ -19,7 +20,10 @@ export class RaftAndStore implements AsyncDisposable {
   readonly clock = new ManualClock()
   readonly rng = seededRng(7)
   readonly store = new StateStore({ datacenter: 'dc1' })
-  readonly stateMachine = new StateMachine(this.store)
+  readonly stateMachine = new StateMachine(this.store, {
+    clock: this.clock,
+    metrics: unrecordedMetrics,
+  })
   readonly raft: RaftNode
   readonly writer: CommandWriter
   readonly fatal: unknown[] = []
@@ -32,13 +36,19 @@ export class RaftAndStore implements AsyncDisposable {
         clock: this.clock,
         rng: this.rng,
         log: silentLogger,
+        metrics: unrecordedMetrics,
         openStorage: memoryRaftStorage(),
         transport: new MemoryNetwork().join('s1'),
         stateMachine: this.stateMachine,
         onFatal: (error) => this.fatal.push(error),
       },
     )
-    this.writer = new CommandWriter({ raft: this.raft, store: this.store, clock: this.clock })
+    this.writer = new CommandWriter({
+      raft: this.raft,
+      store: this.store,
+      clock: this.clock,
+      metrics: unrecordedMetrics,
+    })
   }
 
   async start(): Promise<this> {

@@ -6,6 +6,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { encodeCommand } from '../../../core/catalog/codec.ts'
 import { StateStore } from '../../../core/catalog/state-store.ts'
+import { unrecordedMetrics } from '../../../core/metrics/metrics.ts'
+import { ManualClock } from '../../../runtime/clock/manual-clock.ts'
 import { type AppliedCommand, StateMachine } from '../../../server/state-machine.ts'
 import { Driver, imageText, kvWrite } from '../core/catalog/store-fixture.ts'
 
@@ -28,9 +30,11 @@ function large(): Driver {
   return driver
 }
 
+const UNWATCHED = { clock: new ManualClock(), metrics: unrecordedMetrics }
+
 describe('the state machine', () => {
   it('shows a request that comes twice to the observers once', () => {
-    const machine = new StateMachine(new StateStore({ datacenter: 'dc1' }))
+    const machine = new StateMachine(new StateStore({ datacenter: 'dc1' }), UNWATCHED)
     const seen: AppliedCommand[] = []
     machine.observe((applied) => seen.push(applied))
     const bytes = encodeCommand({ kind: 'noop' }, { origin: 'a', boot: 'b', seq: 1 })
@@ -47,7 +51,7 @@ describe('the state machine', () => {
     const store = new StateStore({ datacenter: 'dc1' })
     const driver = new Driver(store)
     driver.ok(driver.kv({ verb: 'set', entry: kvWrite('old', 'v') }))
-    const machine = new StateMachine(store)
+    const machine = new StateMachine(store, UNWATCHED)
     let turns = 0
     let isDone = false
     const count = (): void => {
@@ -71,7 +75,7 @@ describe('the state machine', () => {
     const driver = new Driver(store)
     driver.ok(driver.kv({ verb: 'set', entry: kvWrite('old', 'v') }))
     const before = driver.image()
-    const machine = new StateMachine(store)
+    const machine = new StateMachine(store, UNWATCHED)
     const chunks = [...source.store.snapshot().image()]
     await assert.rejects(machine.restore(arriving(chunks.slice(0, -1))), {
       code: 'STORAGE_CORRUPT',

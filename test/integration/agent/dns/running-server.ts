@@ -7,6 +7,7 @@ import { SubscribedViews } from '../../../../agent/view/catalog-views.ts'
 import type { DnsConfig } from '../../../../core/config/model.ts'
 import { silentLogger } from '../../../../core/log.ts'
 import { LOOPBACK_BASE } from '../../../../core/mesh/virtual-address.ts'
+import { unrecordedMetrics } from '../../../../core/metrics/metrics.ts'
 import { seededRng } from '../../../../core/rng.ts'
 import type { Clock } from '../../../../core/time.ts'
 import { systemClock } from '../../../../runtime/clock/system-clock.ts'
@@ -42,6 +43,7 @@ export async function startServer(options: RunningServerOptions = {}): Promise<R
     {
       ...deps,
       queries: queriesOver(catalog, deps),
+      metrics: unrecordedMetrics,
       views,
       config: {
         domain: 'consul',

@@ -12,6 +12,7 @@ import { createDnsServer } from '../../../../agent/dns/dns-server.ts'
 import { COLD_WAIT_MS } from '../../../../agent/dns/responder.ts'
 import { CONNECTIONS_MAX, IDLE_MS, QUERY_SIZE_MAX } from '../../../../agent/dns/tcp-listener.ts'
 import { silentLogger } from '../../../../core/log.ts'
+import { unrecordedMetrics } from '../../../../core/metrics/metrics.ts'
 import { seededRng } from '../../../../core/rng.ts'
 import { instant } from '../../../../core/time.ts'
 import { ManualClock } from '../../../../runtime/clock/manual-clock.ts'
@@ -267,6 +268,7 @@ describe('DNS server: transports', () => {
         queries: queriesOver(catalog, shared),
         config: { domain: 'consul', altDomain: '', datacenter: 'dc1', dns: dnsConfig() },
         ...shared,
+        metrics: unrecordedMetrics,
       },
     )
     await assert.rejects(server.start(AbortSignal.timeout(5000)), {
@@ -286,6 +288,7 @@ describe('DNS server: transports', () => {
         queries: queriesOver(catalog, shared),
         config: { domain: 'consul', altDomain: '', datacenter: 'dc1', dns: dnsConfig() },
         ...shared,
+        metrics: unrecordedMetrics,
       },
     )
     await server.start(AbortSignal.timeout(5000))

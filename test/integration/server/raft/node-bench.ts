@@ -4,6 +4,7 @@
 
 import type { FairleadError } from '../../../../core/errors.ts'
 import { type Logger, silentLogger } from '../../../../core/log.ts'
+import { unrecordedMetrics } from '../../../../core/metrics/metrics.ts'
 import { seededRng } from '../../../../core/rng.ts'
 import type { Clock } from '../../../../core/time.ts'
 import { systemClock } from '../../../../runtime/clock/system-clock.ts'
@@ -82,6 +83,7 @@ export function makeNode(
         clock: clock ?? systemClock,
         rng: seededRng(seed ?? 1),
         log: log ?? silentLogger,
+        metrics: unrecordedMetrics,
         openStorage,
         transport: transport ?? (network ?? new MemoryNetwork()).join(id),
         stateMachine: machine,

@@ -42,7 +42,14 @@ function setUp() {
   )
   const engine = new DnsEngine(
     { compress: true, recursionAvailable: false, enableTruncate: false, udpAnswerLimit: 3 },
-    { responder, recursors, hosts: new HostResolver({ responder, recursors, log }), clock, log },
+    {
+      responder,
+      recursors,
+      hosts: new HostResolver({ responder, recursors, log }),
+      clock,
+      log,
+      metrics: { measured: (answer) => answer() },
+    },
   )
   return { engine, clock, servers, views }
 }

@@ -12,6 +12,7 @@ import {
   UNUSED_MAX_MS,
 } from '../../../../agent/http/agent-cache.ts'
 import type { CacheControl } from '../../../../agent/http/query-options.ts'
+import { unrecordedMetrics } from '../../../../core/metrics/metrics.ts'
 import type { Consistency, ReadResult } from '../../../../core/rpc/server-api.ts'
 import { ManualClock } from '../../../../runtime/clock/manual-clock.ts'
 
@@ -23,7 +24,7 @@ const ANY: CacheControl = {
 
 class Subject {
   readonly clock = new ManualClock()
-  readonly cache = new AgentCache(this.clock)
+  readonly cache = new AgentCache({ clock: this.clock, metrics: unrecordedMetrics })
   readonly asked: Consistency[] = []
   keys: readonly string[] = ['one']
   failure: Error | undefined

@@ -7,6 +7,7 @@ import { test } from 'node:test'
 import type { Command } from '../../../../core/catalog/commands.ts'
 import { FairleadError } from '../../../../core/errors.ts'
 import { silentLogger } from '../../../../core/log.ts'
+import { unrecordedMetrics } from '../../../../core/metrics/metrics.ts'
 import {
   MemberReconciler,
   RECONCILE_INTERVAL_MS,
@@ -43,6 +44,7 @@ async function rig(): Promise<Rig> {
       ownTags: () => ({ role: 'consul', id: NODE_ID, port: '8300' }),
       clock: base.clock,
       log: silentLogger,
+      metrics: unrecordedMetrics,
       write: async (command) => {
         if (made.failures-- > 0) throw new FairleadError('BUSY', 'later')
         written.push(command)

@@ -25,8 +25,8 @@ async function rootsAfter(
 }
 
 after(async () => {
-  assert.deepEqual(agent.errors, [])
   await agent[Symbol.asyncDispose]()
+  assert.deepEqual(agent.errors, [])
 })
 
 afterEach(async () => {

@@ -16,8 +16,8 @@ before(async () => {
 })
 
 after(async () => {
-  assert.deepEqual(agent.errors, [])
   await agent[Symbol.asyncDispose]()
+  assert.deepEqual(agent.errors, [])
 })
 
 const STATUSES = [200, 301, 400, 401, 403, 404, 405, 409, 413, 429, 500, 501, 503]

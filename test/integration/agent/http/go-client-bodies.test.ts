@@ -14,8 +14,8 @@ before(async () => {
 })
 
 after(async () => {
-  assert.deepEqual(agent.errors, [])
   await agent[Symbol.asyncDispose]()
+  assert.deepEqual(agent.errors, [])
 })
 
 const ZERO_WEIGHTS = { Passing: 0, Warning: 0 }

@@ -26,8 +26,8 @@ before(async () => {
 const STATES = ['passing', 'warning', 'critical']
 
 after(async () => {
-  assert.deepEqual(agent.errors, [])
   await agent[Symbol.asyncDispose]()
+  assert.deepEqual(agent.errors, [])
 })
 
 async function nodesOf(path: string): Promise<readonly string[]> {

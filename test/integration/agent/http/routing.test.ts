@@ -16,8 +16,8 @@ before(async () => {
 })
 
 after(async () => {
-  assert.deepEqual(agent.errors, [])
   await agent[Symbol.asyncDispose]()
+  assert.deepEqual(agent.errors, [])
 })
 
 function pathOf(route: Route): string {

@@ -45,8 +45,8 @@ before(async () => {
 })
 
 after(async () => {
-  assert.deepEqual(agent.errors, [])
   await agent[Symbol.asyncDispose]()
+  assert.deepEqual(agent.errors, [])
 })
 
 async function register(service: string, node: string): Promise<void> {

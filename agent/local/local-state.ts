@@ -326,8 +326,14 @@ export class LocalState implements LocalStateApi, Service {
     if (files === undefined) return
     const { service, isSidecar, source } = plan.local
     for (const id of plan.removedChecks) await files.removeCheck(id)
-    for (const entry of plan.checks) await this.#persistCheck(entry, plan.token)
-    if (source === 'api') await files.saveService({ service, isSidecar, token: plan.token })
+    // Each waits for the disk twice; side by side they wait as long as one does.
+    const saves = plan.checks.map((entry) => this.#persistCheck(entry, plan.token))
+    if (source === 'api') saves.push(files.saveService({ service, isSidecar, token: plan.token }))
+    const failed = (await Promise.allSettled(saves)).find(({ status }) => status === 'rejected')
+    if (failed?.status !== 'rejected') return
+    // A service that was refused must not come back at the next start; checks do not without theirs.
+    if (!this.#services.has(service.id)) await files.removeService(service.id)
+    throw failed.reason
   }
 
   async #persistCheck(entry: LocalCheck, token: string): Promise<void> {

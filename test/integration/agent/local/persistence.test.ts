@@ -3,7 +3,8 @@
  */
 
 import assert from 'node:assert/strict'
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, beforeEach, describe, it } from 'node:test'
@@ -74,6 +75,18 @@ function configured(services: readonly unknown[]): ConfiguredDefinitions {
 const ids = (state: LocalState) => ({
   services: [...state.services().keys()].sort(),
   checks: [...state.checks().keys()].sort(),
+})
+
+it('a registration whose check cannot be kept is refused, and does not come back at the next start', async () => {
+  const first = await boot()
+  await register(first, { Name: 'db' })
+  const inTheWay = join(dataDir, 'checks', createHash('sha256').update('service:web').digest('hex'))
+  await mkdir(inTheWay)
+  const web = { Name: 'web', Check: { TTL: '10s' } }
+  await assert.rejects(register(first, web), { code: 'STORAGE_FAILED' })
+  assert.deepEqual(ids(first), { services: ['db'], checks: [] })
+  await rm(inTheWay, { recursive: true })
+  assert.deepEqual(ids(await boot()), { services: ['db'], checks: [] })
 })
 
 describe('a restart', () => {

@@ -9,7 +9,6 @@
  */
 
 import { selectHealth } from '../../core/catalog/read-catalog.ts'
-import type { HealthEntry } from '../../core/catalog/types.ts'
 import { toFairleadError } from '../../core/errors.ts'
 import type { Reads } from '../../core/rpc/reads.ts'
 import { instant } from '../../core/time.ts'
@@ -105,7 +104,8 @@ async function streamed(
   const facts = factsOf(view)
   const headers = metaHeaders(facts, 'streaming')
   if (cached !== undefined) headers.push(...cacheHeaders(isHit, view.staleMs))
-  return { value: selectHealth(inOrder(view), request), ...facts, parameters, headers }
+  const value = selectHealth([...view.items().values()], request)
+  return { value, ...facts, parameters, headers }
 }
 
 function staleAnswer(
@@ -116,7 +116,8 @@ function staleAnswer(
   const facts = { ...factsOf(view), knownLeader: false }
   const headers = metaHeaders(facts, 'stale')
   headers.push(...cacheHeaders(true, view.staleMs))
-  return { value: selectHealth(inOrder(view), request), ...facts, parameters, headers }
+  const value = selectHealth([...view.items().values()], request)
+  return { value, ...facts, parameters, headers }
 }
 
 function factsOf(view: HealthView): {
@@ -148,11 +149,4 @@ function changed(call: HttpCall, view: HealthView, parameters: ReadParameters): 
     signal.addEventListener('abort', onAbort, { once: true })
     if (signal.aborted) onAbort()
   })
-}
-
-/** As the servers order them. */
-function inOrder(view: HealthView): readonly HealthEntry[] {
-  return [...view.items()]
-    .sort(([one], [other]) => (one < other ? -1 : 1))
-    .map(([, entry]) => entry)
 }

@@ -20,13 +20,20 @@ export type Applied = 'changed' | 'unchanged' | 'missed' | 'behind'
 
 export class MaterialisedView<T extends Topic> {
   #items = new Map<string, Topics[T]>()
+  /** None of the items has a higher id. */
+  #highestId = ''
+  #isInOrder = true
   #index = 0
   #seen = 0
   #epoch = ''
   #isReady = false
 
-  /** Live: deltas change this map in place, a snapshot puts a new one in its stead. */
+  /**
+   * In order of their ids. Live: deltas change this map in place; one that brings an item in between, or a
+   * snapshot, puts a new one in its stead.
+   */
   get items(): ReadonlyMap<string, Topics[T]> {
+    if (!this.#isInOrder) this.#takeItems(this.#items)
     return this.#items
   }
 
@@ -48,12 +55,12 @@ export class MaterialisedView<T extends Topic> {
     const { position } = this
     return position === undefined
       ? undefined
-      : { position, index: this.#index, items: new Map(this.#items) }
+      : { position, index: this.#index, items: new Map(this.items) }
   }
 
   /** Takes over what was kept from before. Not after frames have come. */
   restore({ position, index, items }: ViewImage<T>): void {
-    this.#items = new Map(items)
+    this.#takeItems(items)
     this.#index = index
     this.#seen = position.index
     this.#epoch = position.epoch
@@ -65,7 +72,7 @@ export class MaterialisedView<T extends Topic> {
     const isSameEpoch = this.#isReady && epoch === this.#epoch
     if (frame.kind === 'snapshot') {
       if (isSameEpoch && frame.index < this.#seen) return 'behind'
-      this.#items = new Map(frame.items.map((item) => [item.id, item.value]))
+      this.#takeItems(frame.items.map(({ id, value }) => [id, value] as const))
       this.#index = frame.index
       this.#seen = frame.index
       this.#epoch = epoch
@@ -83,7 +90,21 @@ export class MaterialisedView<T extends Topic> {
     this.#seen = frame.index
     this.#index = frame.index
     for (const id of frame.deletes) this.#items.delete(id)
-    for (const item of frame.upserts) this.#items.set(item.id, item.value)
+    for (const { id, value } of frame.upserts) this.#put(id, value)
     return frame.deletes.length + frame.upserts.length > 0 ? 'changed' : 'unchanged'
+  }
+
+  #put(id: string, value: Topics[T]): void {
+    // One that is there keeps its place; most that come are new ones of a higher id, or come together.
+    if (id > this.#highestId) this.#highestId = id
+    else if (this.#isInOrder && !this.#items.has(id)) this.#isInOrder = false
+    this.#items.set(id, value)
+  }
+
+  #takeItems(entries: Iterable<readonly [string, Topics[T]]>): void {
+    const sorted = [...entries].sort(([one], [other]) => (one < other ? -1 : 1))
+    this.#items = new Map(sorted)
+    this.#highestId = sorted.at(-1)?.[0] ?? ''
+    this.#isInOrder = true
   }
 }

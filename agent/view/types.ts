@@ -15,6 +15,7 @@ export interface View<T extends Topic> {
   /** How long ago a server last confirmed the items; 0 while one feeds the view. */
   readonly staleMs: number
   readonly index: number
+  /** In order of their ids, as the servers order them. */
   items(): ReadonlyMap<string, Topics[T]>
   onChange(listener: () => void): () => void
   /** Gives this holder's claim back; the subscription ends some time after the last one. Idempotent. */

@@ -1,78 +1,33 @@
 /**
- * What subscribed agents cost a server: memory of an agent's stream, processor time of a change sent to all.
+ * What subscribed agents cost a server, and when the last of them has a change: memory and CPU of one server with
+ * BENCH_STREAMS (2,000) streams of feeds.
  *
- * A server of its own process (with a probe), BENCH_STREAMS (2,000) connections of this process that speak the
- * protocol of feeds over plain HTTP/2, each following TOPICS services of which one changes. Memory is measured by the
- * server after full collections; the bytes of its sockets in the kernel do not count. Run alone:
- * `node bench/fleet/streams.ts`.
+ * The agents are simulated by processes that open real streams (stream-driver.ts), AGENTS_A_PROCESS each. The
+ * catalog holds SERVICES services of BENCH_SERVICE_INSTANCES (200) instances; each agent follows TOPICS services, of
+ * which all follow one, and that changes: a registration and a check that flips in turn. Memory is measured by the
+ * server after full collections; the bytes of its sockets in the kernel do not count. Open files: two for each agent,
+ * one in the server and one in its driver. Run alone: `node bench/fleet/streams.ts`.
  */
 
-import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2'
 import { join } from 'node:path'
-import { encodeFeedMessage, FEEDS_SERVICE } from '../../runtime/rpc/feed-messages.ts'
 import { memoryOf } from '../cluster/ask-probe.ts'
 import { startFairlead } from '../cluster/fairlead-cluster.ts'
 import { temporaryFolder } from '../cluster/members.ts'
-import { type Figure, printFigures } from '../figures.ts'
+import { type Figure, median, printFigures } from '../figures.ts'
 import { cpuMs } from '../process-stats.ts'
+import { startDrivers } from './stream-drivers.ts'
 
 const STREAMS = Number(process.env['BENCH_STREAMS'] ?? 2_000)
+const INSTANCES = Number(process.env['BENCH_SERVICE_INSTANCES'] ?? 200)
+const CHANGES = Number(process.env['BENCH_CHANGES'] ?? 60)
+const SERVICES = 50
 /** Services that an agent of a host follows. */
 const TOPICS = 10
-const CHANGES = 50
-/** Below what servers admit in a second. */
-const OPENED_AT_A_TIME = 100
-const OPENED_EVERY_MS = 300
+const IDLE_MS = 10_000
 const MEMORY_MARK_KB = 30
-
-/** One agent that reads and counts, and keeps nothing. */
-class Subscriber {
-  readonly #session: ClientHttp2Session
-  readonly #stream: ClientHttp2Stream
-  #rest: Buffer = Buffer.alloc(0)
-  #messages = 0
-  #onMessage: () => void = () => {}
-
-  constructor(address: string) {
-    this.#session = connect(`http://${address}`)
-    this.#session.on('error', () => {}) // told by the stream
-    this.#stream = this.#session.request({
-      ':method': 'POST',
-      ':path': FEEDS_SERVICE.feeds.path,
-      'content-type': 'application/grpc',
-      te: 'trailers',
-    })
-    this.#stream.on('error', (error) => console.error(error))
-    this.#stream.on('data', (bytes: Buffer) => this.#receive(bytes))
-  }
-
-  follow(service: string): void {
-    const bytes = encodeFeedMessage({ kind: 'follow', topic: { topic: 'health', key: service } })
-    const head = Buffer.alloc(5)
-    head.writeUInt32BE(bytes.length, 1)
-    this.#stream.write(Buffer.concat([head, bytes]))
-  }
-
-  /** Resolves when `count` messages more have come. Bookmarks count, too: they are few. */
-  async receives(count: number): Promise<void> {
-    const until = this.#messages + count
-    while (this.#messages < until) await new Promise<void>((done) => (this.#onMessage = done))
-  }
-
-  close(): void {
-    this.#session.destroy()
-  }
-
-  #receive(bytes: Buffer): void {
-    let rest = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes])
-    while (rest.length >= 5 && rest.length >= 5 + rest.readUInt32BE(1)) {
-      rest = rest.subarray(5 + rest.readUInt32BE(1))
-      this.#messages += 1
-    }
-    this.#rest = Buffer.from(rest)
-    this.#onMessage()
-  }
-}
+const LATENCY_MARK_MS = 1_000
+/** Of one transaction with the catalog. */
+const OPERATIONS_MAX = 50
 
 export async function benchStreams(): Promise<Figure[]> {
   await using folder = await temporaryFolder()
@@ -81,41 +36,51 @@ export async function benchStreams(): Promise<Figure[]> {
     hasProbe: true,
   })
   const server = await cluster.leader()
-  const address = await rpcAddress(server)
   const pid = cluster.pidOf(server)
-  for (let i = 0; i < TOPICS; i++) await register(server, `service${i}`, 1)
-  const [warm] = await open(address, 1)
+  await fill(server)
+  const address = (await (await fetch(`${server}/v1/status/leader`)).json()) as string
+  const plan = { address, topics: TOPICS, services: SERVICES }
+  // What the first streams bring is not of each of them.
+  await using warm = await startDrivers({ ...plan, streams: 200 })
   const before = await memoryOf(cluster.probeOf(server))
-  const subscribers = await open(address, STREAMS)
+  await using drivers = await startDrivers({ ...plan, streams: STREAMS })
   const after = await memoryOf(cluster.probeOf(server))
   const idleMs = await idle(pid)
+  const took = { registration: [] as number[], flip: [] as number[] }
   const begun = cpuMs(pid)
-  const started = performance.now()
   for (let i = 0; i < CHANGES; i++) {
-    const seen = Promise.all(subscribers.map((one) => one.receives(1)))
-    await register(server, 'service0', 100 + i)
-    await seen
+    const kind = i % 2 === 0 ? 'registration' : 'flip'
+    const at = performance.timeOrigin + performance.now()
+    const seen = Promise.all([drivers.lastSeen(), warm.lastSeen()])
+    await register(server, 0, { port: 100 + i, status: i % 4 < 2 ? 'passing' : 'critical' })
+    took[kind].push(Math.max(...(await seen)) - at)
   }
-  const took = performance.now() - started
   const used = cpuMs(pid) - begun
-  for (const one of [warm, ...subscribers]) one?.close()
+  const agents = STREAMS + 200
   const kilobytes = (bytes: number): number => bytes / STREAMS / 1000
   const mark = { name: 'the mark', value: MEMORY_MARK_KB }
-  const inAll = after.rss - before.rss
+  const last = { name: 'the mark', value: LATENCY_MARK_MS }
+  const all = [...took.registration, ...took.flip]
   return [
-    { name: `resident, of ${STREAMS} agents each`, value: kilobytes(inAll), unit: 'kB', mark },
-    { name: 'heap, of each', value: kilobytes(after.heapUsed - before.heapUsed), unit: 'kB' },
     {
-      name: 'processor per change and agent',
-      value: (1000 * used) / CHANGES / STREAMS,
-      unit: 'µs',
+      name: `resident, of ${STREAMS} agents each`,
+      value: kilobytes(after.rss - before.rss),
+      unit: 'kB',
+      mark,
     },
-    { name: 'a change to all of them', value: took / CHANGES, unit: 'ms' },
+    { name: 'heap, of each', value: kilobytes(after.heapUsed - before.heapUsed), unit: 'kB' },
+    { name: 'processor per change and agent', value: (1000 * used) / CHANGES / agents, unit: 'µs' },
+    { name: 'processor per change', value: used / CHANGES, unit: 'ms' },
+    {
+      name: 'registration to the last agent, median',
+      value: median(took.registration),
+      unit: 'ms',
+    },
+    { name: 'check flips to the last agent, median', value: median(took.flip), unit: 'ms' },
+    { name: 'a change to the last agent, worst', value: Math.max(...all), unit: 'ms', mark: last },
     { name: 'processor while nothing changes', value: (100 * idleMs) / IDLE_MS, unit: '%' },
   ]
 }
-
-const IDLE_MS = 10_000
 
 async function idle(pid: number): Promise<number> {
   const before = cpuMs(pid)
@@ -123,32 +88,34 @@ async function idle(pid: number): Promise<number> {
   return cpuMs(pid) - before
 }
 
-async function open(address: string, count: number): Promise<readonly Subscriber[]> {
-  const opened: Subscriber[] = []
-  while (opened.length < count) {
-    const batch = Array.from(
-      { length: Math.min(OPENED_AT_A_TIME, count - opened.length) },
-      () => new Subscriber(address),
-    )
-    const ready = Promise.all(batch.map((one) => one.receives(TOPICS)))
-    for (const one of batch) for (let i = 0; i < TOPICS; i++) one.follow(`service${i}`)
-    await ready
-    opened.push(...batch)
-    await new Promise((resolve) => setTimeout(resolve, OPENED_EVERY_MS))
+async function fill(url: string): Promise<void> {
+  for (let service = 0; service < SERVICES; service++) {
+    for (let from = 0; from < INSTANCES; from += OPERATIONS_MAX) {
+      const count = Math.min(OPERATIONS_MAX, INSTANCES - from)
+      const numbers = Array.from({ length: count }, (_, i) => from + i)
+      await Promise.all(numbers.map((instance) => register(url, service, { instance })))
+    }
   }
-  return opened
 }
 
-async function rpcAddress(url: string): Promise<string> {
-  return (await (await fetch(`${url}/v1/status/leader`)).json()) as string
+interface Instance {
+  readonly instance?: number
+  readonly port?: number
+  readonly status?: string
 }
 
-async function register(url: string, service: string, port: number): Promise<void> {
+async function register(
+  url: string,
+  service: number,
+  { instance = 0, port = 80, status = 'passing' }: Instance,
+): Promise<void> {
+  const name = `service${service}`
+  const id = `${name}-${instance}`
   const body = {
-    Node: 'external',
-    Address: '10.0.0.1',
-    Service: { Service: service, ID: service, Port: port, Tags: ['v1'], Meta: { team: 'shop' } },
-    Check: { CheckID: service, Name: service, Status: 'passing', ServiceID: service },
+    Node: `host${instance}`,
+    Address: `10.0.${instance >> 8}.${instance & 255}`,
+    Service: { Service: name, ID: id, Port: port, Tags: ['v1'], Meta: { team: 'shop' } },
+    Check: { CheckID: id, Name: name, Status: status, ServiceID: id },
   }
   const path = `${url}/v1/catalog/register`
   const response = await fetch(path, { method: 'PUT', body: JSON.stringify(body) })

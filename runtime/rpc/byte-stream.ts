@@ -1,5 +1,6 @@
 /**
- * A stream of opaque messages in both directions, over one gRPC call: the same for who dials and who is dialled.
+ * A stream of opaque messages in both directions: the same for who dials and who is dialled. Here over one gRPC
+ * call; feed-socket.ts has the other kind.
  *
  * Guarantees: `onEnd` is called once, after which nothing is received and writes do nothing. What the other
  * side said when it refused arrives as its FairleadError; a broken connection as NO_SERVERS. Knows nothing
@@ -85,6 +86,30 @@ export function serverStream(
     },
     pause: () => void call.pause(),
     resume: () => void call.resume(),
+  }
+}
+
+/** The same stream, which also ends, as lost, when the signal aborts. */
+export function endingWith(stream: ByteStream, signal: AbortSignal): ByteStream {
+  let onEnded: ((error: FairleadError | null) => void) | undefined
+  const over = (error: FairleadError | null): void => {
+    signal.removeEventListener('abort', cut)
+    onEnded?.(error)
+  }
+  const cut = (): void => stream.end()
+  signal.addEventListener('abort', cut, { once: true })
+  stream.onEnd(over)
+  return {
+    write: (bytes, done) => stream.write(bytes, done),
+    finish: () => stream.finish(),
+    end: (error) => stream.end(error),
+    onBytes: (receiver) => stream.onBytes(receiver),
+    onFinished: (listener) => stream.onFinished(listener),
+    onEnd: (listener) => {
+      onEnded = listener
+    },
+    pause: () => stream.pause(),
+    resume: () => stream.resume(),
   }
 }
 

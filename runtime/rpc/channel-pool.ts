@@ -13,7 +13,7 @@ import { type Keepalive, RpcChannel } from './rpc-channel.ts'
 const IDLE_MS = 60_000
 const CHANNELS_MAX = 256
 /** Shorter than agents' connections have: a leader that is gone holds up writes. */
-const KEEPALIVE: Keepalive = { everyMs: 5_000, timeoutMs: 5_000 }
+const KEEPALIVE: Keepalive = { everyMs: 5_000, timeoutMs: 5_000, idleMs: 2 * IDLE_MS }
 
 interface Pooled {
   readonly channel: Promise<RpcChannel>

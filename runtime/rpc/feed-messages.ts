@@ -2,31 +2,19 @@
  * What an agent and its server say to each other on the one stream of feeds (gossip.md 15.3), and its bytes.
  *
  * A message about a topic names it, and nothing in it depends on who gets it: the server encodes a change once
- * however many agents follow. Guarantees: bytes that are no such message give BAD_REQUEST or NOT_SUPPORTED.
- * Bound: FOLLOW_BYTES_MAX for what agents send, REPLY_BYTES_MAX for what servers do.
+ * however many agents follow. Bytes: a head of one byte of version and four of the length of what follows, then
+ * the message as core/catalog/json-codec.ts writes it. Guarantees: bytes that are no such message give
+ * BAD_REQUEST or NOT_SUPPORTED. Bound: FOLLOW_BYTES_MAX for what agents send, REPLY_BYTES_MAX for what servers do.
  */
 
 import type { FeedBookmark, FeedFrame, FeedPosition, TopicKey } from '../../core/catalog/feed.ts'
+import { decodeJson, encodeJson } from '../../core/catalog/json-codec.ts'
 import { type ErrorCode, FairleadError } from '../../core/errors.ts'
-import { Servers } from '../../proto/gen/fairlead_pb.ts'
-import { open, seal } from './envelope.ts'
 
 export const FOLLOW_BYTES_MAX = 16 * 1024
 
-const opaque = (bytes: Buffer): Buffer => bytes
-
-/** Bytes pass as they are: those of one change go to many agents. */
-export const FEEDS_SERVICE = {
-  feeds: {
-    path: `/${Servers.typeName}/${Servers.method.feeds.name}`,
-    requestStream: true,
-    responseStream: true,
-    requestSerialize: opaque,
-    requestDeserialize: opaque,
-    responseSerialize: opaque,
-    responseDeserialize: opaque,
-  },
-} as const
+export const HEAD_BYTES = 5
+const VERSION = 1
 
 export type FromAgent =
   /** Begins, or begins anew. Answered by `resumed`, a snapshot or `refused`. */
@@ -59,7 +47,17 @@ export type FromServer =
   | FeedBookmark
 
 export function encodeFeedMessage(message: FromAgent | FromServer): Buffer {
-  return seal(message)
+  const body = encodeJson(message)
+  const bytes = Buffer.allocUnsafeSlow(HEAD_BYTES + body.length)
+  bytes[0] = VERSION
+  bytes.writeUInt32BE(body.length, 1)
+  bytes.set(body, HEAD_BYTES)
+  return bytes
+}
+
+/** @param bytes HEAD_BYTES or more. @returns how long the message is that they begin, head and all */
+export function messageLength(bytes: Buffer): number {
+  return HEAD_BYTES + bytes.readUInt32BE(1)
 }
 
 /** @throws FairleadError BAD_REQUEST, NOT_SUPPORTED. The shape is left to the caller to check */
@@ -68,12 +66,12 @@ export function decodeFromAgent(bytes: Buffer): unknown {
     const text = `The message is too large: ${bytes.length} bytes, at most ${FOLLOW_BYTES_MAX}`
     throw new FairleadError('TOO_LARGE', text)
   }
-  return open(bytes)
+  return decode(bytes)
 }
 
 /** Of a server of ours, whose word is taken. @throws FairleadError BAD_REQUEST, NOT_SUPPORTED */
 export function decodeFromServer(bytes: Buffer): FromServer {
-  const message = open(bytes)
+  const message = decode(bytes)
   if (typeof message !== 'object' || message === null || !('kind' in message)) {
     throw new FairleadError('BAD_REQUEST', 'The message of the server is none of the feeds')
   }
@@ -83,4 +81,14 @@ export function decodeFromServer(bytes: Buffer): FromServer {
 /** Names a topic and key among others. */
 export function topicText({ topic, key }: TopicKey): string {
   return `${topic}:${key}`
+}
+
+function decode(bytes: Buffer): unknown {
+  if (bytes.length < HEAD_BYTES || bytes.length !== messageLength(bytes)) {
+    throw new FairleadError('BAD_REQUEST', 'The message is not as long as its head says')
+  }
+  if (bytes[0] !== VERSION) {
+    throw new FairleadError('NOT_SUPPORTED', `Unknown version ${bytes[0]} of a message`)
+  }
+  return decodeJson(bytes.subarray(HEAD_BYTES))
 }

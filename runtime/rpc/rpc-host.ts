@@ -1,13 +1,13 @@
 /**
- * The listening side of RPC: one port for the calls of agents, of other servers, and for Raft.
+ * The listening side of RPC: one port for the calls of agents, of other servers, for Raft, and for the feeds.
  *
- * What becomes of a call is rpc-calls.ts. While it drains it listens on, so that callers are told, and Raft's
+ * What becomes of a call is rpc-calls.ts; feeds are connections of their own (shared-port.ts). While it drains it listens on, so that callers are told, and Raft's
  * streams go on; after `stop` nothing of ours listens.
  * Bounds: CALLS_MAX at once, message sizes of envelope.ts and raft-frame.ts, keepalive below.
  */
 
+import type { Socket } from 'node:net'
 import type { Server, ServerDuplexStream, UntypedServiceImplementation } from '@grpc/grpc-js'
-import { FairleadError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
 import { type ByteStream, serverStream } from './byte-stream.ts'
 import {
@@ -18,13 +18,14 @@ import {
   SERVERS_SERVICE,
   type UnaryMethod,
 } from './envelope.ts'
-import { FEEDS_SERVICE } from './feed-messages.ts'
+import { FEED_GREETING, takeFeeds } from './feed-socket.ts'
 import { widenConnections, widenStreams } from './flow-control.ts'
-import { type GrpcLibrary, loadGrpc } from './grpc-library.ts'
+import { loadGrpc } from './grpc-library.ts'
 import { IMAGES_SERVICE, type ImagePart } from './image-part.ts'
 import { FRAME_BYTES_MAX } from './raft-frame.ts'
 import { RAFT_SERVICE, type RaftLane, type RaftStreams } from './raft-service.ts'
 import { CALLS_MAX, RpcCalls } from './rpc-calls.ts'
+import { SharedPort } from './shared-port.ts'
 
 const KEEPALIVE_MS = 30_000
 const KEEPALIVE_TIMEOUT_MS = 10_000
@@ -50,7 +51,7 @@ export interface RpcHostOptions {
 
 export interface RpcHostDeps {
   readonly handlers: RpcHandlers
-  /** Takes the streams of feeds that agents open; without it they are told that the call is unknown. */
+  /** Takes the streams of feeds that agents open; without it they are cut. */
   readonly feeds?: (stream: ByteStream) => void
   /** For other servers; without it they are told that the call is unknown. */
   readonly peers?: PeerHandlers
@@ -63,6 +64,8 @@ export class RpcHost {
   readonly #options: RpcHostOptions
   readonly #deps: RpcHostDeps
   #calls: RpcCalls | undefined
+  #listening: SharedPort | undefined
+  readonly #feedSockets = new Set<Socket>()
   #server: Server | undefined
   #port = 0
 
@@ -91,14 +94,28 @@ export class RpcHost {
       // leaves them open.
     })
     widenStreams(server)
-    server.addService(
-      { ...SERVERS_SERVICE, ...IMAGES_SERVICE, ...(feeds === undefined ? {} : FEEDS_SERVICE) },
-      { ...serversOf(handlers, calls), ...(feeds === undefined ? {} : feedsOf(feeds, calls)) },
-    )
+    server.addService({ ...SERVERS_SERVICE, ...IMAGES_SERVICE }, serversOf(handlers, calls))
     if (peers !== undefined) server.addService(PEERS_SERVICE, peersOf(peers, calls))
     if (raft !== undefined) server.addService(RAFT_SERVICE, raftOf(raft, calls))
-    this.#port = await this.#bind(server, grpc)
+    const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure())
     widenConnections(server)
+    const port = new SharedPort({
+      onGrpc: (socket) => injector.injectConnection(socket),
+      others:
+        feeds === undefined
+          ? new Map()
+          : new Map([
+              [FEED_GREETING.readUInt8(), (socket: Socket) => this.#takeFeeds(socket, feeds)],
+            ]),
+    })
+    const { address } = this.#options
+    try {
+      this.#port = await port.listen(address, this.#options.port)
+    } catch (thrown) {
+      server.forceShutdown()
+      throw thrown
+    }
+    this.#listening = port
     this.#server = server
     this.#calls = calls
   }
@@ -111,6 +128,10 @@ export class RpcHost {
   /** Cuts. Idempotent. */
   async stop(): Promise<void> {
     this.#calls?.cut()
+    this.#listening?.close()
+    this.#listening = undefined
+    // Their host has ended them; who does not read what was said last is not waited for.
+    for (const socket of this.#feedSockets) socket.destroy()
     const server = this.#server
     this.#server = undefined
     if (server === undefined) return
@@ -120,21 +141,10 @@ export class RpcHost {
     await closed
   }
 
-  #bind(server: Server, grpc: GrpcLibrary): Promise<number> {
-    const { address, port } = this.#options
-    const host = address.includes(':') ? `[${address}]` : address
-    return new Promise((resolve, reject) => {
-      server.bindAsync(
-        `${host}:${port}`,
-        grpc.ServerCredentials.createInsecure(),
-        (error, bound) => {
-          if (error === null) return resolve(bound)
-          server.forceShutdown()
-          const message = `Cannot listen for RPC on "${host}:${port}": ${error.message}`
-          return reject(new FairleadError('INVALID_CONFIG', message, { cause: error }))
-        },
-      )
-    })
+  #takeFeeds(socket: Socket, accept: (stream: ByteStream) => void): void {
+    this.#feedSockets.add(socket)
+    socket.once('close', () => this.#feedSockets.delete(socket))
+    accept(takeFeeds(socket))
   }
 }
 
@@ -157,17 +167,6 @@ function peersOf(handlers: PeerHandlers, calls: RpcCalls): UntypedServiceImpleme
     stats: calls.unary(handlers.stats),
     bootstrap: calls.unary(handlers.bootstrap),
     forward: calls.unary(handlers.forward),
-  }
-}
-
-/** Nor are those of feeds calls: their host ends them. */
-function feedsOf(
-  accept: (stream: ByteStream) => void,
-  calls: RpcCalls,
-): UntypedServiceImplementation {
-  return {
-    feeds: (call: ServerDuplexStream<Buffer, Buffer>) =>
-      accept(serverStream(call, (error) => calls.status(error))),
   }
 }
 

@@ -266,8 +266,12 @@ export class RpcServerApi implements ServerApi {
 
   async #feedConnection(signal: AbortSignal): Promise<FeedConnection> {
     const channel = await this.#connected(signal)
+    const stream = await channel.feeds(signal).catch((thrown: unknown) => {
+      if (!signal.aborted) this.#leave(channel)
+      throw thrown
+    })
     return {
-      stream: channel.feeds(),
+      stream,
       address: channel.address,
       giveUp: () => this.#leave(channel),
       hasMoved: () => this.#moved.has(channel),

@@ -41,6 +41,8 @@ export interface FeedSessionDeps {
 
 interface Followed {
   readonly topic: TopicKey
+  /** As `topicText` writes it. */
+  readonly name: string
   /** Absent while it waits for its start or for room. */
   leave: (() => void) | undefined
 }
@@ -49,7 +51,8 @@ export class FeedSession {
   readonly #stream: ByteStream
   readonly #deps: FeedSessionDeps
   readonly #topics = new Map<string, Followed>()
-  readonly #over = new AbortController()
+  /** There while a topic waits for its start: with ten thousand streams it would be much to keep. */
+  #starting: { readonly over: AbortController; count: number } | undefined
   #queue: Buffer[] = []
   #queuedBytes = 0
   #inFlightBytes = 0
@@ -104,18 +107,30 @@ export class FeedSession {
 
   async #follow(topic: TopicKey, from: FeedPosition | undefined): Promise<void> {
     this.#leave(topic)
-    const followed: Followed = { topic, leave: undefined }
+    const followed: Followed = { topic, name: topicText(topic), leave: undefined }
     if (this.#topics.size >= TOPICS_MAX) {
       const text = `Already ${TOPICS_MAX} topics are followed on this stream`
       this.#sayRefused(topic, new FairleadError('RATE_LIMITED', text))
       return
     }
-    this.#topics.set(topicText(topic), followed)
+    this.#topics.set(followed.name, followed)
     try {
-      const fromIndex = await feedStart(from, this.#deps.start, this.#over.signal)
+      const fromIndex = await this.#startOf(from)
       if (this.#isFollowed(followed)) this.#begin(followed, fromIndex)
     } catch (thrown) {
       this.#refuse(followed, toFairleadError(thrown))
+    }
+  }
+
+  async #startOf(from: FeedPosition | undefined): Promise<number | undefined> {
+    const starting = this.#starting ?? { over: new AbortController(), count: 0 }
+    this.#starting = starting
+    starting.count += 1
+    try {
+      return await feedStart(from, this.#deps.start, starting.over.signal)
+    } finally {
+      starting.count -= 1
+      if (starting.count === 0) this.#starting = undefined
     }
   }
 
@@ -123,24 +138,25 @@ export class FeedSession {
   #begin(followed: Followed, fromIndex: number | undefined): void {
     const { store, start } = this.#deps
     const { topic } = followed
-    const first: FeedFrame[] = []
-    let isBeginning = true
+    // Frames come from inside the call already. Later, what follows must not hold on to a snapshot.
+    let first: FeedFrame[] | undefined = []
     followed.leave = store.follow(topic, fromIndex, (frame) => {
-      if (isBeginning) first.push(frame)
+      if (first !== undefined) first.push(frame)
       else this.#deliver(followed, frame)
     })
-    isBeginning = false
-    if (fromIndex !== undefined && first[0]?.kind !== 'snapshot') {
+    const frames = first
+    first = undefined
+    if (fromIndex !== undefined && frames[0]?.kind !== 'snapshot') {
       this.#tell({ kind: 'resumed', topic, epoch: start.epoch(), index: fromIndex })
     }
-    for (const frame of first) {
+    for (const frame of frames) {
       if (followed.leave !== undefined) this.#deliver(followed, frame)
     }
   }
 
   #deliver(followed: Followed, frame: FeedFrame): void {
     const { encoder, start } = this.#deps
-    this.#push(encoder.encode(followed.topic, frame, start.epoch()))
+    this.#push(encoder.encode(followed.name, followed.topic, frame, start.epoch()))
   }
 
   #leave(topic: TopicKey): void {
@@ -154,12 +170,12 @@ export class FeedSession {
   }
 
   #isFollowed(followed: Followed): boolean {
-    return !this.#hasEnded && this.#topics.get(topicText(followed.topic)) === followed
+    return !this.#hasEnded && this.#topics.get(followed.name) === followed
   }
 
   #refuse(followed: Followed, error: FairleadError): void {
     if (!this.#isFollowed(followed)) return
-    this.#topics.delete(topicText(followed.topic))
+    this.#topics.delete(followed.name)
     this.#sayRefused(followed.topic, error)
   }
 
@@ -233,7 +249,7 @@ export class FeedSession {
   #ended(): void {
     if (this.#hasEnded) return
     this.#hasEnded = true
-    this.#over.abort(new FairleadError('SHUTTING_DOWN', 'The stream of feeds has ended'))
+    this.#starting?.over.abort(new FairleadError('SHUTTING_DOWN', 'The stream of feeds has ended'))
     for (const followed of this.#topics.values()) followed.leave?.()
     this.#topics.clear()
     this.#queue = []

@@ -13,7 +13,7 @@ import { type Clock, type Instant, instant, type Timer } from '../../core/time.t
 import type { ByteStream } from '../../runtime/rpc/byte-stream.ts'
 import { encodeFeedMessage } from '../../runtime/rpc/feed-messages.ts'
 import { FeedEncoder } from './feed-encoder.ts'
-import { FeedSession } from './feed-session.ts'
+import { FeedSession, type FeedSessionDeps } from './feed-session.ts'
 import type { FeedStartDeps } from './feed-start.ts'
 
 export const SESSIONS_MAX = 65_536
@@ -41,8 +41,9 @@ interface Bookmark {
 
 export class FeedSessions {
   readonly #deps: FeedSessionsDeps
-  readonly #encoder = new FeedEncoder()
   readonly #sessions = new Set<FeedSession>()
+  /** The same for all of them. */
+  readonly #sessionDeps: FeedSessionDeps
   /** Those of the present round that wait for their step. */
   #round: FeedSession[] = []
   #rounds = 0
@@ -57,6 +58,13 @@ export class FeedSessions {
   constructor(deps: FeedSessionsDeps) {
     this.#deps = deps
     this.#refilledAt = deps.clock.now()
+    this.#sessionDeps = {
+      store: deps.store,
+      start: deps.start,
+      encoder: new FeedEncoder(),
+      bookmark: () => this.#present(),
+      onEnd: (session) => this.#sessions.delete(session),
+    }
   }
 
   get size(): number {
@@ -70,15 +78,7 @@ export class FeedSessions {
       stream.end(refusal)
       return
     }
-    const { store, start } = this.#deps
-    const session: FeedSession = new FeedSession(stream, {
-      store,
-      start,
-      encoder: this.#encoder,
-      bookmark: () => this.#present(),
-      onEnd: () => this.#sessions.delete(session),
-    })
-    this.#sessions.add(session)
+    this.#sessions.add(new FeedSession(stream, this.#sessionDeps))
     this.#arm()
   }
 

@@ -3,7 +3,9 @@
  *
  * An entry is used only while the records it was made of are the very same objects (the store never changes
  * a record in place), so a restored snapshot cannot revive an old body; no index or clock is trusted.
- * Bounds: ENTRIES_MAX and BYTES_MAX, least recently used first out; larger bodies and longer keys are not kept.
+ * Bounds: ENTRIES_MAX and BYTES_MAX; larger bodies and longer keys are not kept. The oldest goes first, but one
+ * that was used since it was last looked at is spared once (the clock algorithm): unlike an order of use, this costs
+ * a use nothing.
  */
 
 import type { Layout } from './call.ts'
@@ -18,6 +20,7 @@ const KEY_LENGTH_MAX = 1024
 interface Entry {
   readonly records: unknown
   readonly body: RenderedBody
+  wasUsed: boolean
 }
 
 export class BodyCache {
@@ -40,14 +43,13 @@ export class BodyCache {
     const fullKey = `${layout} ${key}`
     const known = this.#entries.get(fullKey)
     if (known !== undefined && steps.isSame(known.records as R, records)) {
-      this.#entries.delete(fullKey)
-      this.#entries.set(fullKey, known)
+      known.wasUsed = true
       return known.body
     }
     const body = new RenderedBody(Buffer.from(renderJson(steps.encode(records), layout)))
     this.#drop(fullKey)
     if (body.bytes.length <= BODY_BYTES_MAX && fullKey.length <= KEY_LENGTH_MAX) {
-      this.#entries.set(fullKey, { records, body })
+      this.#entries.set(fullKey, { records, body, wasUsed: false })
       this.#bytes += body.bytes.length
       this.#shrink()
     }
@@ -62,9 +64,15 @@ export class BodyCache {
   }
 
   #shrink(): void {
-    for (const key of this.#entries.keys()) {
+    // Goes on with what it moves to the end, which has no second grace: an end comes at the latest there.
+    for (const [key, entry] of this.#entries) {
       if (this.#entries.size <= ENTRIES_MAX && this.#bytes <= BYTES_MAX) return
-      this.#drop(key)
+      if (!entry.wasUsed) this.#drop(key)
+      else {
+        entry.wasUsed = false
+        this.#entries.delete(key)
+        this.#entries.set(key, entry)
+      }
     }
   }
 }

@@ -25,6 +25,8 @@ export class HttpCall {
   readonly #request: IncomingMessage
   #controller: AbortController | undefined
   #ended: unknown
+  /** Among the open calls; see open-calls.ts. */
+  place = 0
 
   body: Buffer = NO_BODY
 

@@ -2,14 +2,16 @@
  * From a request line to a handler, or to the answer that needs none: 301, 400, 404, 405, OPTIONS.
  *
  * The order of the checks is that of the reference (http-api.md 1.2): characters of the path, route, query
- * string, method. Runs before the body is read, so that a refused request costs nothing.
+ * string, method. Runs before the body is read, so that a refused request costs nothing. All but the method is a
+ * matter of the URL alone, and remembered for what is read again and again.
  */
 
 import type { IncomingMessage } from 'node:http'
 import { HttpCall } from './call.ts'
 import type { AgentContext } from './context.ts'
 import { cleanPath, decodePercent, isPrintable } from './path.ts'
-import { parseQuery } from './query.ts'
+import { parseQuery, type Query } from './query.ts'
+import { RecentTargets } from './recent-targets.ts'
 import { emptyReply, type Reply, TEXT_TYPE, textReply } from './reply.ts'
 import { allowedMethods, type Handler, handlerOf, type Route, type RouteTable } from './route.ts'
 
@@ -28,12 +30,44 @@ const NOT_FOUND_PREFIX =
 const FRONT_PAGE =
   'Fairlead agent: this version has no web UI. The HTTP API is below /v1/, for instance /v1/agent/self\n'
 
-export function dispatch(
-  table: RouteTable,
-  agent: AgentContext,
-  request: IncomingMessage,
-  url: string,
-): Dispatched {
+/** What a URL asks for, whatever the method. */
+type Target =
+  | { readonly kind: 'reply'; readonly reply: Reply }
+  | {
+      readonly kind: 'route'
+      readonly route: Route
+      readonly suffix: string
+      readonly query: Query
+    }
+
+export class Dispatcher {
+  readonly #table: RouteTable
+  readonly #agent: AgentContext
+  readonly #recent: RecentTargets<Target>
+
+  constructor(table: RouteTable, agent: AgentContext) {
+    this.#table = table
+    this.#agent = agent
+    this.#recent = new RecentTargets((url) => targetOf(table, url))
+  }
+
+  dispatch(request: IncomingMessage, url: string): Dispatched {
+    const method = request.method ?? ''
+    const target = method === 'GET' ? this.#recent.of(url) : targetOf(this.#table, url)
+    if (target.kind === 'reply') return target
+    const { route, suffix, query } = target
+    if (method === 'OPTIONS') return reply(emptyReply(200, ['Allow', allowedMethods(route)]))
+    const handler = handlerOf(route, method)
+    if (handler === undefined) {
+      const allow = ['Allow', allowedMethods(route)]
+      return reply(textReply(405, `method ${method} not allowed`, allow))
+    }
+    const call = new HttpCall(this.#agent, request, { suffix, query })
+    return { kind: 'call', route, handler, call }
+  }
+}
+
+function targetOf(table: RouteTable, url: string): Target {
   const mark = url.indexOf('?')
   const path = mark === -1 ? url : url.slice(0, mark)
   const rawQuery = mark === -1 ? '' : url.slice(mark + 1)
@@ -56,14 +90,7 @@ export function dispatch(
   if (query === undefined) {
     return reply({ status: 500, type: TEXT_TYPE, headers: [], body: '' })
   }
-  const method = request.method ?? ''
-  if (method === 'OPTIONS') return reply(emptyReply(200, ['Allow', allowedMethods(route)]))
-  const handler = handlerOf(route, method)
-  if (handler === undefined) {
-    const allow = ['Allow', allowedMethods(route)]
-    return reply(textReply(405, `method ${method} not allowed`, allow))
-  }
-  return { kind: 'call', route, handler, call: new HttpCall(agent, request, { suffix, query }) }
+  return { kind: 'route', route, suffix, query }
 }
 
 function redirect(path: string, rawQuery: string): Reply {
@@ -71,6 +98,6 @@ function redirect(path: string, rawQuery: string): Reply {
   return emptyReply(301, ['Location', location])
 }
 
-function reply(value: Reply): Dispatched {
+function reply(value: Reply): { readonly kind: 'reply'; readonly reply: Reply } {
   return { kind: 'reply', reply: value }
 }

@@ -56,7 +56,7 @@ export function send(reply: Reply, options: SendOptions): void | Promise<void> {
 function write(reply: Reply, bytes: Buffer, options: SendOptions, isCompressed: boolean): void {
   const { response } = options
   if (response.headersSent || response.destroyed) return
-  const headers = [...options.standing, ...reply.headers]
+  const headers = options.standing.concat(reply.headers)
   if (reply.type !== '') headers.push('Content-Type', reply.type)
   if (isCompressed) headers.push('Content-Encoding', 'gzip')
   headers.push('Content-Length', String(bytes.length))

@@ -21,8 +21,9 @@ import { AgentCache } from './agent-cache.ts'
 import { BodyCache } from './body-cache.ts'
 import type { HttpCall } from './call.ts'
 import type { AgentContext, BuildFacts, HttpApiHooks } from './context.ts'
-import { dispatch } from './dispatch.ts'
+import { Dispatcher } from './dispatch.ts'
 import { addressOf, closeListener, createListener, listen, portOf } from './listener.ts'
+import { OpenCalls } from './open-calls.ts'
 import { Pipelines } from './pipeline.ts'
 import { DEFAULT_BODY_LIMIT, readBody } from './read-body.ts'
 import type { Reply } from './reply.ts'
@@ -74,20 +75,25 @@ interface Served {
   readonly handler: Handler
 }
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Null before dispatch, and for what needs no handler. */
+    served: Served | null
+  }
+}
+
 /** Shared, because an error is made of a stack trace and every request ends. */
 const CLIENT_GONE = new FairleadError('BAD_REQUEST', 'The client closed the connection')
 const STOPPING = new FairleadError('SHUTTING_DOWN', 'The agent is shutting down')
 
 class HttpApiServer implements HttpApi {
   readonly #agent: AgentContext
-  readonly #table = new RouteTable(ROUTES)
+  readonly #dispatcher: Dispatcher
   readonly #standing: readonly string[]
   readonly #app: FastifyInstance
   readonly #servers: Server[] = []
   /** Requests between dispatch and the end of their response. */
-  readonly #open = new Set<HttpCall>()
-  /** What dispatch found, until the response ends. No weak map: an entry for each request makes collections slow. */
-  readonly #pending = new Map<IncomingMessage, Served>()
+  readonly #open = new OpenCalls<HttpCall>()
   readonly #pipelines = new Pipelines()
   readonly #latency: RequestLatency
   #whenIdle: (() => void) | undefined
@@ -135,6 +141,7 @@ class HttpApiServer implements HttpApi {
       cache: new AgentCache({ clock, metrics: telemetry.metrics }),
     }
     this.#latency = new RequestLatency({ clock, metrics: telemetry.metrics })
+    this.#dispatcher = new Dispatcher(new RouteTable(ROUTES), this.#agent)
     this.#standing = standingHeaders(options.config)
     this.#app = this.#buildApp()
   }
@@ -155,7 +162,7 @@ class HttpApiServer implements HttpApi {
       server.close()
       server.closeIdleConnections()
     }
-    for (const call of [...this.#open]) call.abort(STOPPING)
+    for (const call of this.#open.all()) call.abort(STOPPING)
     await this.#idle(deadline)
   }
 
@@ -163,7 +170,7 @@ class HttpApiServer implements HttpApi {
     if (this.#isStopped) return
     this.#isStopped = true
     this.#isDraining = true
-    for (const call of [...this.#open]) call.abort(STOPPING)
+    for (const call of this.#open.all()) call.abort(STOPPING)
     await Promise.all(this.#servers.map(closeListener))
     await this.#app.close()
   }
@@ -203,7 +210,8 @@ class HttpApiServer implements HttpApi {
       rewriteUrl: () => '/',
     })
     app.removeAllContentTypeParsers()
-    app.addContentTypeParser('*', async (request: FastifyRequest) => this.#receive(request.raw))
+    app.decorateRequest('served', null)
+    app.addContentTypeParser('*', async (request: FastifyRequest) => this.#receive(request))
     app.addHook('onRequest', (request, reply, done) => this.#begin(request, reply, done))
     app.setNotFoundHandler((request, reply) => this.#run(request, reply))
     app.setErrorHandler((error, request, reply) => {
@@ -220,43 +228,46 @@ class HttpApiServer implements HttpApi {
       this.#pipelines.wait(request.raw, reply.raw, () => this.#begin(request, reply, done))
       return
     }
-    // The type of a body is not looked at, as in the reference: every route knows what it takes.
-    delete request.raw.headers['content-type']
-    const dispatched = dispatch(this.#table, this.#agent, request.raw, request.originalUrl)
+    const dispatched = this.#dispatcher.dispatch(request.raw, request.originalUrl)
     if (dispatched.kind === 'reply') {
       reply.hijack()
       void this.#reply(dispatched.reply, request.raw, reply.raw)
       return
     }
-    this.#pending.set(request.raw, dispatched)
-    this.#watch(dispatched, request.raw, reply.raw)
+    this.#watch(dispatched, reply.raw)
+    if (request.method === 'GET') {
+      // Its body, if any, is not read: nothing of what fastify would do further on concerns it.
+      reply.hijack()
+      void this.#handle(dispatched, request.raw, reply.raw)
+      return
+    }
+    // The type of a body is not looked at, as in the reference: every route knows what it takes.
+    delete request.raw.headers['content-type']
+    request.served = dispatched
     done()
   }
 
-  #watch({ call, route }: Served, request: IncomingMessage, response: ServerResponse): void {
+  #watch({ call, route }: Served, response: ServerResponse): void {
     this.#open.add(call)
     const measured = this.#latency.begin(route, call.method)
-    response.once('close', () => {
+    response.on('close', () => {
       measured()
-      this.#open.delete(call)
-      this.#pending.delete(request)
+      this.#open.remove(call)
       call.abort(CLIENT_GONE)
       if (this.#open.size === 0) this.#whenIdle?.()
     })
     if (this.#isDraining) call.abort(STOPPING)
   }
 
-  async #receive(request: IncomingMessage): Promise<void> {
-    const served = this.#pending.get(request)
-    if (served === undefined || served.route.streamsBody === true) return
+  async #receive({ served, raw }: FastifyRequest): Promise<void> {
+    if (served === null || served.route.streamsBody === true) return
     const limit = served.route.bodyLimit?.(this.#agent) ?? DEFAULT_BODY_LIMIT
-    served.call.body = await readBody(request, limit)
+    served.call.body = await readBody(raw, limit)
   }
 
   #run(request: FastifyRequest, reply: FastifyReply): void {
     reply.hijack()
-    const served = this.#pending.get(request.raw)
-    if (served !== undefined) void this.#handle(served, request.raw, reply.raw)
+    if (request.served !== null) void this.#handle(request.served, request.raw, reply.raw)
   }
 
   async #handle(served: Served, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -273,23 +284,27 @@ class HttpApiServer implements HttpApi {
     await this.#reply(answer, request, response, call)
   }
 
-  /** Never rejects: a body that cannot be sent ends the connection. */
-  async #reply(
+  /** Never throws or rejects: a body that cannot be sent ends the connection. */
+  #reply(
     answer: Reply,
     request: IncomingMessage,
     response: ServerResponse,
     call?: HttpCall,
-  ): Promise<void> {
+  ): void | Promise<void> {
+    const cut = (thrown: unknown): void => {
+      this.#agent.log.error('reply not sent', { err: thrown })
+      response.destroy()
+    }
     try {
-      await send(answer, {
+      const sending = send(answer, {
         request,
         response,
         standing: this.#isDraining ? [...this.#standing, 'Connection', 'close'] : this.#standing,
         layout: call?.layout ?? 'compact',
       })
+      return sending?.catch(cut)
     } catch (thrown) {
-      this.#agent.log.error('reply not sent', { err: thrown })
-      response.destroy()
+      cut(thrown)
     }
   }
 

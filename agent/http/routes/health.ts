@@ -5,6 +5,7 @@
 import type { CheckRecord, HealthEntry } from '../../../core/catalog/types.ts'
 import { FairleadError } from '../../../core/errors.ts'
 import { HEALTH_CHECK_SCHEMA, HEALTH_ENTRY_SCHEMA } from '../../../core/filter/schemas.ts'
+import type { Reads } from '../../../core/rpc/reads.ts'
 import type { HttpCall } from '../call.ts'
 import { filtered } from '../filter.ts'
 import { goBoolean } from '../go-boolean.ts'
@@ -103,23 +104,33 @@ async function instances(call: HttpCall, connect: boolean): Promise<Reply> {
     ...metaPart(parameters),
   }
   const options = { cache: 'refreshed', streams: true } as const
+  const ask = () => askWith(call, parameters, 'health.service', request, options)
   const answer =
-    (await askView(call, parameters, request)) ??
-    (await askViewOnFailure(call, parameters, request, () =>
-      askWith(call, parameters, 'health.service', request, options),
-    ))
+    call.agent.views === undefined
+      ? await ask()
+      : ((await askView(call, parameters, request)) ??
+        (await askViewOnFailure(call, parameters, request, ask)))
   const { near, filter } = parameters
   const entries = filtered<HealthEntry>(answer.value, filter, {
     schema: HEALTH_ENTRY_SCHEMA,
     encode: healthEntryJson,
   })
-  const ordered = await nearest(call, entries, near, (entry) => entry.node.node)
-  const key = JSON.stringify([request, near, filter])
+  const ordered =
+    near === '' ? entries : await nearest(call, entries, near, (entry) => entry.node.node)
+  const key = cacheKey(request, parameters)
   const body = call.agent.bodies.render(key, call.layout, ordered, {
     isSame: areSameEntries,
     encode: healthEntriesJson,
   })
   return jsonReply(body, answer.headers)
+}
+
+/** What decides the body besides the entries. */
+function cacheKey(request: Reads['health.service']['request'], by: ReadParameters): string {
+  const { service, connect, passingOnly, tags, nodeMeta } = request
+  const isPlain = tags === undefined && nodeMeta === undefined && by.near === '' && by.filter === ''
+  if (!isPlain) return JSON.stringify([request, by.near, by.filter])
+  return `${connect === true ? 'c' : 's'}${passingOnly === true ? 'p' : 'a'} ${service}`
 }
 
 function metaPart(parameters: ReadParameters): {

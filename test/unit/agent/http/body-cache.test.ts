@@ -66,6 +66,17 @@ describe('a body', () => {
     assert.equal(subject.encoded, before + 1)
   })
 
+  it('is spared while it is in use, however many others come', () => {
+    const subject = new Subject()
+    const records = [{ a: 1 }]
+    subject.render(records, 'hot')
+    for (let i = 0; i < 3 * ENTRIES_MAX; i++) {
+      subject.render(records, String(i))
+      subject.render(records, 'hot')
+    }
+    assert.equal(subject.encoded, 3 * ENTRIES_MAX + 1)
+  })
+
   it('over the size limit is not kept', () => {
     const subject = new Subject()
     const records = [{ a: 'x'.repeat(2 * 1024 * 1024) }]

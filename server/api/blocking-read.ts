@@ -23,7 +23,7 @@ export const WAITERS_MAX = 16_384
 
 export interface BlockingQuery<N extends ReadName> {
   /** Makes sure that the store may be read at the wanted consistency; throws when it may not. */
-  prepare(): Promise<void>
+  prepare(): void | Promise<void>
   evaluate(): Evaluated<N>
   /** Right after each evaluation: false when what `prepare` relied on has lapsed, so that both are done anew. */
   confirm?(): boolean
@@ -71,7 +71,9 @@ export class BlockingReads {
     options.signal?.throwIfAborted()
     let first: Evaluated<N>
     do {
-      await query.prepare()
+      // Most reads do not block, and many need not even wait: what they need not await costs them nothing.
+      const prepared = query.prepare()
+      if (prepared !== undefined) await prepared
       first = query.evaluate()
     } while (query.confirm?.() === false)
     const minIndex = options.minIndex ?? 0

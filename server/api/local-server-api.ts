@@ -130,7 +130,7 @@ export class LocalServerApi implements ServerApi {
     const index = reportedIndex(evaluated)
     // What the leader has confirmed is as fresh as an answer of the leader's own.
     if (!passage.isStale) return { value, index, knownLeader: true, lastContactMs: 0 }
-    const { leaderId, lastContactMs } = this.#deps.raft.status()
+    const { leaderId, lastContactMs } = this.#deps.raft.contact()
     return {
       value,
       index,

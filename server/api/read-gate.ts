@@ -21,17 +21,43 @@ const CATCH_UP_RETRY_MS = 250
 const LEASE_READS: readonly string[] = ['catalog.', 'health.', 'config.']
 
 export interface ReadGateDeps {
-  readonly raft: Pick<RaftNodeApi, 'readIndex' | 'holdsLease' | 'status'>
+  readonly raft: Pick<RaftNodeApi, 'readIndex' | 'holdsLease' | 'contact'>
   readonly hold: LeaderHold
   readonly clock: Clock
 }
 
 /** How one read may be answered. */
-export interface Passage {
-  prepare(): Promise<void>
-  confirm(): boolean
+export class Passage {
+  readonly #gate: ReadGate
+  readonly #options: ReadOptions
+  readonly #mayUseLease: boolean
+  #mode: ReadMode = 'quorum'
+  #isStale = false
+
+  constructor(gate: ReadGate, options: ReadOptions, mayUseLease: boolean) {
+    this.#gate = gate
+    this.#options = options
+    this.#mayUseLease = mayUseLease
+  }
+
   /** Answered from this server's own view of things, which may be old. */
-  readonly isStale: boolean
+  get isStale(): boolean {
+    return this.#isStale
+  }
+
+  /** Nothing is waited for when nothing is returned. @throws as `ReadGate.linearizable` */
+  prepare(): void | Promise<void> {
+    const { consistency, maxStaleMs, signal } = this.#options
+    this.#isStale = consistency === 'stale' && this.#gate.mayAnswerStale(maxStaleMs)
+    if (this.#isStale) return
+    this.#mode = this.#mayUseLease && this.#gate.holdsLease() ? 'lease' : 'quorum'
+    return this.#gate.linearizable(signal, this.#mode)
+  }
+
+  /** A lease that lapsed is not there at the next look, which then asks the others. */
+  confirm(): boolean {
+    return this.#isStale || this.#mode === 'quorum' || this.#gate.holdsLease()
+  }
 }
 
 export class ReadGate {
@@ -47,23 +73,11 @@ export class ReadGate {
   }
 
   passage(name: ReadName, options: ReadOptions): Passage {
-    const { consistency, maxStaleMs, signal } = options
-    const mayUseLease = this.#mayUseLease(name, options)
-    let mode: ReadMode = 'quorum'
-    let isStale = false
-    return {
-      prepare: async () => {
-        isStale = consistency === 'stale' && this.#mayAnswerStale(maxStaleMs)
-        if (isStale) return
-        mode = mayUseLease && this.#deps.raft.holdsLease() ? 'lease' : 'quorum'
-        await this.linearizable(signal, mode)
-      },
-      // A lease that lapsed is not there at the next look, which then asks the others.
-      confirm: () => isStale || mode === 'quorum' || this.#deps.raft.holdsLease(),
-      get isStale() {
-        return isStale
-      },
-    }
+    return new Passage(this, options, this.#mayUseLease(name, options))
+  }
+
+  holdsLease(): boolean {
+    return this.#deps.raft.holdsLease()
   }
 
   /** @throws FairleadError NO_LEADER after the hold time, or the abort reason */
@@ -87,8 +101,8 @@ export class ReadGate {
     return LEASE_READS.some((prefix) => name.startsWith(prefix))
   }
 
-  #mayAnswerStale(maxStaleMs: number | undefined): boolean {
-    const { role, lastContactMs } = this.#deps.raft.status()
+  mayAnswerStale(maxStaleMs: number | undefined): boolean {
+    const { role, lastContactMs } = this.#deps.raft.contact()
     const hasFollowed = this.#hasCaughtUp || Number.isFinite(lastContactMs)
     if (role === 'leader' || !hasFollowed) return this.#hasCaughtUp
     return maxStaleMs === undefined || lastContactMs <= maxStaleMs

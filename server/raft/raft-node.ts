@@ -229,10 +229,19 @@ export class RaftNode implements RaftNodeApi {
   status(): RaftStatus {
     const engine = this.#engine
     if (engine === null) return this.#beforeStart
-    const { lastContact } = engine
+    const { lastContactMs } = this.contact()
+    return statusOf(engine.core, { lastContactMs, cluster: this.#identity?.cluster ?? null })
+  }
+
+  contact(): Pick<RaftStatus, 'role' | 'leaderId' | 'lastContactMs'> {
+    const engine = this.#engine
+    if (engine === null) return this.#beforeStart
+    const { core, lastContact } = engine
+    const { role, leader: leaderId } = core
+    if (role === 'leader') return { role, leaderId, lastContactMs: 0 }
     const lastContactMs =
       lastContact === null ? Number.POSITIVE_INFINITY : this.#deps.clock.now() - lastContact
-    return statusOf(engine.core, { lastContactMs, cluster: this.#identity?.cluster ?? null })
+    return { role, leaderId, lastContactMs }
   }
 
   onLeadership(listener: (isLeader: boolean) => void): () => void {

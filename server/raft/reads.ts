@@ -1,7 +1,7 @@
 /**
  * Linearizable reads on their way: waiting for the leader's confirmation, then for apply (specification 8.2).
  *
- * Reads that are taken together share one attempt. Guarantees: every attempt, also a repeated one, has a
+ * Reads that come together share one attempt, and one promise. Guarantees: every attempt, also a repeated one, has a
  * context never used before and begins after its reads have arrived; an answer to an attempt that was given
  * up is ignored; a change of term or leader voids every attempt, also one whose answer is already here.
  * A message that was lost is made good by another attempt, at most `ATTEMPTS_MAX`.
@@ -19,14 +19,13 @@ export interface ReadAttempt {
   readonly mode: ReadMode
 }
 
-interface Waiter {
-  readonly resolve: (index: number) => void
-  readonly reject: (error: FairleadError) => void
-}
-
+/** Reads that came together. */
 interface Group {
   readonly mode: ReadMode
-  readonly waiters: readonly Waiter[]
+  readonly index: Promise<number>
+  readonly resolve: (index: number) => void
+  readonly reject: (error: FairleadError) => void
+  count: number
   attempts: number
   /** In ticks of this host; see `elapsed`. */
   begunAt: number
@@ -38,7 +37,7 @@ export class Reads {
   #counter = 0
   #count = 0
   #ticks = 0
-  #arrived: Record<ReadMode, Waiter[]> = { quorum: [], lease: [] }
+  #arrived: Record<ReadMode, Group | null> = { quorum: null, lease: null }
   #again: Group[] = []
   readonly #unconfirmed = new Map<string, Group>()
   /** Confirmed, waiting for apply. */
@@ -58,25 +57,25 @@ export class Reads {
   }
 
   add(mode: ReadMode): Promise<number> {
-    return new Promise((resolve, reject) => {
-      if (this.#count >= READS_MAX) {
-        reject(new FairleadError('BUSY', 'Too many consistent reads are waiting'))
-        return
-      }
-      this.#count++
-      this.#arrived[mode].push({ resolve, reject })
-    })
+    if (this.#count >= READS_MAX) {
+      return Promise.reject(new FairleadError('BUSY', 'Too many consistent reads are waiting'))
+    }
+    this.#count++
+    this.#arrived[mode] ??= newGroup(mode)
+    const group = this.#arrived[mode]
+    group.count++
+    return group.index
   }
 
   /** Reads that need a round and that no attempt was made for yet. */
   get arrivedCount(): number {
-    return this.#arrived.quorum.length
+    return this.#arrived.quorum?.count ?? 0
   }
 
   /** Reads whose attempt is not answered yet. */
   get unconfirmedCount(): number {
     let count = 0
-    for (const group of this.#unconfirmed.values()) count += group.waiters.length
+    for (const group of this.#unconfirmed.values()) count += group.count
     return count
   }
 
@@ -90,10 +89,10 @@ export class Reads {
     this.#again = []
     for (const mode of ['quorum', 'lease'] as const) {
       if (mode === 'quorum' && !options.withRound) continue
-      const waiters = this.#arrived[mode]
-      if (waiters.length === 0) continue
-      this.#arrived[mode] = []
-      groups.push({ mode, waiters, attempts: 0, begunAt: 0 })
+      const group = this.#arrived[mode]
+      if (group === null) continue
+      this.#arrived[mode] = null
+      groups.push(group)
     }
     return groups.map((group) => this.#begin(group))
   }
@@ -156,12 +155,17 @@ export class Reads {
   }
 
   #answer(group: Group, index: number): void {
-    this.#count -= group.waiters.length
-    for (const waiter of group.waiters) waiter.resolve(index)
+    this.#count -= group.count
+    group.resolve(index)
   }
 
   #reject(group: Group, error: FairleadError): void {
-    this.#count -= group.waiters.length
-    for (const waiter of group.waiters) waiter.reject(error)
+    this.#count -= group.count
+    group.reject(error)
   }
+}
+
+function newGroup(mode: ReadMode): Group {
+  const { promise, resolve, reject } = Promise.withResolvers<number>()
+  return { mode, index: promise, resolve, reject, count: 0, attempts: 0, begunAt: 0 }
 }

@@ -26,7 +26,7 @@ export const STATUS_BEFORE_START: RaftStatus = {
   cluster: null,
 }
 
-/** @param lastContactMs since the last message of a leader; ignored while leading */
+/** @param lastContactMs since the last message of a leader; 0 while leading */
 export function statusOf(
   core: RaftCore,
   host: { readonly lastContactMs: number; readonly cluster: ClusterName | null },
@@ -42,7 +42,7 @@ export function statusOf(
     lastLogTerm: core.last.term,
     lastSnapshotIndex: core.snapshot?.index ?? 0,
     lastSnapshotTerm: core.snapshot?.term ?? 0,
-    lastContactMs: core.role === 'leader' ? 0 : host.lastContactMs,
+    lastContactMs: host.lastContactMs,
     peers: configuration.addresses.map(({ id, address }) => ({
       id,
       address,

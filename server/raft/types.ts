@@ -91,6 +91,8 @@ export interface RaftNodeApi extends Service {
   /** The lease of this leader holds at this moment; false elsewhere. */
   holdsLease(): boolean
   status(): RaftStatus
+  /** Of the status what an answer from this server's own view says; cheap enough for each read. */
+  contact(): Pick<RaftStatus, 'role' | 'leaderId' | 'lastContactMs'>
   /**
    * Changes who takes part and resolves when that is committed (10). Leader only.
    * @throws FairleadError REJECTED (breaks a rule; the message says which), BUSY (another change is under

@@ -15,14 +15,9 @@ function following(base: RaftAndStore, leaderId: () => string | null): RaftNodeA
   return new Proxy<RaftNodeApi>(base.raft, {
     get: (raft, name) => {
       if (name === 'onLeadership') return () => () => {}
-      if (name === 'status') {
-        return (): RaftStatus => ({
-          ...raft.status(),
-          role: 'follower',
-          leaderId: leaderId(),
-          lastContactMs: 40,
-        })
-      }
+      const contact = () => ({ role: 'follower', leaderId: leaderId(), lastContactMs: 40 }) as const
+      if (name === 'contact') return contact
+      if (name === 'status') return (): RaftStatus => ({ ...raft.status(), ...contact() })
       const value: unknown = Reflect.get(raft, name)
       return typeof value === 'function' ? value.bind(raft) : value
     },

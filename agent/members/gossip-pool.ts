@@ -282,6 +282,7 @@ class GossipPool implements MemberPool, NoticeBoard, EventBus, QueryBus, Service
           known === null || known.incarnation === 0 ? 1 : known.incarnation + INCARNATION_RESERVE,
         lamportTime: known?.lamportTime ?? 0,
         hasCoordinate: o.hasCoordinate,
+        allowedNetworks: o.allowedNetworks,
         eventTime: known?.eventTime ?? 0,
         queryTime: known?.queryTime ?? 0,
         // Who left did not want to hear what was said meanwhile.

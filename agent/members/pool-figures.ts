@@ -99,6 +99,7 @@ const CORE_COUNTERS = [
   ['probesFailed', GOSSIP_METRICS.probesFailed],
   ['refutations', GOSSIP_METRICS.refutations],
   ['conflicts', GOSSIP_METRICS.conflicts],
+  ['addressesRefused', GOSSIP_METRICS.addressesRefused],
   ['exchangesRefused', GOSSIP_METRICS.exchangesRefused],
   ['intentsDropped', GOSSIP_METRICS.intentsDropped],
   ['accusationsIgnored', GOSSIP_METRICS.accusationsIgnored],

@@ -9,6 +9,7 @@ import { randomBytes } from 'node:crypto'
 import type { StringMap } from '../../core/catalog/types.ts'
 import { ipFamily } from '../../core/config/ip-address.ts'
 import { FairleadError } from '../../core/errors.ts'
+import type { IpNetwork } from '../../core/ip-network.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Metrics } from '../../core/metrics/metrics.ts'
 import type { Rng } from '../../core/rng.ts'
@@ -43,6 +44,8 @@ export interface GossipPoolOptions {
   readonly encryption: GossipEncryption
   /** Finds its place in the network, for `near` and `rtt`. */
   readonly hasCoordinate: boolean
+  /** Where members may be; null for anywhere. */
+  readonly allowedNetworks: readonly IpNetwork[] | null
 }
 
 export interface GossipPoolDeps {

@@ -123,6 +123,7 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
         verifyOutgoing: config.gossipEncryption.verifyOutgoing,
       },
       hasCoordinate: !config.disableCoordinates,
+      allowedNetworks: config.gossipAllowedNetworks,
     },
     { clock, log: log.child('gossip'), rng: rng.fork('gossip'), metrics },
   )

@@ -6,6 +6,7 @@
 
 import { AUTOPILOT_DEFAULTS } from '../autopilot/defaults.ts'
 import type { AutopilotSettings } from '../autopilot/types.ts'
+import { type IpNetwork, parseIpNetwork } from '../ip-network.ts'
 import { GossipKey } from '../swim/gossip-key.ts'
 import { LAN_TIMING } from '../swim/timing.ts'
 import { parseMemberAddress } from './member-address.ts'
@@ -24,6 +25,7 @@ type ClusterConfig = Pick<
   | 'retryMax'
   | 'gossip'
   | 'gossipEncryption'
+  | 'gossipAllowedNetworks'
   | 'disableCoordinates'
   | 'rejoinAfterLeave'
   | 'reconnectTimeoutMs'
@@ -52,6 +54,7 @@ export function resolveCluster(
       verifyOutgoing: reader.bool('encrypt_verify_outgoing', true),
       isKept: !reader.bool('disable_keyring_file', false),
     },
+    gossipAllowedNetworks: resolveAllowedNetworks(reader),
     disableCoordinates: reader.bool('disable_coordinates', false),
     rejoinAfterLeave: reader.bool('rejoin_after_leave', false),
     reconnectTimeoutMs: resolveReconnectTimeout(reader),
@@ -161,6 +164,17 @@ function resolveGossip(reader: RawReader): GossipSettings {
     )
   }
   return gossip
+}
+
+function resolveAllowedNetworks(reader: RawReader): readonly IpNetwork[] | null {
+  const key = 'serf_lan_allowed_cidrs'
+  if (!reader.has(key)) return null
+  return reader.list(key).flatMap((text) => {
+    const network = parseIpNetwork(text)
+    if (network !== null) return [network]
+    reader.problem(key, `${key}: invalid CIDR address: ${text}`, 'write networks: 10.0.0.0/8')
+    return []
+  })
 }
 
 function resolveGossipKey(reader: RawReader): GossipKey | undefined {

@@ -67,6 +67,12 @@ export const AGENT_FLAGS: readonly AgentFlag[] = [
   flag('serf-lan-bind', 'serf_lan', 'ip', 'address for gossip'),
   flag('serf-wan-bind', 'serf_wan', 'ip', 'address for gossip between datacenters'),
   list(
+    'serf-lan-allowed-cidrs',
+    'serf_lan_allowed_cidrs',
+    'cidr',
+    'a network in which members may be; repeatable',
+  ),
+  list(
     'retry-join',
     'retry_join',
     'address',

@@ -97,7 +97,11 @@ const IDENTITY: KeyTable = {
   advertise_addr_wan_ipv6: unsupported('string'),
   serf_lan: unsupported('string'),
   serf_wan: unsupported('string'),
-  serf_lan_allowed_cidrs: unsupported('strings'),
+  serf_lan_allowed_cidrs: key(
+    'strings',
+    'all',
+    'Networks in which members of the gossip pool may be; others are refused',
+  ),
   serf_wan_allowed_cidrs: unsupported('strings'),
   client_addr: key(
     'string',

@@ -7,6 +7,7 @@
 
 import type { AutopilotSettings } from '../autopilot/types.ts'
 import type { IntentionAction, JsonObject, StringMap } from '../catalog/types.ts'
+import type { IpNetwork } from '../ip-network.ts'
 import type { NameFilter } from '../metrics/naming.ts'
 import type { GossipKey } from '../swim/gossip-key.ts'
 import type { GossipTiming } from '../swim/timing.ts'
@@ -71,6 +72,8 @@ export interface AgentConfig {
     /** Kept in the data directory, where there is one. */
     readonly isKept: boolean
   }
+  /** Where members of the gossip pool may be; null for anywhere. */
+  readonly gossipAllowedNetworks: readonly IpNetwork[] | null
   readonly disableCoordinates: boolean
   /** Rejoin the pool that was known from before also after a farewell. */
   readonly rejoinAfterLeave: boolean

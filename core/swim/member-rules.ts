@@ -56,6 +56,11 @@ export class MemberRules {
       this.#onAliveSelf(message, source)
       return
     }
+    const isElsewhere = known === undefined || hasMoved(known, message)
+    if (isElsewhere && !this.#pool.isAllowed(message)) {
+      this.#pool.counters.addressesRefused++
+      return
+    }
     if (known !== undefined) {
       const isTakeover = hasMoved(known, message) && known.id !== message.id
       if (isTakeover && !this.#isNameFree(known)) {
@@ -158,8 +163,11 @@ export class MemberRules {
     return holder.state === 'dead' && now - holder.stateSince > timing.deadNodeReclaimMs
   }
 
-  /** @returns why a newcomer cannot have this name; null when it can */
+  /** @returns why a newcomer cannot have this name, or be where it is; null when it can */
   objectionTo(newcomer: MemberFacts): string | null {
+    if (!this.#pool.isAllowed(newcomer)) {
+      return `its address ${newcomer.address} is in none of the networks of serf_lan_allowed_cidrs`
+    }
     const holder = this.#pool.table.get(newcomer.name)
     if (holder === undefined) return null
     const isClone = holder === this.#pool.self && holder.id === newcomer.id

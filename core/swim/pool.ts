@@ -5,6 +5,7 @@
  * wakes the gossip tick.
  */
 
+import { isInNetwork } from '../ip-network.ts'
 import type { Rng } from '../rng.ts'
 import { type Instant, instant } from '../time.ts'
 import { BroadcastQueue } from './broadcast-queue.ts'
@@ -70,12 +71,14 @@ export class Pool {
     coordinatesRefused: 0,
     eventsTooOld: 0,
     answersDropped: 0,
+    addressesRefused: 0,
     flaps: 0,
     aliveHeard: 0,
     suspectHeard: 0,
     deadHeard: 0,
   }
   readonly #packetBytesMax: number
+  readonly #allowedNetworks: SwimOptions['allowedNetworks']
   now: Instant
   /** This member has begun to leave: it no longer defends itself. */
   isLeaving = false
@@ -97,6 +100,7 @@ export class Pool {
     this.queryClock = new LamportClock(Math.max(1, options.queryTime))
     this.health = new LocalHealth(options.timing.awarenessMaxMultiplier)
     this.#packetBytesMax = options.packetBytesMax
+    this.#allowedNetworks = options.allowedNetworks
     // Not from 0: answers to a previous run of this member must not match.
     this.#seq = rng.fork('seq').u32()
     const { name, id, address, port, meta } = options
@@ -104,6 +108,11 @@ export class Pool {
     const self = this.table.insert(facts, now)
     if (self === null) throw new RangeError('an empty table is never full')
     this.self = self
+  }
+
+  /** Whether a member may be there. */
+  isAllowed({ address }: NodeAddress): boolean {
+    return this.#allowedNetworks?.some((network) => isInNetwork(network, address)) ?? true
   }
 
   emit(effect: SwimEffect): void {

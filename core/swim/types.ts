@@ -6,6 +6,7 @@
 
 import type { CatalogNotice } from '../catalog/notice.ts'
 import type { StringMap } from '../catalog/types.ts'
+import type { IpNetwork } from '../ip-network.ts'
 import type { MemberStatus } from '../membership.ts'
 import type { Instant } from '../time.ts'
 import type { Query, UserEvent } from './messages.ts'
@@ -71,6 +72,8 @@ export interface SwimOptions {
   readonly queryTime: number
   /** Events fired since the last run are told; otherwise none from before the first join is. */
   readonly catchesUp: boolean
+  /** Members at other addresses are ignored, and refused when they join; null for none. */
+  readonly allowedNetworks: readonly IpNetwork[] | null
 }
 
 /** Names a join, a request of a peer or an exchange; made by who asks. */
@@ -196,6 +199,8 @@ export interface SwimCounters {
   eventsTooOld: number
   /** Answers to queries that were too large, or for somebody who is not known. */
   answersDropped: number
+  /** Words about members at addresses that are not allowed. */
+  addressesRefused: number
   /** Members that came back within a minute of failing. */
   flaps: number
   /** Messages, from packets. */

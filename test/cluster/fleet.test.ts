@@ -7,6 +7,7 @@
  */
 
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -20,6 +21,7 @@ import {
   type FleetAct,
   type FleetField,
   HALVES_APART,
+  KEY_ROTATED,
   lossyFleet,
   ONE_CRASHES,
   SERVERS_RESTART,
@@ -38,6 +40,7 @@ const ACTS: readonly FleetAct[] = [
   lossyFleet(30),
   STAND_STILL,
   SERVERS_RESTART,
+  KEY_ROTATED,
   HALVES_APART,
   CLIENTS_RESTART,
   ONE_CRASHES,
@@ -85,7 +88,9 @@ describe('a fleet', { skip: whyNoHosts() ?? false, timeout: 3_600_000 }, () => {
     tell(`seed ${SEED}`)
     try {
       await using network = await TestNetwork.create(SERVERS + CLIENTS)
-      await using fleet = new TestFleet(network, SERVERS, folder)
+      const key = randomBytes(32).toString('base64')
+      const flags = ['-encrypt', key]
+      await using fleet = new TestFleet(network, { servers: SERVERS, folder, flags })
       await fleet.startAll()
       const rng = seededRng(SEED)
       const workload = new FleetWorkload(fleet.agents, rng.fork('workload'))
@@ -93,6 +98,7 @@ describe('a fleet', { skip: whyNoHosts() ?? false, timeout: 3_600_000 }, () => {
         fleet,
         rng,
         tell,
+        key,
         changes: async (count) => {
           const until = workload.counts.done + count
           const isDone = (): boolean => workload.counts.done >= until

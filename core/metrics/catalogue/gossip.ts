@@ -46,6 +46,10 @@ export const GOSSIP_METRICS = {
     'Accusations too far ahead to be believed',
   ),
   conflicts: counter('gossip.name_conflicts', 'Claims of other hosts to a name that is in use'),
+  addressesRefused: counter(
+    'gossip.addresses_refused',
+    'Words about members at addresses that are not allowed',
+  ),
   exchangesRefused: counter('gossip.merges_refused', 'Tables of others that were refused'),
   broadcastsDropped: counter(
     'gossip.broadcasts_dropped',

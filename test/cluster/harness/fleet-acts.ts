@@ -16,6 +16,8 @@ export interface FleetField {
   /** Resolves when the hosts have made so many changes more. */
   readonly changes: (count: number) => Promise<void>
   readonly tell: (text: string) => void
+  /** Of gossip, in base64; the act that rotates it says so here. */
+  key: string
 }
 
 export interface FleetAct {
@@ -158,4 +160,37 @@ export const SERVERS_RESTART: FleetAct = {
     await changes(60)
   },
   end: startAll,
+}
+
+/** Asked at a client that one of the others does not hear: helpers pass it on. */
+export const KEY_ROTATED: FleetAct = {
+  name: 'gossip key rotated at a client that one other does not hear',
+  begin: async (field) => {
+    const { fleet, rng } = field
+    const [asked, deaf] = rng.shuffle(fleet.clients)
+    assert(asked !== undefined && deaf !== undefined)
+    await fleet.network.partition([asked.host], [deaf.host])
+    const before = field.key
+    field.key = Buffer.from(Array.from({ length: 32 }, () => rng.range(0, 256))).toString('base64')
+    await keyring(asked, 'POST', field.key)
+    await keyring(asked, 'PUT', field.key)
+    await keyring(asked, 'DELETE', before)
+  },
+  end: async (field) => {
+    await heal(field)
+    for (const agent of field.fleet.agents) {
+      const pools =
+        await agent.ask<readonly { Keys: Readonly<Record<string, number>> }[]>(
+          '/v1/operator/keyring',
+        )
+      assert.deepEqual(pools?.[0]?.Keys, { [field.key]: field.fleet.agents.length })
+    }
+  },
+}
+
+/** @throws with what the agent says when not all members have done it */
+async function keyring(agent: HostProcess, method: string, key: string): Promise<void> {
+  const url = `${agent.url}/v1/operator/keyring?relay-factor=3`
+  const response = await fetch(url, { method, body: JSON.stringify({ Key: key }) })
+  assert.equal(response.status, 200, `${method}: ${await response.text()}`)
 }

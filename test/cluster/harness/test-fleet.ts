@@ -5,7 +5,7 @@
 import { join } from 'node:path'
 import { eventually } from '../../e2e/harness/program.ts'
 import { HostProcess } from './host-process.ts'
-import type { TestHost, TestNetwork } from './test-network.ts'
+import type { TestNetwork } from './test-network.ts'
 import { TestServers } from './test-servers.ts'
 
 const READY_MAX_MS = 90_000
@@ -15,22 +15,28 @@ export class TestFleet implements AsyncDisposable {
   readonly servers: TestServers
   readonly clients: readonly HostProcess[]
 
-  /** @param servers the first so many hosts of the network; the others are clients */
-  constructor(network: TestNetwork, servers: number, folder: string) {
+  /** @param servers the first so many hosts of the network; the others are clients. @param flags for all of them */
+  constructor(
+    network: TestNetwork,
+    {
+      servers,
+      folder,
+      flags,
+    }: { readonly servers: number; readonly folder: string; readonly flags: readonly string[] },
+  ) {
     this.network = network
     const hosts = network.hosts.slice(0, servers)
-    this.servers = new TestServers({ hosts, folder })
-    this.clients = network.hosts.slice(servers).map((host) => clientOn(host, hosts, folder))
+    this.servers = new TestServers({ hosts, folder, flags })
+    const joins = hosts.flatMap(({ address }) => ['-retry-join', address])
+    const all = [...joins, '-hcl', 'retry_interval = "1s"', ...flags]
+    this.clients = network.hosts.slice(servers).map((host) => {
+      const dataDir = (): string => join(folder, `${host.name}-data`)
+      return new HostProcess({ host, folder, dataDir, flags: all })
+    })
   }
 
   get agents(): readonly HostProcess[] {
     return [...this.servers.all, ...this.clients]
-  }
-
-  agent(name: string): HostProcess {
-    const found = this.agents.find(({ host }) => host.name === name)
-    if (found === undefined) throw new Error(`no agent ${name}`)
-    return found
   }
 
   async startAll(): Promise<void> {
@@ -50,10 +56,4 @@ export class TestFleet implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.agents.map((agent) => agent.kill()))
   }
-}
-
-function clientOn(host: TestHost, servers: readonly TestHost[], folder: string): HostProcess {
-  const joins = servers.flatMap(({ address }) => ['-retry-join', address])
-  const flags = [...joins, '-hcl', 'retry_interval = "1s"']
-  return new HostProcess({ host, folder, dataDir: () => join(folder, `${host.name}-data`), flags })
 }

@@ -93,6 +93,7 @@ export function serverConfig(change: Partial<AgentConfig> = {}): AgentConfig {
       isKept: true,
     },
     rejoinAfterLeave: false,
+    gossipAllowedNetworks: null,
     disableCoordinates: false,
     reconnectTimeoutMs: 72 * 3_600_000,
     advertiseReconnectTimeoutMs: 0,

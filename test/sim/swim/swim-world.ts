@@ -309,6 +309,7 @@ export class SwimWorld {
       queryTime: 0,
       catchesUp: eventTime > 0,
       hasCoordinate: true,
+      allowedNetworks: null,
     }
     return new SwimCore(options, this.#rng.fork(`${name}/${this.#rng.u32()}`), this.now, table)
   }

@@ -8,6 +8,7 @@ import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { distance, ERROR_MAX } from '../../../../core/coordinates/coordinate.ts'
+import { parseIpNetwork } from '../../../../core/ip-network.ts'
 import {
   addressOf,
   NEVER,
@@ -147,6 +148,23 @@ test('a second host with a name in use is refused, and told by whom', async (t) 
   const clone = await startPool(t, 'b', { nodeId: 'id-of-b' })
   await assert.rejects(clone.join([addressOf(b)], NEVER), /a data directory serves one agent only/)
   assert.equal(a.members().find((member) => member.name === 'b')?.port, b.self().port)
+})
+
+test('a host whose address is in no allowed network is refused, and told so', async (t) => {
+  const network = parseIpNetwork('127.0.0.0/30')
+  assert.ok(network !== null)
+  const a = await startPool(t, 'a', { allowedNetworks: [network] })
+  const near = await startPool(t, 'near', {
+    bindAddress: '127.0.0.2',
+    advertiseAddress: '127.0.0.2',
+  })
+  await near.join([addressOf(a)], NEVER)
+  const far = await startPool(t, 'far', { bindAddress: '127.0.0.9', advertiseAddress: '127.0.0.9' })
+  await assert.rejects(
+    far.join([addressOf(a)], NEVER),
+    /its address 127\.0\.0\.9 is in none of the networks of serf_lan_allowed_cidrs/,
+  )
+  await until(a, seesAlive('a', 'near'))
 })
 
 test('pools of different labels do not mix, and say so', async (t) => {

@@ -63,6 +63,7 @@ export async function startPool(
       timing: QUICK,
       encryption: NO_ENCRYPTION,
       hasCoordinate: true,
+      allowedNetworks: null,
       ...options,
     },
     { clock: systemClock, rng: systemRng(), log, metrics },

@@ -88,6 +88,7 @@ describe('settings of the cluster', () => {
       raft_snapshot_threshold = 100
       raft_snapshot_interval = "1s"
       raft_trailing_logs = 50
+      serf_lan_allowed_cidrs = ["10.0.0.0/8", "fd00::/8"]
       autopilot {
         cleanup_dead_servers = false
         last_contact_threshold = "500ms"
@@ -103,6 +104,8 @@ describe('settings of the cluster', () => {
     assert.equal(config.raft.snapshotThreshold, 100)
     assert.equal(config.raft.snapshotIntervalMs, 1000)
     assert.equal(config.raft.trailingLogs, 50)
+    const networks = config.gossipAllowedNetworks?.map(({ text }) => text)
+    assert.deepEqual(networks, ['10.0.0.0/8', 'fd00::/8'])
     assert.deepEqual(config.autopilot, {
       ...AUTOPILOT_DEFAULTS,
       cleanupDeadServers: false,
@@ -130,6 +133,7 @@ describe('problems', () => {
       bind_addr = "eth0"
       ports { http = 70000, htttp = 1 }
       retry_interval = "10"
+      serf_lan_allowed_cidrs = ["10.0.0.0"]
       performance { raft_multiplier = 11 }
       bootstrap_expect = 3
     `)
@@ -137,6 +141,7 @@ describe('problems', () => {
     for (const wanted of [
       'datacenter can only contain lowercase alphanumeric, - or _ characters. received: "Not OK"',
       'bind_addr must be an ip address, got "eth0"',
+      'serf_lan_allowed_cidrs: invalid CIDR address: 10.0.0.0',
       'ports.http: invalid port: 70000',
       'invalid config key ports.htttp',
       'did you mean "ports.http"?',
@@ -148,7 +153,7 @@ describe('problems', () => {
     ]) {
       assert.ok(text.includes(wanted), `missing: ${wanted}\n${text}`)
     }
-    assert.equal(problems.length, 8)
+    assert.equal(problems.length, 9)
     for (const problem of problems) assert.notEqual(problem.fix, '', problem.message)
   })
 

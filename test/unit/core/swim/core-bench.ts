@@ -3,6 +3,7 @@
  */
 
 import assert from 'node:assert/strict'
+import type { IpNetwork } from '../../../../core/ip-network.ts'
 import { seededRng } from '../../../../core/rng.ts'
 import type { AliveMessage, PacketMessage } from '../../../../core/swim/messages.ts'
 import {
@@ -38,7 +39,13 @@ export class Bench {
   sent: { readonly to: NodeAddress; readonly message: PacketMessage }[] = []
   effects: SwimEffect[] = []
 
-  constructor({ hasCoordinate = true }: { readonly hasCoordinate?: boolean } = {}) {
+  constructor({
+    hasCoordinate = true,
+    allowedNetworks = null,
+  }: {
+    readonly hasCoordinate?: boolean
+    readonly allowedNetworks?: readonly IpNetwork[] | null
+  } = {}) {
     const { address, port } = addressOf('a')
     this.core = new SwimCore(
       {
@@ -55,6 +62,7 @@ export class Bench {
         eventTime: 0,
         queryTime: 0,
         catchesUp: false,
+        allowedNetworks,
       },
       seededRng(1),
       instant(0),

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { parseIpNetwork } from '../../../../core/ip-network.ts'
 import type { MemberRow } from '../../../../core/swim/messages.ts'
 import { decodeStreamMessage, encodeStreamMessage } from '../../../../core/swim/stream-codec.ts'
 import { addressOf, alive, Bench } from './core-bench.ts'
@@ -424,4 +425,17 @@ test('whatever others send, it neither throws nor forgets itself, and sends no p
     }),
     { numRuns: 300 },
   )
+})
+
+test('a member at an address that is not allowed is not taken in, nor followed there', () => {
+  const allowed = parseIpNetwork('10.0.0.0/29')
+  assert.ok(allowed !== null)
+  const bench = new Bench({ allowedNetworks: [allowed] })
+  bench.hear('b', alive('b'), alive('z', { address: '10.0.0.26' }), alive('y', { address: '::1' }))
+  assert.equal(bench.state('b'), 'alive alive 1')
+  assert.equal(bench.core.member('z'), undefined)
+  assert.equal(bench.core.member('y'), undefined)
+  bench.hear('b', alive('b', { incarnation: 2, address: '192.168.0.1' }))
+  assert.equal(bench.core.member('b')?.address, '10.0.0.2')
+  assert.equal(bench.core.counters.addressesRefused, 3)
 })

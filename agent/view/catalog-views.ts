@@ -42,6 +42,8 @@ export class SubscribedViews implements CatalogViews, Service {
     roots: new Map(),
     config: new Map(),
     'virtual-ips': new Map(),
+    node: new Map(),
+    address: new Map(),
   }
   /** In the order in which they became idle. */
   readonly #idle = new Map<object, IdleView>()

@@ -13,6 +13,7 @@ import type {
   ConfigEntryRecord,
   HealthEntry,
   IntentionRecord,
+  NodeRecord,
   VirtualIpRecord,
 } from './types.ts'
 import { tableWatch } from './watch-keys.ts'
@@ -37,6 +38,7 @@ export interface Change<T> {
 
 /** What the change feed has to tell, gathered by the tables that changed. */
 export interface Changes {
+  readonly nodes: Change<NodeRecord>[]
   readonly instances: Change<HealthEntry>[]
   readonly intentions: Change<IntentionRecord>[]
   readonly configEntries: Change<ConfigEntryRecord>[]
@@ -53,6 +55,8 @@ export interface Draft {
   readonly fired: Set<WatchKey>
   /** Order keys of the KV entries that changed. */
   readonly kvKeys: Set<string>
+  /** Keys of nodes whose record may have changed. */
+  readonly staleNodes: Set<string>
   /** Instances (`<node key>\0<service id>`) whose health entry must be made again. */
   readonly staleInstances: Set<string>
   /** Names whose virtual address may have lost its last reason. */
@@ -70,9 +74,11 @@ export function startDraft(base: State, index: number, datacenter: string): Draf
     indexes,
     fired: new Set(),
     kvKeys: new Set(),
+    staleNodes: new Set(),
     staleInstances: new Set(),
     orphanNames: new Set(),
     changes: {
+      nodes: [],
       instances: [],
       intentions: [],
       configEntries: [],

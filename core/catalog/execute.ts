@@ -15,6 +15,7 @@ import { type Draft, type Refusal, refuse } from './draft.ts'
 import { settleInstances } from './instances.ts'
 import { deleteIntention, replaceIntentions, setIntention } from './intention-table.ts'
 import { advanceClock, reapTombstones, writeKv } from './kv.ts'
+import { settleNodes } from './nodes.ts'
 import { deleteQuery, setQuery } from './query-table.ts'
 import { deregister, register } from './registration.ts'
 import type { RestoreCommand } from './restore.ts'
@@ -31,6 +32,7 @@ export function execute(draft: Draft, command: TableCommand): ApplyResult {
   advanceClock(draft, 'now' in command ? command.now : undefined)
   const result = dispatch(draft, command)
   if (result.ok) {
+    settleNodes(draft)
     settleInstances(draft)
     settleVirtualIps(draft)
   }

@@ -10,8 +10,17 @@ import type {
   ConfigEntryRecord,
   HealthEntry,
   IntentionRecord,
+  NodeRecord,
   VirtualIpRecord,
 } from './types.ts'
+
+/** What an address belongs to. */
+export interface AddressOwner {
+  readonly kind: 'node' | 'service'
+  /** Of the node, or of the service. */
+  readonly name: string
+  readonly datacenter: string
+}
 
 /** Item type of each topic. */
 export interface Topics {
@@ -27,6 +36,10 @@ export interface Topics {
   config: ConfigEntryRecord
   /** key: ''; id: service name. Every mesh service that owns virtual addresses. */
   'virtual-ips': VirtualIpRecord
+  /** key: node name; id: the name in lower case. */
+  node: NodeRecord
+  /** key: an IP address as core/dns/ip.ts prints it; id: `node/<node>` or `service/<node>/<service id>`. */
+  address: AddressOwner
 }
 
 export type Topic = keyof Topics

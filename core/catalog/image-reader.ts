@@ -301,6 +301,7 @@ function settleNode(building: Building): void {
   if (line === undefined) return
   building.node = undefined
   settleInstances(draft)
+  draft.staleNodes.clear()
   draft.staleInstances.clear()
   draft.changes.instances.length = 0
   forgetNotes(draft)

@@ -7,6 +7,7 @@
  * away with its services, checks and sessions first.
  */
 
+import { moveAddresses, nodeAddresses } from './address-index.ts'
 import { deleteAllChecks } from './checks.ts'
 import { deleteCoordinates } from './coordinate-table.ts'
 import { type Draft, type Refusal, refuse, touchTable } from './draft.ts'
@@ -16,7 +17,7 @@ import { markNode } from './instances.ts'
 import { PersistentMap } from './persistent-map.ts'
 import { deleteService } from './services.ts'
 import { invalidateSessionsOfNode } from './sessions.ts'
-import { type NodeState, nameKey, pairKey } from './state.ts'
+import { type NodeState, nameKey } from './state.ts'
 import type { Indexed, NodeRecord } from './types.ts'
 import { nodeWatch } from './watch-keys.ts'
 
@@ -61,9 +62,16 @@ export function deleteNode(draft: Draft, key: string): void {
   if (draft.next.nodeIds.get(nameKey(node.record.id)) === key) {
     draft.next.nodeIds = draft.next.nodeIds.delete(nameKey(node.record.id))
   }
-  replaceAddresses(draft, key, node.record, undefined)
-  touchTable(draft, 'nodes')
-  draft.fired.add(nodeWatch(key))
+  noteNode(draft, key, node.record, undefined)
+}
+
+/** Tells the change feed about the nodes that differ now from what they were before the command. */
+export function settleNodes(draft: Draft): void {
+  for (const key of draft.staleNodes) {
+    const before = draft.base.nodes.get(key)?.record
+    const after = draft.next.nodes.get(key)?.record
+    if (before !== after) draft.changes.nodes.push({ before, after })
+  }
 }
 
 function nameConflict(draft: Draft, key: string, write: NodeWrite): Refusal | undefined {
@@ -101,31 +109,23 @@ export function putNode(
     if (oldId !== '') draft.next.nodeIds = draft.next.nodeIds.delete(nameKey(oldId))
     if (record.id !== '') draft.next.nodeIds = draft.next.nodeIds.set(nameKey(record.id), key)
   }
-  replaceAddresses(draft, key, existing?.record, record)
   markNode(draft, key)
-  touchTable(draft, 'nodes')
-  draft.fired.add(nodeWatch(key))
+  noteNode(draft, key, existing?.record, record)
 }
 
-function replaceAddresses(
+function noteNode(
   draft: Draft,
   key: string,
   before: NodeRecord | undefined,
   after: NodeRecord | undefined,
 ): void {
-  const old = addressesOf(before)
-  const now = addressesOf(after)
-  let table = draft.next.nodeAddresses
-  for (const address of old) if (!now.has(address)) table = table.delete(pairKey(address, key))
-  for (const address of now) if (!old.has(address)) table = table.set(pairKey(address, key), key)
-  draft.next.nodeAddresses = table
-}
-
-function addressesOf(record: NodeRecord | undefined): ReadonlySet<string> {
-  const addresses = new Set<string>()
-  if (record === undefined) return addresses
-  addresses.add(record.address)
-  for (const address of Object.values(record.taggedAddresses ?? {})) addresses.add(address)
-  addresses.delete('')
-  return addresses
+  draft.next.nodeAddresses = moveAddresses(
+    draft.next.nodeAddresses,
+    key,
+    nodeAddresses(before),
+    nodeAddresses(after),
+  )
+  draft.staleNodes.add(key)
+  touchTable(draft, 'nodes')
+  draft.fired.add(nodeWatch(key))
 }

@@ -6,6 +6,7 @@
  * Removing an instance removes its checks, and with them the sessions bound to those.
  */
 
+import { moveAddresses, serviceAddresses, VIRTUAL_TAG } from './address-index.ts'
 import { deleteCheck, refreshServiceChecks } from './checks.ts'
 import { type Draft, type Refusal, refuse, touchTable } from './draft.ts'
 import { sameData } from './equality.ts'
@@ -14,8 +15,6 @@ import { type NodeState, pairKey } from './state.ts'
 import type { ServiceDefinition, ServiceRecord, TaggedAddress } from './types.ts'
 import { allocateVirtualIp } from './virtual-ips.ts'
 import { nodeWatch } from './watch-keys.ts'
-
-export const VIRTUAL_TAG = 'consul-virtual'
 
 export function ensureService(
   draft: Draft,
@@ -76,38 +75,13 @@ export function putService(
     services,
     servicesIndex: draft.index,
   })
-  replaceAddresses(draft, pairKey(nodeKey, id), before, after)
+  draft.next.serviceAddresses = moveAddresses(
+    draft.next.serviceAddresses,
+    pairKey(nodeKey, id),
+    serviceAddresses(before),
+    serviceAddresses(after),
+  )
   markInstance(draft, nodeKey, id)
   touchTable(draft, 'services')
   draft.fired.add(nodeWatch(nodeKey))
-}
-
-function replaceAddresses(
-  draft: Draft,
-  instanceKey: string,
-  before: ServiceRecord | undefined,
-  after: ServiceRecord | undefined,
-): void {
-  const old = addressesOf(before)
-  const now = addressesOf(after)
-  let table = draft.next.serviceAddresses
-  for (const address of old) {
-    if (!now.has(address)) table = table.delete(pairKey(address, instanceKey))
-  }
-  for (const address of now) {
-    if (!old.has(address)) table = table.set(pairKey(address, instanceKey), instanceKey)
-  }
-  draft.next.serviceAddresses = table
-}
-
-/** The virtual address belongs to the name, not to an instance: it finds no instance. */
-function addressesOf(record: ServiceRecord | undefined): ReadonlySet<string> {
-  const addresses = new Set<string>()
-  if (record === undefined) return addresses
-  addresses.add(record.address)
-  for (const [tag, { address }] of Object.entries(record.taggedAddresses)) {
-    if (tag !== VIRTUAL_TAG) addresses.add(address)
-  }
-  addresses.delete('')
-  return addresses
 }

@@ -8,13 +8,14 @@
 
 import { assertNever } from '../assert.ts'
 import { WILDCARD } from '../intentions/precedence.ts'
+import { nodeAddresses, serviceAddresses } from './address-index.ts'
 import { rootsOf } from './ca.ts'
 import type { Change, Changes } from './draft.ts'
-import type { FeedItem, Topic, TopicKey } from './feed.ts'
-import { destinationOf } from './instances.ts'
+import type { AddressOwner, FeedItem, Topic, TopicKey } from './feed.ts'
+import { destinationOf, instanceAt } from './instances.ts'
 import { intentionsFor } from './intention-table.ts'
-import { configKey, nameKey, type State } from './state.ts'
-import type { HealthEntry, IntentionRecord } from './types.ts'
+import { configKey, nameKey, pairKey, type State } from './state.ts'
+import type { HealthEntry, IntentionRecord, NodeRecord } from './types.ts'
 
 /** Where deltas are published; a follower listens to one or two. */
 export type Channel = string
@@ -38,6 +39,10 @@ export function channelsOf(key: TopicKey): readonly Channel[] {
     case 'roots':
     case 'virtual-ips':
       return [channel(key.topic, '')]
+    case 'node':
+      return [channel('node', nameKey(key.key))]
+    case 'address':
+      return [channel('address', key.key)]
     default:
       return assertNever(key.topic)
   }
@@ -60,6 +65,12 @@ export function itemsOf(state: State, key: TopicKey): FeedItem[] {
     }
     case 'virtual-ips':
       return state.virtualIps.values().map((record) => ({ id: record.service, value: record }))
+    case 'node': {
+      const node = state.nodes.get(nameKey(key.key))
+      return node === undefined ? [] : [nodeItem(node.record)]
+    }
+    case 'address':
+      return ownersOf(state, key.key)
     default:
       return assertNever(key.topic)
   }
@@ -67,8 +78,8 @@ export function itemsOf(state: State, key: TopicKey): FeedItem[] {
 
 /** What each channel has to say about one command. */
 export function deltasOf(changes: Changes): ReadonlyMap<Channel, TopicDelta> {
-  const deltas = new Map<Channel, { upserts: FeedItem[]; deletes: string[] }>()
-  const at = (name: Channel): { upserts: FeedItem[]; deletes: string[] } => {
+  const deltas = new Map<Channel, OpenDelta>()
+  const at: DeltaAt = (name) => {
     let delta = deltas.get(name)
     if (delta === undefined) {
       delta = { upserts: [], deletes: [] }
@@ -76,7 +87,18 @@ export function deltasOf(changes: Changes): ReadonlyMap<Channel, TopicDelta> {
     }
     return delta
   }
-  for (const change of changes.instances) noteInstance(change, at)
+  for (const { before, after } of changes.nodes) {
+    const record = after ?? before
+    if (record === undefined) continue
+    const delta = at(channel('node', nameKey(record.node)))
+    if (after === undefined) delta.deletes.push(nameKey(record.node))
+    else delta.upserts.push(nodeItem(after))
+    noteOwner(ownerOfNode(before), ownerOfNode(after), at)
+  }
+  for (const change of changes.instances) {
+    noteInstance(change, at)
+    noteOwner(ownerOfInstance(change.before), ownerOfInstance(change.after), at)
+  }
   for (const { before, after } of changes.intentions) {
     if (before !== undefined && after === undefined) {
       at(channel('intentions', before.destinationName)).deletes.push(intentionId(before))
@@ -105,10 +127,14 @@ export function deltasOf(changes: Changes): ReadonlyMap<Channel, TopicDelta> {
 
 const ROOTS_ID = 'roots'
 
-function noteInstance(
-  { before, after }: Change<HealthEntry>,
-  at: (name: Channel) => { upserts: FeedItem[]; deletes: string[] },
-): void {
+interface OpenDelta {
+  readonly upserts: FeedItem[]
+  readonly deletes: string[]
+}
+
+type DeltaAt = (name: Channel) => OpenDelta
+
+function noteInstance({ before, after }: Change<HealthEntry>, at: DeltaAt): void {
   const old = before === undefined ? [] : instanceChannels(before)
   const now = after === undefined ? [] : instanceChannels(after)
   const isRenamed =
@@ -121,6 +147,64 @@ function noteInstance(
   if (after !== undefined) {
     for (const name of now) at(name).upserts.push({ id: instanceId(after), value: after })
   }
+}
+
+/** A node or an instance as the owner of addresses. */
+interface Owner {
+  readonly id: string
+  readonly value: AddressOwner
+  readonly addresses: ReadonlySet<string>
+}
+
+function noteOwner(before: Owner | undefined, after: Owner | undefined, at: DeltaAt): void {
+  for (const address of before?.addresses ?? []) {
+    if (before === undefined || after?.addresses.has(address)) continue
+    at(channel('address', address)).deletes.push(before.id)
+  }
+  if (after === undefined) return
+  const isSame = before !== undefined && before.value.name === after.value.name
+  for (const address of after.addresses) {
+    // A check that changes says nothing new about an address.
+    if (isSame && before.addresses.has(address)) continue
+    at(channel('address', address)).upserts.push({ id: after.id, value: after.value })
+  }
+}
+
+function ownerOfNode(record: NodeRecord | undefined): Owner | undefined {
+  if (record === undefined) return undefined
+  const { node: name, datacenter } = record
+  return {
+    id: `node/${nameKey(name)}`,
+    value: { kind: 'node', name, datacenter },
+    addresses: nodeAddresses(record),
+  }
+}
+
+function ownerOfInstance(entry: HealthEntry | undefined): Owner | undefined {
+  if (entry === undefined) return undefined
+  const { service, node } = entry
+  return {
+    id: `service/${nameKey(node.node)}/${service.id}`,
+    value: { kind: 'service', name: service.service, datacenter: node.datacenter },
+    addresses: serviceAddresses(service),
+  }
+}
+
+function ownersOf(state: State, address: string): FeedItem[] {
+  const prefix = pairKey(address, '')
+  const nodes = state.nodeAddresses
+    .valuesUnder(prefix)
+    .map((key) => ownerOfNode(state.nodes.get(key)?.record))
+  const instances = state.serviceAddresses
+    .valuesUnder(prefix)
+    .map((key) => ownerOfInstance(instanceAt(state, key)))
+  return [...nodes, ...instances]
+    .filter((owner) => owner !== undefined)
+    .map(({ id, value }) => ({ id, value }))
+}
+
+function nodeItem(record: NodeRecord): FeedItem {
+  return { id: nameKey(record.node), value: record }
 }
 
 function instanceChannels(entry: HealthEntry): readonly Channel[] {

@@ -8,7 +8,16 @@ import type { FromAgent } from '../../runtime/rpc/feed-messages.ts'
 import { checked } from '../rpc/checked-message.ts'
 
 const topic = object({
-  topic: oneOf('health', 'connect', 'intentions', 'roots', 'config', 'virtual-ips'),
+  topic: oneOf(
+    'health',
+    'connect',
+    'intentions',
+    'roots',
+    'config',
+    'virtual-ips',
+    'node',
+    'address',
+  ),
   key: text,
 })
 

@@ -19,6 +19,8 @@ const IDS = ['6f1a4c0e-51d6-7f5b-2a44-0d6a0b6f2b11', '7f1a4c0e-51d6-7f5b-2a44-0d
 
 export const NODES = ['n1', 'N1', 'n2', 'n3']
 export const SERVICES = ['web', 'Web', 'db', 'web-sidecar-proxy']
+/** Of nodes and services, as an address is looked up. */
+export const ADDRESSES = ['10.0.0.1', '10.0.0.2', '10.0.0.3', '2001:db8::9']
 export const KEYS = ['a', 'a/', 'a/b', 'a/b/c', 'a/\uffee', 'a/\u{1f600}', 'b']
 export const SESSIONS = ['s1', 's2', 's3']
 
@@ -33,8 +35,14 @@ const now = fc.integer({ min: 0, max: 40 }).map((n) => wallTime(n * 1000))
 
 const serviceDefinition = fc.oneof(
   fc
-    .tuple(serviceId, fc.constantFrom('web', 'Web', 'db'), fc.subarray(['x', 'y']), fc.boolean())
-    .map(([id, name, tags, connectNative]) => service({ id, service: name, tags, connectNative })),
+    .record({
+      id: serviceId,
+      service: fc.constantFrom('web', 'Web', 'db'),
+      tags: fc.subarray(['x', 'y']),
+      connectNative: fc.boolean(),
+      address: fc.constantFrom('', '10.0.0.2', '2001:DB8::0:9'),
+    })
+    .map(service),
   fc
     .tuple(serviceId, fc.constantFrom('web', 'db'))
     .map(([id, name]) => sidecar(name, { id, service: 'web-sidecar-proxy' })),

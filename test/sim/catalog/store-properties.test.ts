@@ -12,7 +12,16 @@ import type { FeedFrame, TopicKey } from '../../../core/catalog/feed.ts'
 import { StateStore } from '../../../core/catalog/state-store.ts'
 import type { ReadName, Reads } from '../../../core/rpc/reads.ts'
 import { imageText } from '../../unit/core/catalog/store-fixture.ts'
-import { anyCommand, KEYS, NODES, prelude, reap, SERVICES, SESSIONS } from './random-commands.ts'
+import {
+  ADDRESSES,
+  anyCommand,
+  KEYS,
+  NODES,
+  prelude,
+  reap,
+  SERVICES,
+  SESSIONS,
+} from './random-commands.ts'
 
 const commands = fc
   .array(anyCommand, { maxLength: 50, size: 'max' })
@@ -37,7 +46,7 @@ const EVERY_READ: readonly Question[] = [
   ask('catalog.nodes', {}),
   ask('catalog.services', {}),
   ask('catalog.virtual-ips', {}),
-  ask('catalog.address', { ip: '10.0.0.1' }),
+  ...ADDRESSES.map((ip) => ask('catalog.address', { ip })),
   ask('health.state', { state: 'any' }),
   ask('health.state', { state: 'critical' }),
   ask('session.list', {}),
@@ -211,6 +220,8 @@ const TOPICS: readonly TopicKey[] = [
   { topic: 'roots', key: '' },
   { topic: 'config', key: 'service-defaults/Web' },
   { topic: 'virtual-ips', key: '' },
+  ...NODES.map((key) => ({ topic: 'node' as const, key })),
+  ...ADDRESSES.map((key) => ({ topic: 'address' as const, key })),
 ]
 
 class View {

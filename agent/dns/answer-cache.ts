@@ -1,5 +1,5 @@
 /**
- * Encoded answers to questions asked over UDP, so that a repeated question costs a copy.
+ * Encoded answers to questions, so that a repeated question costs a copy.
  *
  * An answer is used only while the view it came from has not changed (`version`) and before it expires (the
  * SOA serial is the time). Several orders of the same records are kept and renewed in turn, so that the

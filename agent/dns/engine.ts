@@ -1,7 +1,7 @@
 /**
  * From a request packet to a response packet: the part of the DNS server that both transports share.
  *
- * Repeated UDP questions are answered from the cache without decoding; all others are decoded, resolved and
+ * Repeated questions are answered from the cache without decoding; all others are decoded, resolved and
  * encoded within the limits of their transport. Never throws; a packet that deserves no answer gives null.
  * Bounds: `WAITING_MAX` questions that wait for servers or recursors at a time; beyond, the question is
  * dropped and counted, and the client asks again.
@@ -30,6 +30,8 @@ export interface EngineDeps {
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: Pick<DnsMetrics, 'measured'>
+  /** Counted on, also by the engine that takes this one's place. */
+  readonly counters: DnsCounters
 }
 
 /** Everything of the configuration that shapes packets. */
@@ -42,10 +44,23 @@ export interface DnsCounters {
   dropped: number
 }
 
+export function newCounters(): DnsCounters {
+  return { queries: 0, cacheHits: 0, dropped: 0 }
+}
+
 /** A packet, or null for no answer; a promise when facts must be fetched first. */
 export type Reply = Uint8Array | null | Promise<Uint8Array | null>
 
+/**
+ * What a listener does with a packet.
+ *
+ * @param client its address
+ */
+export type Answer = (packet: Buffer, client: string) => Reply
+
 export const WAITING_MAX = 1024
+/** Before the keys of answers over TCP: no key of a question begins with the length of a label this long. */
+const TCP_KEY = '\xff'
 
 interface Request {
   readonly packet: Uint8Array
@@ -57,7 +72,7 @@ interface Request {
 }
 
 export class DnsEngine {
-  readonly counters: DnsCounters = { queries: 0, cacheHits: 0, dropped: 0 }
+  readonly counters: DnsCounters
   readonly #fit: EngineOptions
   readonly #deps: EngineDeps
   readonly #cache = new AnswerCache()
@@ -67,32 +82,15 @@ export class DnsEngine {
   constructor(options: EngineOptions, deps: EngineDeps) {
     this.#fit = options
     this.#deps = deps
+    this.counters = deps.counters
   }
 
-  /** @param client its address */
   answerUdp(packet: Buffer, client: string): Reply {
-    this.counters.queries++
-    const reader = this.#reader
-    const key = reader.read(packet)
-    if (key !== '') {
-      const known = this.#cache.find(key, reader.isMixedCase, this.#deps.clock.wall())
-      if (known !== undefined) {
-        this.counters.cacheHits++
-        const reply = Buffer.allocUnsafe(known.length)
-        adopt(known, packet, reader.nameEnd, reply)
-        return reply
-      }
-    }
-    return this.#deps.metrics.measured(() =>
-      this.#answer(packet, { transport: 'udp', key, client }),
-    )
+    return this.#answerFrom(packet, 'udp', client)
   }
 
   answerTcp(packet: Buffer, client: string): Reply {
-    this.counters.queries++
-    return this.#deps.metrics.measured(() =>
-      this.#answer(packet, { transport: 'tcp', key: '', client }),
-    )
+    return this.#answerFrom(packet, 'tcp', client)
   }
 
   /** Resolves when no question waits any more. */
@@ -102,6 +100,24 @@ export class DnsEngine {
 
   clear(): void {
     this.#cache.clear()
+  }
+
+  #answerFrom(packet: Buffer, transport: Transport, client: string): Reply {
+    this.counters.queries++
+    const reader = this.#reader
+    const question = reader.read(packet)
+    let key = question
+    if (question !== '' && transport === 'tcp') key = TCP_KEY + question
+    if (key !== '') {
+      const known = this.#cache.find(key, reader.isMixedCase, this.#deps.clock.wall())
+      if (known !== undefined) {
+        this.counters.cacheHits++
+        const reply = Buffer.allocUnsafe(known.length)
+        adopt(known, packet, reader.nameEnd, reply)
+        return reply
+      }
+    }
+    return this.#deps.metrics.measured(() => this.#answer(packet, { transport, key, client }))
   }
 
   #answer(packet: Buffer, from: Pick<Request, 'transport' | 'key' | 'client'>): Reply {

@@ -1,15 +1,16 @@
 /**
  * Decides what a question gets: which zone and kind it is, where the facts come from, and which records.
  *
- * Services and virtual addresses come from local views, so they are answered at once and while no server is
- * reachable; nodes, reverse names, prepared queries and other datacentres are read from the servers. A view that has never
- * been filled is waited for `COLD_WAIT_MS`, then SERVFAIL. Ingress gateways and peers do not exist yet, so their names are
- * unknown (NXDOMAIN). Never throws.
+ * Services, nodes, addresses and virtual addresses come from local views, so they are answered at once and while no
+ * server is reachable; prepared queries and other datacentres are read from the servers, and so is everything when stale
+ * answers are not wanted or the view is older than allowed. A view that has never been filled is waited for
+ * `COLD_WAIT_MS`, then SERVFAIL. Ingress gateways and peers do not exist yet, so their names are unknown (NXDOMAIN).
+ * Never throws.
  * Source: dns.md sections 2 to 9.
  */
 
-import type { Topic } from '../../core/catalog/feed.ts'
-import type { HealthEntry } from '../../core/catalog/types.ts'
+import type { AddressOwner, Topic } from '../../core/catalog/feed.ts'
+import type { HealthEntry, NodeRecord, VirtualIpRecord } from '../../core/catalog/types.ts'
 import { answerNode, isNodeType } from '../../core/dns/answer-node.ts'
 import { answerAddress, answerReverse, answerVirtual } from '../../core/dns/answer-other.ts'
 import { answerInOrder, answerInstances, closed } from '../../core/dns/answer-service.ts'
@@ -44,7 +45,7 @@ import type { Clock } from '../../core/time.ts'
 import { withDeadline } from '../../runtime/clock/with-deadline.ts'
 import type { PreparedQueries } from '../queries/prepared-queries.ts'
 import type { Versioned } from './answer-cache.ts'
-import type { InstanceSource, ServiceSources, ViewSource } from './service-sources.ts'
+import type { CatalogSources, InstanceSource, ViewSource } from './catalog-sources.ts'
 
 export interface Question {
   /** Lower case. */
@@ -67,7 +68,7 @@ export interface Reuse {
 }
 
 export interface ResponderDeps {
-  readonly sources: ServiceSources
+  readonly sources: CatalogSources
   readonly servers: Pick<ServerApi, 'read'>
   readonly queries: Pick<PreparedQueries, 'execute'>
   readonly clock: Clock
@@ -88,6 +89,18 @@ const READ_WAIT_MS = 5000
 /** What a literal address depends on: nothing. */
 const CONSTANT: Versioned = { version: 0 }
 const SERVERS_SERVICE = 'consul'
+const SERVERS = { kind: 'service', service: SERVERS_SERVICE, tag: '' } as const
+/** The own datacentre. */
+const OWN: Locality = { datacenter: undefined, peer: undefined }
+
+/** A view, what is made of it, and what is asked of the servers instead when the view is too old. */
+interface FromSource<T extends Topic, V> {
+  readonly open: () => ViewSource<T, V>
+  readonly answer: (source: ViewSource<T, V>) => Outcome
+  readonly ask: () => Promise<Outcome>
+  /** Of the question; default: the own domain. */
+  readonly zone?: string
+}
 
 /** What was asked for is not there. */
 const UNKNOWN: ReadonlySet<ErrorCode> = new Set(['NO_PATH_TO_DATACENTER', 'NOT_FOUND'])
@@ -116,7 +129,7 @@ export class Responder {
     const zone = matchZone(question.labels, this.#zones)
     if (zone.kind === 'foreign') return { kind: 'foreign' }
     if (question.type === TYPE.AXFR) return final(empty(RCODE.NOTIMP, false))
-    if (zone.kind === 'reverse') return this.#guard(this.#reverse(zone.labels))
+    if (zone.kind === 'reverse') return this.#reverse(zone.labels)
     return this.#own(question, client, zone)
   }
 
@@ -139,8 +152,7 @@ export class Responder {
       case 'address': {
         const { config } = this.#options
         const response = answerAddress(lookup.hex, type, config, this.#soa(zone))
-        const reuse = { source: CONSTANT, version: 0, again: undefined }
-        return { kind: 'draft', draft: closed(response), reuse }
+        return fixed(CONSTANT, closed(response))
       }
       case 'query':
         return this.#guard(this.#query(lookup, question, { client, zone }), zone)
@@ -151,7 +163,7 @@ export class Responder {
   }
 
   #service(lookup: ServiceLookup, question: Question, zone: string): Outcome | Promise<Outcome> {
-    const { datacenter, config } = this.#options
+    const { config } = this.#options
     const { locality, service } = lookup
     if (locality.peer !== undefined || service === '') {
       return final(negative(RCODE.NXDOMAIN, this.#soa(zone)))
@@ -163,15 +175,14 @@ export class Responder {
       const asked = { type, zone, name: labels.join('.'), ttl, soa: this.#soa(zone) }
       return answerInstances(instances, asked, config, this.#deps.rng)
     }
-    const isLocal = locality.datacenter === undefined || locality.datacenter === datacenter
-    if (!isLocal || !config.allowStale) {
-      return this.#guard(this.#remoteService(lookup, make), zone)
-    }
+    if (!this.#isFromView(locality)) return this.#guard(this.#remoteService(lookup, make), zone)
     const topic = lookup.kind === 'connect' ? 'connect' : 'health'
-    return this.#fromSource(
-      () => this.#deps.sources.instances(topic, service),
-      (source) => reusable(source, make),
-    )
+    return this.#fromSource({
+      open: () => this.#deps.sources.instances(topic, service),
+      answer: (source) => reusable(source, make),
+      ask: () => this.#remoteService(lookup, make),
+      zone,
+    })
   }
 
   async #remoteService(
@@ -224,48 +235,77 @@ export class Responder {
   #virtual(lookup: ServiceLookup, type: number): Outcome | Promise<Outcome> {
     const none = final(empty(RCODE.NOERROR, true))
     if (lookup.locality.peer !== undefined) return none
-    return this.#fromSource(
-      () => this.#deps.sources.virtualIps(),
-      (source) => {
-        const record = source.value().get(lookup.service)
-        const draft = closed(answerVirtual(record, type, this.#options))
-        return {
-          kind: 'draft',
-          draft,
-          reuse: { source, version: source.version, again: undefined },
-        }
+    const answer = (record: VirtualIpRecord | undefined): Draft =>
+      closed(answerVirtual(record, type, this.#options))
+    return this.#fromSource({
+      open: () => this.#deps.sources.virtualIps(),
+      answer: (source) => fixed(source, answer(source.value().get(lookup.service))),
+      ask: async () => {
+        const records = await this.#read('catalog.virtual-ips', {}, lookup.locality)
+        const record = records.find(({ service }) => service.toLowerCase() === lookup.service)
+        return { kind: 'draft', draft: answer(record) }
       },
-    )
+    })
   }
 
   #node(node: string, locality: Locality, type: number, zone: string): Outcome | Promise<Outcome> {
     if (!isNodeType(type)) return final(empty(RCODE.NOERROR, true))
     if (locality.peer !== undefined) return final(negative(RCODE.NXDOMAIN, this.#soa(zone)))
-    const answer = async (): Promise<Outcome> => {
+    const { config } = this.#options
+    const answer = (found: NodeRecord | undefined): Draft =>
+      found === undefined
+        ? closed(negative(RCODE.NXDOMAIN, this.#soa(zone)))
+        : answerNode(found, type, config)
+    const ask = async (): Promise<Outcome> => {
       const found = await this.#read('catalog.node', { node }, locality)
-      if (found === null) return final(negative(RCODE.NXDOMAIN, this.#soa(zone)))
-      return { kind: 'draft', draft: answerNode(found.node, type, this.#options.config) }
+      return { kind: 'draft', draft: answer(found?.node) }
     }
-    return this.#guard(answer(), zone)
+    if (!this.#isFromView(locality)) return this.#guard(ask(), zone)
+    return this.#fromSource({
+      open: () => this.#deps.sources.node(node),
+      answer: (source) => fixed(source, answer(source.value()[0])),
+      ask,
+      zone,
+    })
   }
 
   /** Nodes and services by address; what nobody here has is foreign. */
-  async #reverse(labels: readonly string[]): Promise<Outcome> {
+  #reverse(labels: readonly string[]): Outcome | Promise<Outcome> {
     const address = ipFromReverse(labels)
     if (address === null) return { kind: 'foreign' }
-    const own = { datacenter: undefined, peer: undefined }
-    const found = await this.#read('catalog.address', { ip: formatIp(address) }, own)
-    const response = answerReverse(found, this.#domain)
-    return response === null ? { kind: 'foreign' } : final(response)
+    const ip = formatIp(address)
+    const ask = async (): Promise<Outcome> => {
+      const { nodes, services } = await this.#read('catalog.address', { ip }, OWN)
+      const owners: readonly AddressOwner[] = [
+        ...nodes.map(({ node, datacenter }) => ({ kind: 'node', name: node, datacenter }) as const),
+        ...services.map(({ node: { datacenter }, service }) => {
+          return { kind: 'service', name: service.service, datacenter } as const
+        }),
+      ]
+      const response = answerReverse(owners, this.#domain)
+      return response === null ? { kind: 'foreign' } : final(response)
+    }
+    if (!this.#isFromView(OWN)) return this.#guard(ask())
+    return this.#fromSource({
+      open: () => this.#deps.sources.owners(ip),
+      answer: (source) => {
+        const response = answerReverse(source.value(), this.#domain)
+        return response === null ? { kind: 'foreign' } : fixed(source, closed(response))
+      },
+      ask,
+    })
   }
 
   #authority(type: number, zone: string): Outcome | Promise<Outcome> {
     const answer = type === TYPE.SOA ? answerSoa : answerNs
-    return this.#fromSource(
-      () => this.#deps.sources.instances('health', SERVERS_SERVICE),
-      (source) =>
-        reusable(source, (servers) => closed(answer(servers, this.#soa(zone), this.#deps.rng))),
-    )
+    const make = (servers: readonly HealthyInstance[]): Draft =>
+      closed(answer(servers, this.#soa(zone), this.#deps.rng))
+    return this.#fromSource({
+      open: () => this.#deps.sources.instances('health', SERVERS_SERVICE),
+      answer: (source) => reusable(source, make),
+      ask: () => this.#remoteService({ ...SERVERS, locality: OWN }, make),
+      zone,
+    })
   }
 
   /** NXDOMAIN of a reverse name that neither the catalog nor a recursor knows. */
@@ -277,23 +317,27 @@ export class Responder {
     return { zone, config: this.#options.config, now: this.#deps.clock.wall() }
   }
 
-  /** Answers from a view, after its first snapshot if it is cold. */
-  #fromSource<T extends Topic, V>(
-    open: () => ViewSource<T, V>,
-    answer: (source: ViewSource<T, V>) => Outcome,
-  ): Outcome | Promise<Outcome> {
+  /** Whether the own view is what to answer from: it is of this datacentre only, and may lag a little. */
+  #isFromView({ datacenter }: Locality): boolean {
+    const { config, datacenter: own } = this.#options
+    return config.allowStale && (datacenter === undefined || datacenter === own)
+  }
+
+  /** Answers from a view, after its first snapshot if it is cold; asks the servers when it is too old. */
+  #fromSource<T extends Topic, V>(from: FromSource<T, V>): Outcome | Promise<Outcome> {
     let source: ViewSource<T, V>
     try {
-      source = open()
+      source = from.open()
     } catch (thrown) {
       return this.#failure(thrown)
     }
-    if (source.isReady) return answer(source)
+    if (source.isTooOld) return this.#guard(from.ask(), from.zone)
+    if (source.isReady) return from.answer(source)
     const wait = async (): Promise<Outcome> => {
       await this.#within(COLD_WAIT_MS, (signal) => source.ready(signal))
-      return answer(source)
+      return source.isTooOld ? await from.ask() : from.answer(source)
     }
-    return this.#guard(wait())
+    return this.#guard(wait(), from.zone)
   }
 
   async #read<N extends ReadName>(
@@ -354,4 +398,9 @@ function reusable(
   const { version } = source
   const again = instances.length > 1 ? () => make(instances) : undefined
   return { kind: 'draft', draft: make(instances), reuse: { source, version, again } }
+}
+
+/** An answer that has one order only. */
+function fixed(source: Versioned, draft: Draft): Outcome {
+  return { kind: 'draft', draft, reuse: { source, version: source.version, again: undefined } }
 }

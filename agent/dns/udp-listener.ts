@@ -2,32 +2,34 @@
  * One UDP socket that answers DNS queries.
  *
  * Replies leave from the same socket, at once where the engine has the answer at hand. The address of a
- * client is a literal already, so no name look-up happens on the way out.
+ * client is a literal already, so no name look-up happens on the way out. A shared socket leaves room for others of this
+ * process on the same port, which take what is asked of their own address; who takes the TCP port keeps others away.
  */
 
 import type { Buffer } from 'node:buffer'
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import type { Logger } from '../../core/log.ts'
-import type { Reply } from './engine.ts'
+import type { Answer } from './engine.ts'
 
 /** Asked of the kernel, which may give less: room for a burst while the process is busy. */
 const RECEIVE_BUFFER_BYTES = 1024 * 1024
 
 export class UdpListener {
   readonly #socket: Socket
-  readonly #answer: (packet: Buffer, client: string) => Reply
+  readonly #answer: Answer
   readonly #log: Logger
   #isClosed = false
 
   constructor(
-    options: { readonly family: 4 | 6 },
-    deps: { readonly answer: (packet: Buffer, client: string) => Reply; readonly log: Logger },
+    options: { readonly family: 4 | 6; readonly isShared: boolean },
+    deps: { readonly answer: Answer; readonly log: Logger },
   ) {
     this.#answer = deps.answer
     this.#log = deps.log
     this.#socket = createSocket({
       type: options.family === 6 ? 'udp6' : 'udp4',
       ipv6Only: options.family === 6,
+      reuseAddr: options.isShared,
       recvBufferSize: RECEIVE_BUFFER_BYTES,
       lookup: (address, _options, callback) => callback(null, address, options.family),
     })

@@ -139,6 +139,7 @@ class RunningAgent implements Agent {
   }
 
   async reload(loaded: LoadedConfig): Promise<void> {
+    await this.#parts.dns.reconfigure(loaded.config.dns)
     await this.#reload.apply(loaded.definitions)
     this.#parts.role.server?.reload(loaded.config)
     this.#parts.telemetry.reload(loaded.config.telemetry)

@@ -5,10 +5,10 @@
  * nobody asked for, which some resolvers count as an error.
  */
 
-import type { NodeRecord, ServiceWithNode, VirtualIpRecord } from '../catalog/types.ts'
+import type { AddressOwner } from '../catalog/feed.ts'
+import type { VirtualIpRecord } from '../catalog/types.ts'
 import type { DnsConfig } from '../config/model.ts'
 import { virtualAddress } from '../mesh/virtual-address.ts'
-import { nodeName } from './answer-node.ts'
 import { ipFromHex, parseIp } from './ip.ts'
 import type { DnsOptions } from './options.ts'
 import { RCODE, TYPE } from './protocol.ts'
@@ -58,18 +58,11 @@ export function answerAddress(
  * @param domain the configured domain, whatever was asked
  * @returns null when nothing has this address
  */
-export function answerReverse(
-  found: { readonly nodes: readonly NodeRecord[]; readonly services: readonly ServiceWithNode[] },
-  domain: string,
-): DnsResponse | null {
-  const [node] = found.nodes
-  const [instance] = found.services
-  let target: string | undefined
-  if (node !== undefined) target = nodeName(node, domain)
-  else if (instance !== undefined) {
-    target = `${instance.service.service}.service.${instance.node.datacenter}.${domain}`
-  }
-  if (target === undefined || !isEncodableName(target)) return null
+export function answerReverse(owners: readonly AddressOwner[], domain: string): DnsResponse | null {
+  const owner = owners.find(({ kind }) => kind === 'node') ?? owners[0]
+  if (owner === undefined) return null
+  const target = `${owner.name}.${owner.kind}.${owner.datacenter}.${domain}`
+  if (!isEncodableName(target)) return null
   const answers = [{ type: TYPE.PTR, owner: ASKED_NAME, ttl: 0, target } as const]
   return { ...empty(RCODE.NOERROR, true), answers }
 }

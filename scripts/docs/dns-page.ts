@@ -66,11 +66,14 @@ question, so every instance has its turn. TC is set only with \`enable_truncate\
 TTLs are 0 unless \`node_ttl\` and \`service_ttl\` say otherwise (by name, by the longest \`prefix*\`, or \`*\`); reverse
 answers are always 0; negative ones last \`soa.min_ttl\`.
 
-Services are answered from the agent's own view of the catalog, which the servers keep up to date, so they cost no question to
-a server once a name was asked for, and go on while no server is reachable. With \`allow_stale = false\` the leader is asked
-each time.
+Services, nodes and reverse names are answered from the agent's own view of the catalog, which the servers keep up to date, so
+they cost no question to a server once a name was asked for, and go on while no server is reachable. With
+\`allow_stale = false\` the leader is asked each time; so are the servers where the view was confirmed longer ago than
+\`max_stale\`.
 
-The keys are in [configuration](configuration.md), the bounds in [limits](limits.md).
+On all addresses (\`0.0.0.0\`, \`::\`) a reply leaves from the address that was asked. All of \`dns_config\` and
+\`recursors\` is taken over by a reload, as a whole or not at all; \`domain\`, \`alt_domain\`, ports and addresses need a
+restart. The keys are in [configuration](configuration.md), the bounds in [limits](limits.md).
 `
 }
 

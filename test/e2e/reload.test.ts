@@ -3,6 +3,7 @@
  */
 
 import assert from 'node:assert/strict'
+import { Resolver } from 'node:dns/promises'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -38,6 +39,32 @@ describe('SIGHUP', () => {
       )
       const services = await agent.json<Record<string, { Port: number }>>('/v1/agent/services')
       assert.equal(services['web']?.Port, 10)
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+
+  it('takes over what dns_config says, and nothing of it when a recursor is wrong', async () => {
+    const folder = await temporaryFolder()
+    try {
+      const file = join(folder, 'dns.hcl')
+      await writeFile(file, 'dns_config { node_ttl = "3s" }\n')
+      await using agent = await startAgent({ flags: [`-config-dir=${folder}`] })
+      const resolver = new Resolver()
+      resolver.setServers([`127.0.0.1:${agent.ready.dns}`])
+      const ttl = async () => {
+        const [answer] = await resolver.resolve4('0a000005.addr.consul', { ttl: true })
+        return answer?.ttl
+      }
+      assert.equal(await ttl(), 3)
+      await writeFile(file, 'dns_config { node_ttl = "5s" }\n')
+      assert.equal((await agent.command('reload')).code, 0)
+      assert.equal(await ttl(), 5)
+      await writeFile(file, 'recursors = ["1.2.3.4:99999"]\ndns_config { node_ttl = "9s" }\n')
+      const refused = await agent.command('reload')
+      assert.equal(refused.code, 1)
+      assert.match(refused.stderr, /1\.2\.3\.4:99999/)
+      assert.equal(await ttl(), 5)
     } finally {
       await rm(folder, { recursive: true })
     }

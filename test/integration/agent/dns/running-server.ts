@@ -26,6 +26,7 @@ export interface RunningServerOptions {
   readonly altDomain?: string
   readonly clock?: Clock
   readonly addresses?: readonly string[]
+  readonly port?: number
   readonly virtualBase?: string
 }
 
@@ -37,7 +38,7 @@ export async function startServer(options: RunningServerOptions = {}): Promise<R
   const server = createDnsServer(
     {
       addresses: options.addresses ?? ['127.0.0.1'],
-      port: 0,
+      port: options.port ?? 0,
       virtualBase: options.virtualBase ?? LOOPBACK_BASE,
     },
     {

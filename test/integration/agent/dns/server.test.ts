@@ -10,7 +10,6 @@ import { describe, it } from 'node:test'
 import dnsPacket from 'dns-packet'
 import { createDnsServer } from '../../../../agent/dns/dns-server.ts'
 import { COLD_WAIT_MS } from '../../../../agent/dns/responder.ts'
-import { CONNECTIONS_MAX, IDLE_MS, QUERY_SIZE_MAX } from '../../../../agent/dns/tcp-listener.ts'
 import { silentLogger } from '../../../../core/log.ts'
 import { unrecordedMetrics } from '../../../../core/metrics/metrics.ts'
 import { seededRng } from '../../../../core/rng.ts'
@@ -21,7 +20,6 @@ import {
   check,
   dnsConfig,
   entry,
-  manyInstances,
   node,
   service,
   VM_A,
@@ -107,82 +105,6 @@ describe('DNS server: nodes and reverse names', () => {
 })
 
 describe('DNS server: transports', () => {
-  it('answers queries of one TCP connection in order', async () => {
-    await using running = await startServer()
-    running.catalog.register(...WEB)
-    const names = ['vm-b.node.consul', 'web.service.consul', 'ghost.service.consul', 'example.com']
-    const packets = [...names, ...names].map((name) => query(name, 'A'))
-    const replies = await exchangeTcp(running.port, packets)
-    assert.deepEqual(
-      replies.map((reply) => reply.readUInt16BE(0)),
-      packets.map((packet) => packet.readUInt16BE(0)),
-    )
-    assert.deepEqual(answered(replies[1] as Buffer).answers.length, 2)
-  })
-
-  it('stops answering a TCP client that does not read, and goes on when it does', async () => {
-    await using running = await startServer()
-    running.catalog.register(...manyInstances('huge', 2000))
-    // More than the kernel buffers between two sockets of this host.
-    const packets = Array.from({ length: 400 }, () => query('huge.service.consul', 'A'))
-    const socket = connect(running.port, '127.0.0.1').pause()
-    for (const packet of packets) socket.write(Buffer.concat([Buffer.of(0, packet.length), packet]))
-    const { counters } = running.server
-    let before = -1
-    while (counters.queries !== before) {
-      before = counters.queries
-      for (let i = 0; i < 50; i++) await turn()
-    }
-    assert.ok(before > 0 && before < packets.length, `${before} answered without a reader`)
-    let size = 0
-    for await (const chunk of socket) {
-      size += (chunk as Buffer).length
-      if (counters.queries === packets.length && size >= packets.length * 32_000) break
-    }
-    assert.equal(counters.queries, packets.length)
-  })
-
-  it('closes a TCP connection that sends too much or nothing', async () => {
-    const clock = new ManualClock()
-    await using running = await startServer({ clock })
-    const greedy = connect(running.port, '127.0.0.1')
-    const tooLong = Buffer.alloc(2)
-    tooLong.writeUInt16BE(QUERY_SIZE_MAX + 1)
-    greedy.write(tooLong)
-    greedy.resume()
-    await once(greedy, 'close')
-    const idle = connect(running.port, '127.0.0.1')
-    idle.resume()
-    const armed = clock.armed
-    while (clock.armed === armed) await turn()
-    clock.advance(IDLE_MS - 1)
-    await turn()
-    assert.equal(idle.destroyed, false)
-    clock.advance(1)
-    await once(idle, 'close')
-  })
-
-  it('refuses TCP connections beyond its bound', async () => {
-    await using running = await startServer()
-    const sockets = Array.from({ length: CONNECTIONS_MAX }, () => {
-      return connect(running.port, '127.0.0.1').on('error', () => {})
-    })
-    await Promise.all(sockets.map((socket) => once(socket, 'connect')))
-    // The last of them has been accepted once it is answered.
-    await assert.doesNotReject(
-      new Promise<void>((resolve, reject) => {
-        const last = sockets.at(-1)
-        last?.once('data', () => resolve()).once('close', () => reject(new Error('closed')))
-        const packet = query('web.service.consul', 'A')
-        last?.write(Buffer.concat([Buffer.from([0, packet.length]), packet]))
-      }),
-    )
-    const extra = connect(running.port, '127.0.0.1').on('error', () => {})
-    extra.resume()
-    await once(extra, 'close')
-    for (const socket of sockets) socket.destroy()
-  })
-
   it('rejects broken packets and goes on', async () => {
     await using running = await startServer()
     const { catalog, port } = running

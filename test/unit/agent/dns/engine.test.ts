@@ -5,11 +5,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { DnsEngine, WAITING_MAX } from '../../../../agent/dns/engine.ts'
+import { CatalogSources } from '../../../../agent/dns/catalog-sources.ts'
+import { DnsEngine, newCounters, WAITING_MAX } from '../../../../agent/dns/engine.ts'
 import { HostResolver } from '../../../../agent/dns/host-resolver.ts'
 import { Recursors } from '../../../../agent/dns/recursors.ts'
 import { COLD_WAIT_MS, Responder } from '../../../../agent/dns/responder.ts'
-import { ServiceSources } from '../../../../agent/dns/service-sources.ts'
 import { SubscribedViews } from '../../../../agent/view/catalog-views.ts'
 import { RCODE } from '../../../../core/dns/protocol.ts'
 import { silentLogger } from '../../../../core/log.ts'
@@ -29,7 +29,7 @@ function setUp() {
   const { signal } = new AbortController()
   const views = new SubscribedViews({ servers, clock, rng, log })
   const config = dnsConfig()
-  const sources = new ServiceSources(views, { onlyPassing: false })
+  const sources = new CatalogSources(views, { onlyPassing: false, maxStaleMs: 1e9 })
   const recursors = new Recursors(
     [],
     { strategy: 'sequential', timeoutMs: 1 },
@@ -49,6 +49,7 @@ function setUp() {
       clock,
       log,
       metrics: { measured: (answer) => answer() },
+      counters: newCounters(),
     },
   )
   return { engine, clock, servers, views }

@@ -4,6 +4,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import type { AddressOwner } from '../../../../core/catalog/feed.ts'
 import type { HealthEntry } from '../../../../core/catalog/types.ts'
 import type { DnsConfig } from '../../../../core/config/model.ts'
 import { answerNode, metaText } from '../../../../core/dns/answer-node.ts'
@@ -320,13 +321,13 @@ describe('other kinds', () => {
   })
 
   it('answers reverse names by node, then by service', () => {
-    const b = WEB_B
-    const services = [{ node: b.node, service: b.service }]
-    const byNode = answerReverse({ nodes: [VM_A], services }, 'consul')
-    assert.deepEqual(printed(byNode?.answers ?? []), ['@ PTR vm-a.node.dc1.consul'])
-    const byService = answerReverse({ nodes: [], services }, 'consul')
+    const web: AddressOwner = { kind: 'service', name: 'web', datacenter: 'dc1' }
+    const byNode = answerReverse([web, { kind: 'node', name: 'Vm-A', datacenter: 'dc1' }], 'consul')
+    assert.deepEqual(printed(byNode?.answers ?? []), ['@ PTR Vm-A.node.dc1.consul'])
+    const byService = answerReverse([web, { ...web, name: 'api' }], 'consul')
     assert.deepEqual(printed(byService?.answers ?? []), ['@ PTR web.service.dc1.consul'])
-    assert.equal(answerReverse({ nodes: [], services: [] }, 'consul'), null)
+    assert.equal(answerReverse([], 'consul'), null)
+    assert.equal(answerReverse([{ ...web, name: 'x'.repeat(64) }], 'consul'), null)
   })
 
   it('answers SOA and NS with up to three healthy servers', () => {

@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { ServiceSources, SOURCES_MAX } from '../../../../agent/dns/service-sources.ts'
+import { CatalogSources, SOURCES_MAX } from '../../../../agent/dns/catalog-sources.ts'
 import type { CatalogViews, View } from '../../../../agent/view/types.ts'
 import type { Topic, Topics } from '../../../../core/catalog/feed.ts'
 import type { HealthEntry } from '../../../../core/catalog/types.ts'
@@ -42,10 +42,10 @@ class TestViews implements CatalogViews {
   }
 }
 
-describe('ServiceSources', () => {
+describe('CatalogSources', () => {
   it('opens a view once a service and derives instances once a version', () => {
     const views = new TestViews()
-    const sources = new ServiceSources(views, { onlyPassing: false })
+    const sources = new CatalogSources(views, { onlyPassing: false, maxStaleMs: 1e9 })
     const web = sources.instances('health', 'web')
     assert.equal(sources.instances('health', 'web'), web)
     assert.notEqual(sources.instances('connect', 'web'), web)
@@ -62,7 +62,7 @@ describe('ServiceSources', () => {
 
   it('lets go of services without instances first', () => {
     const views = new TestViews()
-    const sources = new ServiceSources(views, { onlyPassing: false })
+    const sources = new CatalogSources(views, { onlyPassing: false, maxStaleMs: 1e9 })
     const web = sources.instances('health', 'web')
     views.set('health/web', WEB_A)
     for (let i = 0; i < SOURCES_MAX * 2; i++) sources.instances('health', `made-up-${i}`)
@@ -73,7 +73,7 @@ describe('ServiceSources', () => {
 
   it('lets go of the oldest when all have instances, and voids what was made from it', () => {
     const views = new TestViews()
-    const sources = new ServiceSources(views, { onlyPassing: false })
+    const sources = new CatalogSources(views, { onlyPassing: false, maxStaleMs: 1e9 })
     const first = sources.instances('health', 's0')
     for (let i = 0; i < SOURCES_MAX; i++) {
       sources.instances('health', `s${i}`)

@@ -57,7 +57,8 @@ export class TcpListener {
   async listen(address: string, port: number): Promise<number> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     this.#server.once('error', reject)
-    this.#server.listen({ host: address, port, ipv6Only: true }, resolve)
+    const backlog = CONNECTIONS_MAX
+    this.#server.listen({ host: address, port, ipv6Only: true, backlog }, resolve)
     await promise
     this.#server.off('error', reject)
     const bound = this.#server.address()

@@ -16,6 +16,8 @@ import { CONNECT_ROUTES } from './routes/connect.ts'
 import { COORDINATE_ROUTES } from './routes/coordinates.ts'
 import { DISCOVERY_CHAIN_ROUTES } from './routes/discovery-chain.ts'
 import { EVENT_ROUTES } from './routes/events.ts'
+import { FEDERATION_ROUTES } from './routes/federation.ts'
+import { GATEWAY_ROUTES } from './routes/gateways.ts'
 import { HEALTH_ROUTES } from './routes/health.ts'
 import { INTENTION_ROUTES } from './routes/intentions.ts'
 import { KEYRING_ROUTES } from './routes/keyring.ts'
@@ -26,6 +28,7 @@ import { SESSION_ROUTES } from './routes/sessions.ts'
 import { SNAPSHOT_ROUTES } from './routes/snapshot.ts'
 import { STATUS_ROUTES } from './routes/status.ts'
 import { TXN_ROUTES } from './routes/txn.ts'
+import { UI_ROUTES } from './routes/ui.ts'
 import { UNSUPPORTED_ROUTES } from './unsupported-routes.ts'
 
 export const ROUTES: readonly Route[] = [
@@ -52,5 +55,8 @@ export const ROUTES: readonly Route[] = [
   ...KEYRING_ROUTES,
   ...EVENT_ROUTES,
   ...SNAPSHOT_ROUTES,
+  ...GATEWAY_ROUTES,
+  ...FEDERATION_ROUTES,
+  ...UI_ROUTES,
   ...UNSUPPORTED_ROUTES,
 ]

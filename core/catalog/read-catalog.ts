@@ -127,6 +127,17 @@ export function readNode(
   return evaluated<'catalog.node'>(value, index, [nodeWatch(nameKey(node.record.node))])
 }
 
+export function readDump(state: State): Evaluated<'catalog.dump'> {
+  const value = state.nodes.values().map((node) => ({
+    node: node.record,
+    services: node.services.values(),
+    checks: node.checks.values(),
+  }))
+  const { nodes, services, checks } = state.indexes
+  const watch = [NODES_TABLE, SERVICES_TABLE, CHECKS_TABLE]
+  return evaluated<'catalog.dump'>(value, Math.max(nodes, services, checks), watch)
+}
+
 export function readNodeChecks(
   state: State,
   { node: name }: Request<'health.node'>,

@@ -18,6 +18,7 @@ import { readQueries, readQuery, resolveQuery } from './query-table.ts'
 import {
   readAddress,
   readChecksInState,
+  readDump,
   readHealth,
   readNode,
   readNodeChecks,
@@ -50,6 +51,7 @@ const READS: { readonly [N in ReadName]: Read<N> } = {
   'catalog.services': readServices,
   'catalog.service': readService,
   'catalog.node': readNode,
+  'catalog.dump': readDump,
   'catalog.address': readAddress,
   'catalog.virtual-ips': readVirtualIps,
   'health.node': readNodeChecks,

@@ -155,6 +155,13 @@ export interface HealthEntry {
   readonly checks: readonly CheckRecord[]
 }
 
+/** All that is registered on a node. */
+export interface NodeDump {
+  readonly node: NodeRecord
+  readonly services: readonly ServiceRecord[]
+  readonly checks: readonly CheckRecord[]
+}
+
 export interface ServiceWithNode {
   readonly node: NodeRecord
   readonly service: ServiceRecord

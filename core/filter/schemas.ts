@@ -135,6 +135,18 @@ export const HEALTH_ENTRY_SCHEMA = struct({
   Checks: list(HEALTH_CHECK_SCHEMA),
 })
 
+/** internal/ui/nodes. */
+export const NODE_DUMP_SCHEMA = struct({
+  ID: 'string',
+  Node: 'string',
+  Address: 'string',
+  TaggedAddresses: STRING_MAP,
+  Meta: STRING_MAP,
+  PeerName: 'string',
+  Services: list(NODE_SERVICE_SCHEMA),
+  Checks: list(HEALTH_CHECK_SCHEMA),
+})
+
 /** connect/intentions. */
 export const INTENTION_SCHEMA = struct({
   ID: 'string',

@@ -18,6 +18,7 @@ import type {
   HealthEntry,
   IntentionRecord,
   KvEntry,
+  NodeDump,
   NodeRecord,
   ServiceRecord,
   ServiceWithNode,
@@ -54,6 +55,8 @@ export interface Reads {
       readonly checks: readonly CheckRecord[]
     } | null
   }
+  /** Everything in the catalog, in the order of node names; for overviews. */
+  'catalog.dump': { request: Record<string, never>; reply: readonly NodeDump[] }
   /** Node whose address, or a tagged address, is this IP; and service instances at it (for PTR). */
   'catalog.address': {
     request: { readonly ip: string }

@@ -29,6 +29,7 @@ const READS: Readonly<Record<ReadName, Shape>> = {
   'catalog.services': object({}, { nodeMeta }),
   'catalog.service': instances,
   'catalog.node': object({ node: text }),
+  'catalog.dump': object({}),
   'catalog.address': object({ ip: text }),
   'catalog.virtual-ips': object({}),
   'health.node': object({ node: text }),

@@ -140,7 +140,7 @@ function metaPart(parameters: ReadParameters): {
 }
 
 /** Present and empty means true. @throws FairleadError BAD_REQUEST */
-function isPassingOnly(call: HttpCall): boolean {
+export function isPassingOnly(call: HttpCall): boolean {
   if (!call.query.has('passing')) return false
   const value = call.query.get('passing')
   if (value === '') return true

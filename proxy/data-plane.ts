@@ -57,7 +57,8 @@ export class DataPlane {
       callers: this.#callers,
       refusals: new LimitedLog(log, sweep),
       identity: (id) => this.#mesh.identity(id),
-      caller: (clusterId, identityId) => this.#mesh.caller(clusterId, identityId),
+      caller: (clusterId, failover, identityId) =>
+        this.#mesh.callerAlong(clusterId, failover, identityId),
       trustDomain: () => this.#mesh.trustDomain,
     })
     sweep.start()

@@ -73,6 +73,19 @@ export class MeshState {
     return caller
   }
 
+  /** Towards the first of the destinations with a healthy instance, or the first where none has one. */
+  callerAlong(
+    clusterId: string,
+    failover: readonly string[],
+    identityId: string,
+  ): ClusterCaller | undefined {
+    if (failover.length === 0 || this.#clusters.get(clusterId)?.hasHealthy === true) {
+      return this.caller(clusterId, identityId)
+    }
+    const next = failover.find((id) => this.#clusters.get(id)?.hasHealthy === true)
+    return this.caller(next ?? clusterId, identityId)
+  }
+
   destroy(): void {
     for (const callers of this.#callers.values()) {
       for (const caller of callers.values()) caller.destroy()

@@ -7,6 +7,7 @@
  */
 
 import type { HealthEntry, IntentionAction, IntentionRecord } from '../../core/catalog/types.ts'
+import type { CompiledChain } from '../../core/chain/types.ts'
 import { compareIntentions } from '../../core/intentions/precedence.ts'
 import type { Service } from '../../core/lifecycle.ts'
 import type { Logger } from '../../core/log.ts'
@@ -22,8 +23,10 @@ import { agentSpiffeUri, serviceSpiffeUri } from '../../core/mesh/spiffe.ts'
 import { type Clock, type Instant, instant, type Timer } from '../../core/time.ts'
 import type { LocalStateApi } from '../local/types.ts'
 import type { CatalogViews, View } from '../view/types.ts'
+import { ChainSet } from './chain-set.ts'
 import type { LeafStore } from './leaf-store.ts'
 import type { ProxySupervisor } from './proxy-supervisor.ts'
+import { instancesMatching } from './subset.ts'
 import { ViewSet } from './view-set.ts'
 
 /** Changes that come together are answered together; short enough to feel immediate. */
@@ -54,7 +57,7 @@ export class MeshController implements Service {
   readonly #virtualIps: View<'virtual-ips'>
   readonly #destinations: ViewSet<'connect'>
   readonly #intentions: ViewSet<'intentions'>
-  readonly #protocols: ViewSet<'config'>
+  readonly #chains: ChainSet
   readonly #pinned = new Map<string, string>()
   readonly #toldAbout = new Set<string>()
   readonly #unsubscribe: (() => void)[] = []
@@ -72,7 +75,7 @@ export class MeshController implements Service {
     this.#virtualIps = deps.views.open('virtual-ips', '')
     this.#destinations = new ViewSet('connect', deps.views, (name) => name, changed)
     this.#intentions = new ViewSet('intentions', deps.views, (name) => name, changed)
-    this.#protocols = new ViewSet('config', deps.views, (n) => `service-defaults/${n}`, changed)
+    this.#chains = new ChainSet({ ...deps, datacenter: options.datacenter })
   }
 
   async start(): Promise<void> {
@@ -87,7 +90,7 @@ export class MeshController implements Service {
     this.#stopped = true
     this.#timer?.cancel()
     for (const unsubscribe of this.#unsubscribe) unsubscribe()
-    for (const set of [this.#destinations, this.#intentions, this.#protocols]) set.close()
+    for (const set of [this.#destinations, this.#intentions, this.#chains]) set.close()
     this.#roots.release()
     this.#virtualIps.release()
     this.#deps.leaves.stop()
@@ -97,6 +100,7 @@ export class MeshController implements Service {
   async #begin(): Promise<void> {
     await this.#deps.supervisor.adopt()
     const changed = (): void => this.#schedule()
+    this.#chains.onChange(changed)
     this.#unsubscribe.push(
       this.#deps.local.onChange((change) => {
         if (change.kind === 'service') changed()
@@ -125,7 +129,8 @@ export class MeshController implements Service {
     const services = [...local.services().values()].map((entry) => entry.service)
     const virtualIps = [...this.#virtualIps.items().values()]
     const demand = meshDemand(services, virtualIps, nodeName)
-    this.#follow(demand, roots?.trustDomain)
+    const chains = this.#chains.compile(demand.destinations, roots?.trustDomain ?? '')
+    this.#follow(demand, chains, roots?.trustDomain)
     this.#sayUnsupported(services)
     const hasProxy = supervisor.state !== 'idle'
     if (roots === undefined || (!demand.needsProxy && !hasProxy)) return
@@ -144,7 +149,9 @@ export class MeshController implements Service {
       intentions: this.#intentions.values<IntentionRecord[]>((items) =>
         [...items].sort(compareIntentions),
       ),
-      protocols: this.#configuredProtocols(),
+      chains,
+      protocolOf: (service) => this.#chains.protocolOf(service),
+      matching: instancesMatching,
       defaultAction: this.#options.defaultAction,
       bindAddress: this.#options.bindAddress,
     })
@@ -156,10 +163,13 @@ export class MeshController implements Service {
     supervisor.configure({ ...snapshot, version: this.#version }, isComplete)
   }
 
-  #follow(demand: MeshDemand, trustDomain: string | undefined): void {
-    this.#destinations.want(demand.destinations)
+  #follow(
+    demand: MeshDemand,
+    chains: ReadonlyMap<string, CompiledChain>,
+    trustDomain: string | undefined,
+  ): void {
+    this.#destinations.want(this.#services(demand, chains))
     this.#intentions.want(demand.protectedServices)
-    this.#protocols.want(new Set([...demand.destinations, ...demand.protectedServices]))
     if (trustDomain === undefined) return
     for (const id of demand.identities) {
       const uri = this.#spiffeUri(id, trustDomain)
@@ -198,20 +208,22 @@ export class MeshController implements Service {
     return identities
   }
 
-  #configuredProtocols(): Map<string, string> {
-    const protocols = new Map<string, string>()
-    for (const [name, items] of this.#protocols.values((entries) => [...entries])) {
-      const body = items[0]?.body
-      const protocol = body?.['Protocol'] ?? body?.['protocol']
-      if (typeof protocol === 'string') protocols.set(name, protocol)
+  /** Those called, and those that their chains lead to. */
+  #services(demand: MeshDemand, chains: ReadonlyMap<string, CompiledChain>): Set<string> {
+    const services = new Set(demand.destinations)
+    for (const chain of chains.values()) {
+      for (const target of Object.values(chain.targets)) {
+        const isHere = target.peer === '' && target.datacenter === this.#options.datacenter
+        if (isHere) services.add(target.service)
+      }
     }
-    return protocols
+    return services
   }
 
   #isComplete(demand: MeshDemand): boolean {
     const isKnown =
       this.#virtualIps.isReady && this.#destinations.isReady && this.#intentions.isReady
-    if (!isKnown || !this.#protocols.isReady) return false
+    if (!isKnown || !this.#chains.isReady) return false
     for (const id of demand.identities) {
       const uri = this.#pinned.get(id)
       if (uri === undefined || this.#deps.leaves.peek(uri) === undefined) return false

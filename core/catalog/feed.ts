@@ -32,7 +32,7 @@ export interface Topics {
   intentions: IntentionRecord
   /** key: ''; id: 'roots'. */
   roots: CaRoots
-  /** key: `<kind>/<name>`; id: name. */
+  /** key: kind; id: name. All entries of the kind. */
   config: ConfigEntryRecord
   /** key: ''; id: service name. Every mesh service that owns virtual addresses. */
   'virtual-ips': VirtualIpRecord

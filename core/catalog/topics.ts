@@ -14,7 +14,7 @@ import type { Change, Changes } from './draft.ts'
 import type { AddressOwner, FeedItem, Topic, TopicKey } from './feed.ts'
 import { destinationOf, instanceAt } from './instances.ts'
 import { intentionsFor } from './intention-table.ts'
-import { configKey, nameKey, pairKey, type State } from './state.ts'
+import { nameKey, pairKey, type State } from './state.ts'
 import type { HealthEntry, IntentionRecord, NodeRecord } from './types.ts'
 
 /** Where deltas are published; a follower listens to one or two. */
@@ -35,7 +35,7 @@ export function channelsOf(key: TopicKey): readonly Channel[] {
         ? [channel('intentions', WILDCARD)]
         : [channel('intentions', key.key), channel('intentions', WILDCARD)]
     case 'config':
-      return [channel('config', splitConfigKey(key.key))]
+      return [channel('config', nameKey(key.key))]
     case 'roots':
     case 'virtual-ips':
       return [channel(key.topic, '')]
@@ -60,8 +60,8 @@ export function itemsOf(state: State, key: TopicKey): FeedItem[] {
     case 'roots':
       return [{ id: ROOTS_ID, value: rootsOf(state) }]
     case 'config': {
-      const entry = state.configEntries.get(splitConfigKey(key.key))
-      return entry === undefined ? [] : [{ id: entry.name, value: entry }]
+      const entries = state.configEntries.valuesUnder(pairKey(nameKey(key.key), ''))
+      return entries.map((entry) => ({ id: entry.name, value: entry }))
     }
     case 'virtual-ips':
       return state.virtualIps.values().map((record) => ({ id: record.service, value: record }))
@@ -110,7 +110,7 @@ export function deltasOf(changes: Changes): ReadonlyMap<Channel, TopicDelta> {
   for (const { before, after } of changes.configEntries) {
     const entry = after ?? before
     if (entry === undefined) continue
-    const delta = at(channel('config', configKey(entry.kind, entry.name)))
+    const delta = at(channel('config', nameKey(entry.kind)))
     if (after === undefined) delta.deletes.push(entry.name)
     else delta.upserts.push({ id: after.name, value: after })
   }
@@ -223,12 +223,6 @@ function instanceId(entry: HealthEntry): string {
 
 function intentionId(rule: IntentionRecord): string {
   return `${rule.sourceName}/${rule.destinationName}`
-}
-
-/** `<kind>/<name>`; a kind has no slash, a name may. */
-function splitConfigKey(text: string): string {
-  const slash = text.indexOf('/')
-  return slash < 0 ? configKey(text, '') : configKey(text.slice(0, slash), text.slice(slash + 1))
 }
 
 function channel(topic: Topic, key: string): Channel {

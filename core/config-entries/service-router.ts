@@ -4,6 +4,7 @@
 
 import type { JsonObject } from '../catalog/types.ts'
 import { regexProblem } from '../filter/regex.ts'
+import { headerEditsProblem } from './header-edits.ts'
 import {
   durationAt,
   flagAt,
@@ -131,6 +132,8 @@ function destinationProblem(
       return `contains an invalid status code: ${String(status)}`
     }
   }
+  const headers = headerEditsProblem(destination)
+  if (headers !== undefined) return headers
   if (numberAt(destination, 'NumRetries') < 0) return 'NumRetries cannot be negative'
   const hasTimeout = hasField(destination, 'RequestTimeout')
   if (hasTimeout && durationAt(destination, 'RequestTimeout') < 0) {

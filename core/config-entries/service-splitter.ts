@@ -3,6 +3,7 @@
  */
 
 import type { JsonObject } from '../catalog/types.ts'
+import { headerEditsProblem } from './header-edits.ts'
 import { numberAt, objectsIn, textAt } from './read-field.ts'
 
 /** In steps of 0.01. */
@@ -17,6 +18,8 @@ export function serviceSplitterProblem(name: string, body: JsonObject): string |
     const weight = numberAt(split, 'Weight')
     if (!(weight >= 0 && weight <= 100)) return `the split weight must be 0 to 100, not ${weight}`
     sum += stepsOf(weight)
+    const headers = headerEditsProblem(split)
+    if (headers !== undefined) return headers
     const service = textAt(split, 'Service') || name
     const subset = textAt(split, 'ServiceSubset')
     const key = `${service}\0${subset}`

@@ -16,24 +16,21 @@ import type {
   Upstream,
   VirtualIpRecord,
 } from '../catalog/types.ts'
+import type { CompiledChain } from '../chain/types.ts'
+import { clustersOf } from './clusters.ts'
 import { agentIdentityId, localProxies, serviceIdentityId, virtualServices } from './demand.ts'
 import type {
   CallerRules,
-  Cluster,
-  Endpoint,
   InboundListener,
   OutboundListener,
   ProxyIdentity,
   ProxyProtocol,
   ProxySnapshot,
 } from './proxy-snapshot.ts'
-import { serviceSni, serviceSpiffeUri } from './spiffe.ts'
+import { routingOf } from './routes.ts'
 import { virtualAddress } from './virtual-address.ts'
 
 const CONNECT_TIMEOUT_MS = 5000
-/** mesh.md 10.2: weights above this are cut. */
-const WEIGHT_MAX = 128
-
 export interface MeshInputs {
   readonly version: number
   readonly datacenter: string
@@ -51,8 +48,12 @@ export interface MeshInputs {
   readonly instances: ReadonlyMap<string, readonly HealthEntry[]>
   /** By protected service, precedence descending; a missing key means not known yet. */
   readonly intentions: ReadonlyMap<string, readonly IntentionRecord[]>
-  /** `Protocol` of each service's service-defaults, where one is set. */
-  readonly protocols: ReadonlyMap<string, string>
+  /** By upstream; a missing key means not known yet, or that it does not compile. */
+  readonly chains: ReadonlyMap<string, CompiledChain>
+  /** @returns what config entries say of a service's protocol, undefined when they say nothing */
+  readonly protocolOf: (service: string) => string | undefined
+  /** Instances of a subset. */
+  readonly matching: (entries: readonly HealthEntry[], filter: string) => readonly HealthEntry[]
   readonly defaultAction: IntentionAction
   /** Where inbound listeners bind when the sidecar names no address. */
   readonly bindAddress: string
@@ -60,10 +61,7 @@ export interface MeshInputs {
 
 export function buildProxySnapshot(inputs: MeshInputs): ProxySnapshot {
   const outbound = [...explicitUpstreams(inputs), ...sharedAddresses(inputs)]
-  const clusters: Cluster[] = []
-  for (const [name, entries] of [...inputs.instances].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    clusters.push(cluster(inputs, name, entries))
-  }
+  const clusters = clustersOf(inputs)
   const known = new Set(clusters.map((c) => c.id))
   return {
     version: inputs.version,
@@ -97,7 +95,7 @@ function inboundListeners(inputs: MeshInputs): InboundListener[] {
       },
       identityId,
       protocol: protocolOf(
-        text(proxy.config, 'protocol') ?? inputs.protocols.get(proxy.destinationServiceName),
+        text(proxy.config, 'protocol') ?? inputs.protocolOf(proxy.destinationServiceName),
       ),
       target:
         proxy.localServiceSocketPath === ''
@@ -122,15 +120,17 @@ function explicitUpstreams(inputs: MeshInputs): OutboundListener[] {
     if (!inputs.identities.has(identityId)) continue
     for (const upstream of sidecar.proxy?.upstreams ?? []) {
       if (!isSupportedUpstream(upstream, inputs.datacenter)) continue
+      const routing = routingTo(inputs, upstream.destinationName)
+      if (routing === undefined) continue
       listeners.push({
         id: `upstream:${sidecar.id}:${upstream.destinationName}`,
         bind:
           upstream.localBindSocketPath === ''
             ? { address: upstream.localBindAddress || '127.0.0.1', port: upstream.localBindPort }
             : { socketPath: upstream.localBindSocketPath, mode: upstream.localBindSocketMode },
-        clusterId: serviceSni(inputs.trustDomain, inputs.datacenter, upstream.destinationName),
+        ...routing,
         protocol: protocolOf(
-          text(upstream.config, 'protocol') ?? inputs.protocols.get(upstream.destinationName),
+          text(upstream.config, 'protocol') ?? inputs.protocolOf(upstream.destinationName),
         ),
         source: { kind: 'identity', identityId },
       })
@@ -147,9 +147,26 @@ export function isSupportedUpstream(upstream: Upstream, datacenter: string): boo
   )
 }
 
+/** Where calls to a service go; undefined while its chain is not known. */
+function routingTo(
+  inputs: MeshInputs,
+  service: string,
+): Pick<OutboundListener, 'clusterId' | 'failover' | 'routes'> | undefined {
+  const chain = inputs.chains.get(service)
+  if (chain === undefined) return undefined
+  const { clusterId, failover, routes } = routingOf(chain)
+  return {
+    clusterId,
+    ...(failover.length > 0 ? { failover } : {}),
+    ...(routes === undefined ? {} : { routes }),
+  }
+}
+
 function sharedAddresses(inputs: MeshInputs): OutboundListener[] {
   const listeners: OutboundListener[] = []
   for (const record of virtualServices(inputs.virtualIps)) {
+    const routing = routingTo(inputs, record.service)
+    if (routing === undefined) continue
     const ports = new Set(inputs.virtualPorts)
     for (const entry of inputs.instances.get(record.service) ?? []) {
       const port = entry.service.proxy?.localServicePort ?? entry.service.port
@@ -160,8 +177,8 @@ function sharedAddresses(inputs: MeshInputs): OutboundListener[] {
       listeners.push({
         id: `virtual:${record.service}:${port}`,
         bind: { address: virtualAddress(inputs.loopbackBase, record.offset), port },
-        clusterId: serviceSni(inputs.trustDomain, inputs.datacenter, record.service),
-        protocol: port === 80 ? 'http' : protocolOf(inputs.protocols.get(record.service)),
+        ...routing,
+        protocol: port === 80 ? 'http' : protocolOf(inputs.protocolOf(record.service)),
         source:
           fallback === undefined
             ? { kind: 'caller' }
@@ -199,35 +216,6 @@ function callerRules(inputs: MeshInputs): CallerRules {
   }
   const host = agentIdentityId(inputs.nodeName)
   return inputs.identities.has(host) ? { services, fallbackIdentityId: host } : { services }
-}
-
-function cluster(inputs: MeshInputs, name: string, entries: readonly HealthEntry[]): Cluster {
-  const sni = serviceSni(inputs.trustDomain, inputs.datacenter, name)
-  return {
-    id: sni,
-    serviceName: name,
-    sni,
-    spiffeUris: [serviceSpiffeUri(inputs.trustDomain, inputs.datacenter, name)],
-    endpoints: entries.map(endpoint).sort((a, b) => (a.id < b.id ? -1 : 1)),
-    connectTimeoutMs: CONNECT_TIMEOUT_MS,
-  }
-}
-
-function endpoint(entry: HealthEntry): Endpoint {
-  let status: 'passing' | 'warning' | 'critical' = 'passing'
-  for (const check of entry.checks) {
-    if (check.status === 'critical') status = 'critical'
-    else if (check.status === 'warning' && status === 'passing') status = 'warning'
-  }
-  const weights = entry.service.weights
-  const weight = status === 'warning' ? weights.warning : weights.passing
-  return {
-    id: `${entry.node.node}/${entry.service.id}`,
-    address: entry.service.address || entry.node.address,
-    port: entry.service.port,
-    weight: Math.min(WEIGHT_MAX, Math.max(1, weight)),
-    healthy: status !== 'critical' && weight > 0,
-  }
 }
 
 /** HTTP/2 and gRPC pass through as bytes until the proxy terminates them. */

@@ -56,7 +56,12 @@ export interface InboundListener {
 export interface OutboundListener {
   readonly id: string
   readonly bind: BindAddress | { readonly socketPath: string; readonly mode: string }
+  /** Where calls go that no route takes elsewhere: raw streams, and requests of a service without router. */
   readonly clusterId: string
+  /** Tried in this order while those before have no healthy instance. */
+  readonly failover?: readonly string[]
+  /** For requests, first match wins; absent: all go to `clusterId`. The last one matches everything. */
+  readonly routes?: readonly RouteSpec[]
   readonly protocol: ProxyProtocol
   /**
    * Whose certificate a call carries: fixed for an explicit upstream; by the calling process on the
@@ -66,6 +71,57 @@ export interface OutboundListener {
     | { readonly kind: 'identity'; readonly identityId: string }
     /** `fallbackIdentityId` here takes the place of the one in `CallerRules` for this listener. */
     | { readonly kind: 'caller'; readonly fallbackIdentityId?: string }
+}
+
+/** How a text is compared; `value` is '' for `present`. A regular expression must match the whole text. */
+export interface TextMatch {
+  readonly kind: 'present' | 'exact' | 'prefix' | 'suffix' | 'regex'
+  readonly value: string
+}
+
+export interface NamedMatch extends TextMatch {
+  /** Header: lower case. */
+  readonly name: string
+  readonly invert: boolean
+}
+
+/** All of it must hold (mesh.md 7.4). */
+export interface RequestMatch {
+  readonly path: TextMatch | undefined
+  /** Of the path. */
+  readonly ignoreCase: boolean
+  readonly headers: readonly NamedMatch[]
+  readonly query: readonly NamedMatch[]
+  /** Empty: any. */
+  readonly methods: readonly string[]
+}
+
+/** Applied in this order: remove, set, add (mesh.md 10.8). Names in lower case. */
+export interface HeaderEdits {
+  readonly remove: readonly string[]
+  readonly set: readonly (readonly [name: string, value: string])[]
+  readonly add: readonly (readonly [name: string, value: string])[]
+}
+
+/** One leg of a route. */
+export interface SplitSpec {
+  /** Relative to the sum of the route's. */
+  readonly weight: number
+  readonly clusterId: string
+  readonly failover: readonly string[]
+  readonly requestHeaders: HeaderEdits | undefined
+  readonly responseHeaders: HeaderEdits | undefined
+}
+
+export interface RouteSpec {
+  readonly match: RequestMatch
+  readonly splits: readonly SplitSpec[]
+  /** Replaces what the path match took; '' leaves the path. */
+  readonly prefixRewrite: string
+  /** From the end of a request to the head of its response; 0: no limit; undefined: the cluster's. */
+  readonly requestTimeoutMs: number | undefined
+  readonly requestHeaders: HeaderEdits | undefined
+  readonly responseHeaders: HeaderEdits | undefined
 }
 
 /** Ways to tell which local service a connection on a shared address comes from. */

@@ -67,7 +67,9 @@ export class Http1ClientConnection implements WireHandler, RequestSink, Swept {
   readonly #owner: Http1ClientOwner
   readonly #sweep: IdleSweep
   readonly #date: HttpDate
-  readonly #responseTicks: number
+  readonly #responseTimeoutMs: number
+  /** For the exchange under way; 0: no limit. */
+  #responseTicks = 0
   readonly #idleTicks: number
   readonly #reader = new HeadReader('response')
   readonly #decoder = new BodyDecoder()
@@ -95,7 +97,7 @@ export class Http1ClientConnection implements WireHandler, RequestSink, Swept {
     this.#owner = deps.owner
     this.#sweep = deps.sweep
     this.#date = deps.date
-    this.#responseTicks = options.responseTimeoutMs === 0 ? 0 : ticksOf(options.responseTimeoutMs)
+    this.#responseTimeoutMs = options.responseTimeoutMs
     this.#idleTicks = options.streamIdleMs === 0 ? 0 : ticksOf(options.streamIdleMs)
     this.#writer = new BodyWriter(wire)
     wire.handler = this
@@ -112,6 +114,8 @@ export class Http1ClientConnection implements WireHandler, RequestSink, Swept {
     this.#sendsBefore = this.#wire.sends
     this.#lastTick = this.#sweep.tick
     this.#askedTick = this.#sweep.tick
+    const timeoutMs = head.responseTimeoutMs ?? this.#responseTimeoutMs
+    this.#responseTicks = timeoutMs === 0 ? 0 : ticksOf(timeoutMs)
     this.#requestEnded = head.body === BODY_NONE
     this.#wire.writeText(wireText(head))
     if (head.body === BODY_STREAM) this.#writer.start('chunked', 0)

@@ -6,6 +6,8 @@
  * delimited stands beside the text and `wireText` writes it. Latin1: one character a byte.
  */
 
+import type { HeadEdits } from '../routing/head-edits.ts'
+
 /** No body follows. */
 export const BODY_NONE = 0
 /** Exactly `length` bytes follow; the text has Content-Length. */
@@ -36,6 +38,10 @@ export class RequestHead {
   hasForwardedProto = false
   /** What arrived in X-Forwarded-Client-Cert, taken out of the text. */
   clientCert: string | undefined = undefined
+  /** Of its route: for the time until the response's head, ms; 0: no limit; undefined: the target's own. */
+  responseTimeoutMs: number | undefined = undefined
+  /** What its route changes in the response's head, in order. */
+  responseEdits: readonly HeadEdits[] | undefined = undefined
 
   constructor(text: string, body: BodyKind, length: number, method: number, upgrade: boolean) {
     this.text = text

@@ -1,7 +1,8 @@
 /**
- * A request head as intentions look at it (core/intentions/permissions.ts): read from its canonical text.
+ * A request head as intentions (core/intentions/permissions.ts) and routes look at it: read from its canonical
+ * text.
  *
- * Only made when a rule has permissions; fields are indexed on the first question about one.
+ * Only made when somebody asks; fields and parameters are indexed on the first question about one.
  */
 
 import type { PermissionRequest } from '../../core/intentions/permissions.ts'
@@ -9,21 +10,31 @@ import { pathOf } from './target.ts'
 
 export class RequestView implements PermissionRequest {
   readonly method: string
+  /** With the query. */
+  readonly target: string
   readonly path: string
   readonly #text: string
   #fields: Map<string, string> | undefined
+  #parameters: URLSearchParams | undefined
 
   /** @param text canonical, its path normalised */
   constructor(text: string) {
     const methodEnd = text.indexOf(' ')
     this.method = text.slice(0, methodEnd)
-    this.path = pathOf(text.slice(methodEnd + 1, text.indexOf(' ', methodEnd + 1)))
+    this.target = text.slice(methodEnd + 1, text.indexOf(' ', methodEnd + 1))
+    this.path = pathOf(this.target)
     this.#text = text
   }
 
   header(name: string): string | undefined {
     this.#fields ??= indexFields(this.#text)
     return this.#fields.get(name)
+  }
+
+  /** @returns the first value of a parameter, decoded; undefined when it is absent */
+  query(name: string): string | undefined {
+    this.#parameters ??= new URLSearchParams(this.target.slice(this.path.length))
+    return this.#parameters.get(name) ?? undefined
   }
 }
 

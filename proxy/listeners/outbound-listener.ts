@@ -7,6 +7,7 @@
  */
 
 import { createServer, type Server, type Socket } from 'node:net'
+import { sameData } from '../../core/catalog/equality.ts'
 import type { OutboundListener as OutboundSpec } from '../../core/mesh/proxy-snapshot.ts'
 import type { Rng } from '../../core/rng.ts'
 import type { Clock } from '../../core/time.ts'
@@ -18,6 +19,7 @@ import {
   type Http1ServerDeps,
   type HttpRoute,
 } from '../http1/server-connection.ts'
+import { RouteTable } from '../routing/route-table.ts'
 import type { Turn } from '../sockets/turn.ts'
 import { Wire } from '../sockets/wire.ts'
 import { StreamServer } from '../tcp/stream-server.ts'
@@ -40,7 +42,11 @@ export interface OutboundDeps extends Http1ServerDeps {
   readonly turn: Turn
   readonly counters: ProxyCounters
   readonly callers: CallerIdentities
-  caller(clusterId: string, identityId: string): ClusterCaller | undefined
+  caller(
+    clusterId: string,
+    failover: readonly string[],
+    identityId: string,
+  ): ClusterCaller | undefined
 }
 
 const NO_ROUTE: Failure = {
@@ -51,6 +57,8 @@ const NO_ROUTE: Failure = {
 
 export class OutboundListener {
   spec: OutboundSpec
+  /** undefined: all requests go where raw streams do. */
+  routes: RouteTable | undefined
   readonly #deps: OutboundDeps
   readonly #server: Server
   readonly #connections = new OpenConnections()
@@ -58,6 +66,7 @@ export class OutboundListener {
   constructor(spec: OutboundSpec, deps: OutboundDeps) {
     this.spec = spec
     this.#deps = deps
+    this.routes = tableOf(spec, deps.rng)
     this.#server = createServer({
       allowHalfOpen: true,
       noDelay: true,
@@ -83,6 +92,7 @@ export class OutboundListener {
 
   /** The bind is the same; everything else holds from now on. */
   update(spec: OutboundSpec): void {
+    if (!sameData(spec.routes, this.spec.routes)) this.routes = tableOf(spec, this.#deps.rng)
     this.spec = spec
   }
 
@@ -161,9 +171,16 @@ export class OutboundListener {
   #serveStream(wire: Wire, identityId: string): void {
     const stream = new StreamServer(wire, (gone) => this.#connections.remove(gone))
     this.#connections.add(stream)
-    const caller = this.#deps.caller(this.spec.clusterId, identityId)
+    const { clusterId, failover = NO_FAILOVER } = this.spec
+    const caller = this.#deps.caller(clusterId, failover, identityId)
     stream.begin(caller === undefined ? NO_ROUTE : caller.open(undefined, stream))
   }
+}
+
+const NO_FAILOVER: readonly string[] = []
+
+function tableOf({ routes }: OutboundSpec, rng: Rng): RouteTable | undefined {
+  return routes === undefined ? undefined : new RouteTable(routes, rng)
 }
 
 class OutboundRoute implements HttpRoute {
@@ -186,7 +203,10 @@ class OutboundRoute implements HttpRoute {
   }
 
   open(head: RequestHead, caller: ResponseSink): RequestSink | Failure {
-    const target = this.#deps.caller(this.#listener.spec.clusterId, this.#identityId)
+    const { spec, routes } = this.#listener
+    const to = routes === undefined ? spec : routes.take(head)
+    if (to === undefined) return NO_ROUTE
+    const target = this.#deps.caller(to.clusterId, to.failover ?? NO_FAILOVER, this.#identityId)
     if (target === undefined) return NO_ROUTE
     if (!head.hasRequestId) head.text += `x-request-id: ${requestId(this.#deps.rng)}\r\n`
     if (!head.hasForwardedProto) head.text += 'x-forwarded-proto: http\r\n'

@@ -192,20 +192,23 @@ export class MuxClientConnection implements LinkOwner, ClientExchangeOwner {
       if (tick - this.#idleSince > IDLE_TICKS) this.drain()
       return
     }
-    const response = ticksOf(this.#options.responseTimeoutMs)
     const idle = ticksOf(this.#options.streamIdleMs)
     const rawIdle = ticksOf(this.#options.rawIdleMs)
     for (const exchange of this.#exchanges.values()) {
       const isLate =
-        this.#options.responseTimeoutMs > 0 &&
         !exchange.hasResponse &&
         !exchange.isRaw &&
         exchange.askedTick >= 0 &&
-        tick - exchange.askedTick > response
+        this.#isLate(exchange, tick - exchange.askedTick)
       if (!isLate && tick - exchange.lastTick <= (exchange.isRaw ? rawIdle : idle)) continue
       this.link.out.numbers(RESET, exchange.id, RESET_TIMEOUT)
       exchange.fail(TIMEOUT)
     }
+  }
+
+  #isLate(exchange: ClientExchange, ticks: number): boolean {
+    const timeoutMs = exchange.responseTimeoutMs ?? this.#options.responseTimeoutMs
+    return timeoutMs > 0 && ticks > ticksOf(timeoutMs)
   }
 
   onDown(): void {

@@ -84,6 +84,10 @@ export class ClientExchange implements RequestSink {
     return this.#hasResponse
   }
 
+  get responseTimeoutMs(): number | undefined {
+    return this.#head?.responseTimeoutMs
+  }
+
   /** Bytes in both directions without a response head: a stream or what follows 101. */
   get isRaw(): boolean {
     return this.#isRaw

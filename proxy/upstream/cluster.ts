@@ -74,6 +74,10 @@ export class Cluster {
     return [...before.values()]
   }
 
+  get hasHealthy(): boolean {
+    return this.#healthy.length > 0
+  }
+
   /** @param tried the endpoint of an attempt that failed. @returns undefined when none is healthy */
   pick(tried: object | undefined): Endpoint | undefined {
     const size = this.#healthy.length

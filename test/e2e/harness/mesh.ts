@@ -73,12 +73,17 @@ export async function register(agent: TestAgent, definition: object): Promise<vo
 export async function registerMesh(
   agent: TestAgent,
   app: App,
-  extra: { readonly id?: string; readonly sidecar?: object } = {},
+  extra: {
+    readonly id?: string
+    readonly meta?: Readonly<Record<string, string>>
+    readonly sidecar?: object
+  } = {},
 ): Promise<void> {
   await register(agent, {
     ID: extra.id ?? app.name,
     Name: app.name,
     Port: app.port,
+    Meta: extra.meta ?? {},
     Check: { TCP: `127.0.0.1:${app.port}`, Interval: '1s', Status: 'passing' },
     Connect: { SidecarService: extra.sidecar ?? {} },
   })

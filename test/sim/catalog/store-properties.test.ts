@@ -218,7 +218,7 @@ const TOPICS: readonly TopicKey[] = [
   ...['web', 'db'].map((key) => ({ topic: 'connect' as const, key })),
   ...['*', 'web', 'db'].map((key) => ({ topic: 'intentions' as const, key })),
   { topic: 'roots', key: '' },
-  { topic: 'config', key: 'service-defaults/Web' },
+  { topic: 'config', key: 'service-defaults' },
   { topic: 'virtual-ips', key: '' },
   ...NODES.map((key) => ({ topic: 'node' as const, key })),
   ...ADDRESSES.map((key) => ({ topic: 'address' as const, key })),

@@ -12,8 +12,11 @@ import type {
   Upstream,
   VirtualIpRecord,
 } from '../../../../core/catalog/types.ts'
+import { compileChain, NO_OVERRIDES } from '../../../../core/chain/compile.ts'
+import { type CompiledChain, isProblem } from '../../../../core/chain/types.ts'
 import { buildProxySnapshot, type MeshInputs } from '../../../../core/mesh/build-snapshot.ts'
 import { meshDemand, VIRTUAL_SERVICES_MAX } from '../../../../core/mesh/demand.ts'
+import { type Written, written } from '../chain/written-entries.ts'
 
 const TD = 'c1.consul'
 
@@ -113,6 +116,22 @@ function virtual(service: string, offset: number): VirtualIpRecord {
   }
 }
 
+/** Chains of payments and of what it leads to, compiled from entries written down. */
+function chains(entries: Written): Map<string, CompiledChain> {
+  const chain = compileChain(
+    {
+      serviceName: 'payments',
+      datacenter: 'dc1',
+      trustDomain: TD,
+      overrides: NO_OVERRIDES,
+      layer7OnLayer4: 'refused',
+    },
+    written(entries),
+  )
+  if (isProblem(chain)) assert.fail(chain.problem)
+  return new Map([['payments', chain]])
+}
+
 function inputs(overrides: Partial<MeshInputs> = {}): MeshInputs {
   const names = ['svc/cart', 'svc/payments', 'svc/web', 'agent/vm-a']
   return {
@@ -130,7 +149,9 @@ function inputs(overrides: Partial<MeshInputs> = {}): MeshInputs {
     ),
     instances: new Map([['payments', [instance('payments', 'p1', 'passing')]]]),
     intentions: new Map([['cart', []]]),
-    protocols: new Map(),
+    chains: chains({}),
+    protocolOf: () => undefined,
+    matching: (entries) => entries,
     defaultAction: 'allow',
     bindAddress: '127.0.0.1',
     ...overrides,
@@ -221,8 +242,49 @@ test('leaves out upstreams of other datacentres', () => {
 })
 
 test('follows the protocol of service-defaults', () => {
-  const snapshot = buildProxySnapshot(inputs({ protocols: new Map([['payments', 'grpc']]) }))
+  const snapshot = buildProxySnapshot(
+    inputs({ protocolOf: (service) => (service === 'payments' ? 'grpc' : undefined) }),
+  )
   assert.equal(snapshot.outbound[0]?.protocol, 'tcp')
+})
+
+test('fails over from a subset to another service, each with the name it must prove', () => {
+  const entries = {
+    'service-resolver/payments': {
+      DefaultSubset: 'v1',
+      Subsets: { v1: { Filter: 'x', OnlyPassing: true } },
+      Failover: { '*': { Targets: [{ Service: 'backup' }, { Datacenter: 'dc2' }] } },
+    },
+  }
+  const snapshot = buildProxySnapshot(
+    inputs({
+      chains: chains(entries),
+      instances: new Map([
+        [
+          'payments',
+          [instance('payments', 'p1', 'passing'), instance('payments', 'p2', 'warning')],
+        ],
+        ['backup', [instance('backup', 'b1', 'passing')]],
+      ]),
+      matching: (found, filter) => (filter === 'x' ? found : []),
+    }),
+  )
+  const sni = (name: string, dc = 'dc1'): string => `${name}.default.${dc}.internal.${TD}`
+  const [listener] = snapshot.outbound
+  assert.equal(listener?.clusterId, sni('v1.payments'))
+  assert.deepEqual(listener?.failover, [sni('backup'), sni('v1.payments', 'dc2')])
+  assert.deepEqual(
+    snapshot.clusters.map((c) => [c.id, c.spiffeUris, c.endpoints.map((e) => e.healthy)]),
+    [
+      [sni('backup'), [`spiffe://${TD}/ns/default/dc/dc1/svc/backup`], [true]],
+      [sni('v1.payments'), [`spiffe://${TD}/ns/default/dc/dc1/svc/payments`], [true, false]],
+      [sni('v1.payments', 'dc2'), [`spiffe://${TD}/ns/default/dc/dc2/svc/payments`], []],
+    ],
+  )
+})
+
+test('opens no listener towards a service whose chain is not known', () => {
+  assert.deepEqual(buildProxySnapshot(inputs({ chains: new Map() })).outbound, [])
 })
 
 test('needs no proxy where nothing of the mesh is', () => {

@@ -1,0 +1,86 @@
+/**
+ * Clusters of the proxy: the targets of compiled chains with their instances (mesh.md 1.4, 10.2). Pure.
+ *
+ * A target that lies elsewhere (another datacentre, a peer) is a cluster without instances, so that calls go on
+ * to where it fails over to. A target whose instances are not known yet is none.
+ */
+
+import type { HealthEntry } from '../catalog/types.ts'
+import type { ChainTarget, CompiledChain } from '../chain/types.ts'
+import { NS_PER_MS } from '../duration.ts'
+import type { Cluster, Endpoint } from './proxy-snapshot.ts'
+import { serviceSpiffeUri } from './spiffe.ts'
+
+/** mesh.md 10.2: weights above this are cut. */
+const WEIGHT_MAX = 128
+
+export interface ClusterInputs {
+  readonly datacenter: string
+  readonly trustDomain: string
+  /** By service; a missing key means not known yet. */
+  readonly instances: ReadonlyMap<string, readonly HealthEntry[]>
+  /** By upstream. */
+  readonly chains: ReadonlyMap<string, CompiledChain>
+  /** Those of a subset; none when the expression cannot be used. */
+  readonly matching: (entries: readonly HealthEntry[], filter: string) => readonly HealthEntry[]
+}
+
+/** One for each target, by name. */
+export function clustersOf(inputs: ClusterInputs): readonly Cluster[] {
+  const clusters = new Map<string, Cluster>()
+  for (const chain of inputs.chains.values()) {
+    const requestTimeoutMs = requestTimeoutOf(chain)
+    for (const target of Object.values(chain.targets)) {
+      if (clusters.has(target.name)) continue
+      const cluster = clusterOf(inputs, target)
+      if (cluster === undefined) continue
+      clusters.set(
+        target.name,
+        requestTimeoutMs === undefined ? cluster : { ...cluster, requestTimeoutMs },
+      )
+    }
+  }
+  return [...clusters.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
+}
+
+/** A resolver's counts only where the chain begins with it (mesh.md 7.6). */
+function requestTimeoutOf(chain: CompiledChain): number | undefined {
+  const start = chain.nodes[chain.startNode]
+  if (start?.type !== 'resolver' || start.resolver.requestTimeoutNs <= 0) return undefined
+  return start.resolver.requestTimeoutNs / NS_PER_MS
+}
+
+function clusterOf(inputs: ClusterInputs, target: ChainTarget): Cluster | undefined {
+  const isHere = target.peer === '' && target.datacenter === inputs.datacenter
+  const entries = isHere ? inputs.instances.get(target.service) : []
+  if (entries === undefined) return undefined
+  const chosen =
+    target.subsetFilter === '' ? entries : inputs.matching(entries, target.subsetFilter)
+  const endpoints = chosen.map((entry) => endpointOf(entry, target.onlyPassing))
+  return {
+    id: target.name,
+    serviceName: target.service,
+    sni: target.sni,
+    spiffeUris: [serviceSpiffeUri(inputs.trustDomain, target.datacenter, target.service)],
+    endpoints: endpoints.sort((a, b) => (a.id < b.id ? -1 : 1)),
+    connectTimeoutMs: target.connectTimeoutNs / NS_PER_MS,
+  }
+}
+
+function endpointOf(entry: HealthEntry, onlyPassing: boolean): Endpoint {
+  let status: 'passing' | 'warning' | 'critical' = 'passing'
+  for (const check of entry.checks) {
+    if (check.status === 'critical') status = 'critical'
+    else if (check.status === 'warning' && status === 'passing') status = 'warning'
+  }
+  const weights = entry.service.weights
+  const weight = status === 'warning' ? weights.warning : weights.passing
+  const isUp = status === 'passing' || (status === 'warning' && !onlyPassing)
+  return {
+    id: `${entry.node.node}/${entry.service.id}`,
+    address: entry.service.address || entry.node.address,
+    port: entry.service.port,
+    weight: Math.min(WEIGHT_MAX, Math.max(1, weight)),
+    healthy: isUp && weight > 0,
+  }
+}

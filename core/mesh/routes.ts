@@ -1,0 +1,205 @@
+/**
+ * From a compiled chain to what the proxy needs to send calls along it (mesh.md 9.7). Pure.
+ *
+ * Guarantees: the last route of a listener matches everything; legs without weight are left out. Fields whose
+ * behaviour this proxy does not have (retries, mirrors, faults) are named by `unsupportedIn`.
+ */
+
+import type { JsonObject } from '../catalog/types.ts'
+import type { ChainNode, CompiledChain } from '../chain/types.ts'
+import {
+  durationAt,
+  flagAt,
+  hasField,
+  listAt,
+  objectAt,
+  objectsIn,
+  textAt,
+  textsAt,
+} from '../config-entries/read-field.ts'
+import { NS_PER_MS } from '../duration.ts'
+import type {
+  HeaderEdits,
+  NamedMatch,
+  RequestMatch,
+  RouteSpec,
+  SplitSpec,
+  TextMatch,
+} from './proxy-snapshot.ts'
+
+export interface ChainRouting {
+  readonly clusterId: string
+  readonly failover: readonly string[]
+  /** undefined: every call goes to the cluster. */
+  readonly routes: readonly RouteSpec[] | undefined
+}
+
+const EVERYTHING: RequestMatch = {
+  path: undefined,
+  ignoreCase: false,
+  headers: [],
+  query: [],
+  methods: [],
+}
+
+export function routingOf(chain: CompiledChain): ChainRouting {
+  const start = chain.nodes[chain.startNode]
+  switch (start?.type) {
+    case undefined:
+      return { clusterId: '', failover: [], routes: undefined }
+    case 'resolver':
+      return { ...destinationOf(chain, chain.startNode), routes: undefined }
+    case 'splitter': {
+      const route = routeOf(chain, undefined, chain.startNode)
+      return { ...firstOf(route), routes: [route] }
+    }
+    case 'router': {
+      const routes = start.routes.map((r) => routeOf(chain, r.definition, r.nextNode))
+      const last = routes.at(-1)
+      return { ...firstOf(last), routes }
+    }
+  }
+}
+
+function firstOf(route: RouteSpec | undefined): { clusterId: string; failover: readonly string[] } {
+  const split = route?.splits[0]
+  return { clusterId: split?.clusterId ?? '', failover: split?.failover ?? [] }
+}
+
+function destinationOf(
+  chain: CompiledChain,
+  key: string,
+): { readonly clusterId: string; readonly failover: readonly string[] } {
+  const node = chain.nodes[key]
+  if (node?.type !== 'resolver') return { clusterId: '', failover: [] }
+  const nameOf = (id: string): string => chain.targets[id]?.name ?? ''
+  return {
+    clusterId: nameOf(node.resolver.target),
+    failover: (node.resolver.failover?.targets ?? []).map(nameOf),
+  }
+}
+
+function routeOf(
+  chain: CompiledChain,
+  definition: JsonObject | undefined,
+  nextNode: string,
+): RouteSpec {
+  const destination = objectAt(definition, 'Destination')
+  const match = objectAt(objectAt(definition, 'Match'), 'HTTP')
+  return {
+    match: match === undefined ? EVERYTHING : requestMatch(match),
+    splits: splitsOf(chain, chain.nodes[nextNode], nextNode),
+    prefixRewrite: textAt(destination, 'PrefixRewrite'),
+    requestTimeoutMs: hasField(destination, 'RequestTimeout')
+      ? Math.max(0, durationAt(destination, 'RequestTimeout') / NS_PER_MS)
+      : undefined,
+    requestHeaders: editsAt(destination, 'RequestHeaders'),
+    responseHeaders: editsAt(destination, 'ResponseHeaders'),
+  }
+}
+
+function splitsOf(
+  chain: CompiledChain,
+  node: ChainNode | undefined,
+  key: string,
+): readonly SplitSpec[] {
+  if (node?.type !== 'splitter') {
+    const destination = destinationOf(chain, key)
+    return [{ weight: 1, ...destination, requestHeaders: undefined, responseHeaders: undefined }]
+  }
+  return node.splits
+    .filter((split) => split.weight > 0)
+    .map((split) => ({
+      weight: split.weight,
+      ...destinationOf(chain, split.nextNode),
+      requestHeaders: editsAt(split.definition, 'RequestHeaders'),
+      responseHeaders: editsAt(split.definition, 'ResponseHeaders'),
+    }))
+}
+
+function requestMatch(http: JsonObject): RequestMatch {
+  return {
+    path: pathMatch(http),
+    ignoreCase: flagAt(http, 'CaseInsensitive'),
+    headers: objectsIn(http, 'Header').map((header) => ({
+      ...namedMatch(header, ['Exact', 'Prefix', 'Suffix', 'Regex']),
+      name: textAt(header, 'Name').toLowerCase(),
+    })),
+    query: objectsIn(http, 'QueryParam').map((parameter) =>
+      namedMatch(parameter, ['Exact', 'Regex']),
+    ),
+    methods: listAt(http, 'Methods').map((method) => String(method).toUpperCase()),
+  }
+}
+
+function pathMatch(http: JsonObject): TextMatch | undefined {
+  for (const [key, kind] of [
+    ['PathExact', 'exact'],
+    ['PathPrefix', 'prefix'],
+    ['PathRegex', 'regex'],
+  ] as const) {
+    const value = textAt(http, key)
+    if (value !== '') return { kind, value }
+  }
+  return undefined
+}
+
+const KINDS = { Exact: 'exact', Prefix: 'prefix', Suffix: 'suffix', Regex: 'regex' } as const
+
+function namedMatch(body: JsonObject, keys: readonly (keyof typeof KINDS)[]): NamedMatch {
+  const common = { name: textAt(body, 'Name'), invert: flagAt(body, 'Invert') }
+  for (const key of keys) {
+    const value = textAt(body, key)
+    if (value !== '') return { ...common, kind: KINDS[key], value }
+  }
+  return { ...common, kind: 'present', value: '' }
+}
+
+function editsAt(body: JsonObject | undefined, key: string): HeaderEdits | undefined {
+  const edits = objectAt(body, key)
+  if (edits === undefined) return undefined
+  const pairs = (of: string): (readonly [string, string])[] =>
+    Object.entries(textsAt(edits, of)).map(([name, value]) => [name.toLowerCase(), value])
+  const remove = listAt(edits, 'Remove').map((name) => String(name).toLowerCase())
+  return { remove, set: pairs('Set'), add: pairs('Add') }
+}
+
+/** Fields of a route's destination that are stored and compiled, and not obeyed yet. */
+const UNSUPPORTED = [
+  'IdleTimeout',
+  'NumRetries',
+  'RetryOnConnectFailure',
+  'RetryOn',
+  'RetryOnStatusCodes',
+  'Mirror',
+  'Fault',
+  'PerTryTimeout',
+  'RetryBackoff',
+  'HedgeOnPerTryTimeout',
+  'RateLimit',
+]
+
+/** @returns names of fields in the chain that this proxy does not obey, sorted */
+export function unsupportedIn(chain: CompiledChain): readonly string[] {
+  const found = new Set<string>()
+  for (const node of Object.values(chain.nodes)) {
+    if (node.type === 'router') {
+      if (chain.protocol !== 'http') found.add(`routes of protocol ${chain.protocol}`)
+      for (const { definition } of node.routes) {
+        const destination = objectAt(definition, 'Destination')
+        for (const field of UNSUPPORTED) {
+          if (hasField(destination, field)) found.add(`Destination.${field}`)
+        }
+        const match = objectAt(objectAt(definition, 'Match'), 'HTTP')
+        if (hasField(match, 'SourceService')) found.add('Match.HTTP.SourceService')
+      }
+    } else {
+      if (node.type === 'splitter' && chain.protocol !== 'http') {
+        found.add(`splits of protocol ${chain.protocol}`)
+      }
+      const policy = textAt(node.loadBalancer, 'Policy')
+      if (policy !== '' && policy !== 'round_robin') found.add(`LoadBalancer.Policy ${policy}`)
+    }
+  }
+  return [...found].sort()
+}

@@ -1,0 +1,185 @@
+/**
+ * Which route a request takes, and which leg of it (mesh.md 7.4, 9.7, 10.8).
+ *
+ * Compiled once for each configuration; a request then costs one look at its head and a few comparisons. The
+ * first route that matches decides. A regular expression matches the whole text and cannot blow up; one that
+ * does not compile, from another version, matches nothing. Paths are compared in normal form.
+ */
+
+import { compileRegex, regexProblem } from '../../core/filter/regex.ts'
+import type {
+  NamedMatch,
+  RequestMatch,
+  RouteSpec,
+  SplitSpec,
+  TextMatch,
+} from '../../core/mesh/proxy-snapshot.ts'
+import type { Rng } from '../../core/rng.ts'
+import type { RequestHead } from '../http1/message.ts'
+import { RequestView } from '../http1/request-view.ts'
+import { normaliseTarget, pathOf } from '../http1/target.ts'
+import { HeadEdits, withTarget } from './head-edits.ts'
+
+type Test = (view: RequestView, path: string) => boolean
+type TextTest = (text: string) => boolean
+
+/** Where a request goes once its head has been changed for it. */
+export interface Leg {
+  readonly clusterId: string
+  readonly failover: readonly string[]
+}
+
+interface CompiledLeg extends Leg {
+  readonly weight: number
+  readonly request: HeadEdits | undefined
+  readonly response: readonly HeadEdits[]
+}
+
+interface CompiledRoute {
+  readonly spec: RouteSpec
+  readonly tests: readonly Test[]
+  readonly legs: readonly CompiledLeg[]
+  readonly weights: number
+  readonly request: HeadEdits | undefined
+}
+
+export class RouteTable {
+  readonly #routes: readonly CompiledRoute[]
+  readonly #rng: Rng
+
+  constructor(routes: readonly RouteSpec[], rng: Rng) {
+    this.#routes = routes.map(compileRoute)
+    this.#rng = rng
+  }
+
+  /** Changes the head for the route taken. @returns undefined when none matches */
+  take(head: RequestHead): Leg | undefined {
+    const view = new RequestView(head.text)
+    const path = pathOf(normaliseTarget(view.target) ?? view.target)
+    for (const route of this.#routes) {
+      if (!matchesAll(route.tests, view, path)) continue
+      const leg = this.#legOf(route)
+      if (leg === undefined) return undefined
+      rewrite(head, route, view)
+      // Those of the leg before those of the route: what the route says last, holds.
+      if (leg.request !== undefined) head.text = leg.request.apply(head.text)
+      if (route.request !== undefined) head.text = route.request.apply(head.text)
+      head.responseEdits = leg.response.length === 0 ? undefined : leg.response
+      head.responseTimeoutMs = route.spec.requestTimeoutMs
+      return leg
+    }
+    return undefined
+  }
+
+  #legOf({ legs, weights }: CompiledRoute): CompiledLeg | undefined {
+    if (legs.length <= 1) return legs[0]
+    let at = this.#rng.float() * weights
+    for (const leg of legs) {
+      at -= leg.weight
+      if (at < 0) return leg
+    }
+    return legs.at(-1)
+  }
+}
+
+function matchesAll(tests: readonly Test[], view: RequestView, path: string): boolean {
+  for (let i = 0; i < tests.length; i++) if (!(tests[i] as Test)(view, path)) return false
+  return true
+}
+
+function compileRoute(spec: RouteSpec): CompiledRoute {
+  const response = HeadEdits.of(spec.responseHeaders)
+  const legs = spec.splits.map((split) => compileLeg(split, response))
+  return {
+    spec,
+    tests: testsOf(spec.match),
+    legs,
+    weights: legs.reduce((sum, leg) => sum + leg.weight, 0),
+    request: HeadEdits.of(spec.requestHeaders),
+  }
+}
+
+function compileLeg(split: SplitSpec, routeResponse: HeadEdits | undefined): CompiledLeg {
+  const own = HeadEdits.of(split.responseHeaders)
+  return {
+    clusterId: split.clusterId,
+    failover: split.failover,
+    weight: split.weight,
+    request: HeadEdits.of(split.requestHeaders),
+    response: [own, routeResponse].filter((edits) => edits !== undefined),
+  }
+}
+
+function testsOf(match: RequestMatch): readonly Test[] {
+  const tests: Test[] = []
+  const { methods, ignoreCase } = match
+  if (methods.length > 0) {
+    const allowed = new Set(methods)
+    tests.push((view) => allowed.has(view.method))
+  }
+  if (match.path !== undefined) {
+    const test = pathTest(match.path, ignoreCase)
+    tests.push((_view, path) => test(path))
+  }
+  for (const header of match.headers) {
+    tests.push(namedTest(header, (view) => view.header(header.name)))
+  }
+  for (const parameter of match.query) {
+    tests.push(namedTest(parameter, (view) => view.query(parameter.name)))
+  }
+  return tests
+}
+
+function pathTest(match: TextMatch, ignoreCase: boolean): TextTest {
+  if (!ignoreCase) return textTest(match)
+  if (match.kind === 'regex') return regexTest(`(?i:${match.value})`)
+  const test = textTest({ ...match, value: match.value.toLowerCase() })
+  return (path) => test(path.toLowerCase())
+}
+
+/** What is absent matches only an inverted question for its presence. */
+function namedTest(match: NamedMatch, read: (view: RequestView) => string | undefined): Test {
+  const { invert } = match
+  if (match.kind === 'present') return (view) => (read(view) !== undefined) !== invert
+  const test = textTest(match)
+  return (view) => {
+    const value = read(view)
+    return value !== undefined && test(value) !== invert
+  }
+}
+
+function textTest({ kind, value }: TextMatch): TextTest {
+  switch (kind) {
+    case 'present':
+      return () => true
+    case 'exact':
+      return (text) => text === value
+    case 'prefix':
+      return (text) => text.startsWith(value)
+    case 'suffix':
+      return (text) => text.endsWith(value)
+    case 'regex':
+      return regexTest(value)
+  }
+}
+
+/** Judged by itself first: `a)|(b` must not become valid by the group around it. */
+function regexTest(pattern: string): TextTest {
+  if (regexProblem(pattern) !== undefined) return () => false
+  return compileRegex(`\\A(?:${pattern})\\z`)
+}
+
+function rewrite(head: RequestHead, { spec }: CompiledRoute, view: RequestView): void {
+  const { path } = spec.match
+  if (spec.prefixRewrite === '' || path === undefined || path.kind === 'regex') return
+  // A path that is written unusually is forwarded in the form in which it matched.
+  const isUsual = textIsAt(view.target, path.value, spec.match.ignoreCase)
+  const target = isUsual ? view.target : (normaliseTarget(view.target) ?? view.target)
+  const end = path.kind === 'exact' ? pathOf(target).length : path.value.length
+  head.text = withTarget(head.text, spec.prefixRewrite + target.slice(end))
+}
+
+function textIsAt(target: string, value: string, ignoreCase: boolean): boolean {
+  const start = target.slice(0, value.length)
+  return ignoreCase ? start.toLowerCase() === value.toLowerCase() : start === value
+}

@@ -8,7 +8,7 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 
-export const CONNECTIONS_MAX = 16_384
+export const CONNECTIONS_MAX = 65_536
 
 const REFUSAL_TEXT =
   'Your IP is issuing too many concurrent connections, please rate limit your calls\n'

@@ -14,15 +14,38 @@ import { limitClients } from './client-limit.ts'
 export const HEADER_BYTES_MAX = 64 * 1024
 /** A connection that has not sent a whole header by then is closed. */
 export const HEADERS_TIMEOUT_MS = 30_000
+/** A request whose body has not come whole by then is ended; what its answer takes does not count. */
+export const REQUEST_TIMEOUT_MS = 300_000
 /** An idle connection is kept this long; clients keep pools. */
 export const KEEP_ALIVE_MS = 120_000
 
-export function createListener(perClientMax: number, onRequest: RequestListener): Server {
+export interface ListenerOptions {
+  /** Connections of one client address, 0 for any number. */
+  readonly perClientMax: number
+  /** Shorter times, for tests. */
+  readonly times?: ReceiveTimes
+}
+
+export interface ReceiveTimes {
+  readonly headersMs: number
+  readonly requestMs: number
+  /** How often connections are looked at. */
+  readonly lookMs: number
+}
+
+const TIMES: ReceiveTimes = {
+  headersMs: HEADERS_TIMEOUT_MS,
+  requestMs: REQUEST_TIMEOUT_MS,
+  lookMs: 10_000,
+}
+
+export function createListener(options: ListenerOptions, onRequest: RequestListener): Server {
+  const { perClientMax, times = TIMES } = options
   const server = createServer(
     {
-      // Blocking reads answer after ten minutes; the header has its own limit.
-      requestTimeout: 0,
-      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: times.requestMs,
+      headersTimeout: times.headersMs,
+      connectionsCheckingInterval: times.lookMs,
       keepAliveTimeout: KEEP_ALIVE_MS,
       maxHeaderSize: HEADER_BYTES_MAX,
       noDelay: true,
@@ -34,14 +57,18 @@ export function createListener(perClientMax: number, onRequest: RequestListener)
   return server
 }
 
-/** What came was not HTTP. */
+const STATUS_OF: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+}
+
+/** What came was not HTTP, or did not come. */
 function refuseBytes(error: NodeJS.ErrnoException, socket: Duplex): void {
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy()
     return
   }
-  const isOverflow = error.code === 'HPE_HEADER_OVERFLOW'
-  const status = isOverflow ? '431 Request Header Fields Too Large' : '400 Bad Request'
+  const status = STATUS_OF[error.code ?? ''] ?? '400 Bad Request'
   socket.end(
     `HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n${status}`,
   )

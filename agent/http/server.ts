@@ -6,7 +6,7 @@
  * that throws answers with its error and never ends the process; a client that hangs up wakes what waited
  * for it; after `stop` no socket or timer is left. `drain` ends blocked reads, as a server leaving does.
  * Bounds: connections per client and in all, header bytes, body bytes by route; a connection that sends no
- * whole header in HEADERS_TIMEOUT_MS is closed.
+ * whole header in HEADERS_TIMEOUT_MS, or no whole body in REQUEST_TIMEOUT_MS, is closed.
  */
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
@@ -22,6 +22,7 @@ import { BodyCache } from './body-cache.ts'
 import type { HttpCall } from './call.ts'
 import type { AgentContext, BuildFacts, HttpApiHooks } from './context.ts'
 import { Dispatcher } from './dispatch.ts'
+import { hangUp, isLong } from './hang-up.ts'
 import { addressOf, closeListener, createListener, listen, portOf } from './listener.ts'
 import { OpenCalls } from './open-calls.ts'
 import { Pipelines } from './pipeline.ts'
@@ -183,8 +184,9 @@ class HttpApiServer implements HttpApi {
     try {
       for (const host of httpAddresses) {
         signal.throwIfAborted()
-        const server = createListener(httpMaxConnsPerClient, (request, response) =>
-          this.#app.routing(request, response),
+        const server = createListener(
+          { perClientMax: httpMaxConnsPerClient },
+          (request, response) => this.#app.routing(request, response),
         )
         await listen(server, host, port)
         this.#servers.push(server)
@@ -216,7 +218,7 @@ class HttpApiServer implements HttpApi {
     app.setNotFoundHandler((request, reply) => this.#run(request, reply))
     app.setErrorHandler((error, request, reply) => {
       reply.hijack()
-      void this.#reply(errorReply(error), request.raw, reply.raw)
+      void this.#refuse(errorReply(error), request.raw, reply.raw)
     })
     app.all('/', (request, reply) => this.#run(request, reply))
     return app
@@ -231,7 +233,7 @@ class HttpApiServer implements HttpApi {
     const dispatched = this.#dispatcher.dispatch(request.raw, request.originalUrl)
     if (dispatched.kind === 'reply') {
       reply.hijack()
-      void this.#reply(dispatched.reply, request.raw, reply.raw)
+      void this.#refuse(dispatched.reply, request.raw, reply.raw)
       return
     }
     this.#watch(dispatched, reply.raw)
@@ -282,6 +284,12 @@ class HttpApiServer implements HttpApi {
       answer = errorReply(thrown)
     }
     await this.#reply(answer, request, response, call)
+  }
+
+  /** Answers without having read the body, which is not waited for if it is long. */
+  async #refuse(answer: Reply, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    await this.#reply(answer, request, response)
+    if (!request.complete && isLong(request)) hangUp(request.socket, this.#agent.clock)
   }
 
   /** Never throws or rejects: a body that cannot be sent ends the connection. */

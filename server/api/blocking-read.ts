@@ -19,7 +19,7 @@ export const WAIT_DEFAULT_MS = 300_000
 export const WAIT_MAX_MS = 600_000
 /** The wait grows by up to one part in this many, so that watchers do not return all at once. */
 export const WAIT_JITTER_PARTS = 16
-export const WAITERS_MAX = 16_384
+export const WAITERS_MAX = 65_536
 
 export interface BlockingQuery<N extends ReadName> {
   /** Makes sure that the store may be read at the wanted consistency; throws when it may not. */

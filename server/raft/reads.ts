@@ -11,7 +11,8 @@
 import { FairleadError } from '../../core/errors.ts'
 import type { ReadMode, ReadState } from '../../core/raft/types.ts'
 
-const READS_MAX = 8_192
+/** One change may wake every blocked read of a server (WAITERS_MAX, blocking-read.ts); others come beside them. */
+export const READS_MAX = 81_920
 const ATTEMPTS_MAX = 4
 
 export interface ReadAttempt {

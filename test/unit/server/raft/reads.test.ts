@@ -6,7 +6,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { FairleadError } from '../../../../core/errors.ts'
 import { logIndex } from '../../../../core/raft/types.ts'
-import { Reads } from '../../../../server/raft/reads.ts'
+import { WAITERS_MAX } from '../../../../server/api/blocking-read.ts'
+import { READS_MAX, Reads } from '../../../../server/raft/reads.ts'
 
 const gone = (): FairleadError => new FairleadError('NO_LEADER', 'No cluster leader')
 const isGone = (err: unknown): boolean => err instanceof FairleadError && err.code === 'NO_LEADER'
@@ -26,6 +27,16 @@ describe('reads', () => {
     reads.applied(9)
     assert.deepEqual(await Promise.all(answers), [9, 9])
     assert.ok(reads.isEmpty)
+  })
+
+  it('may be all blocked reads of a server at once, and some more; beyond that they are told so', async () => {
+    assert.ok(READS_MAX > WAITERS_MAX)
+    const reads = new Reads('s/1', 50)
+    const answers = Array.from({ length: READS_MAX }, () => reads.add('quorum'))
+    await assert.rejects(reads.add('quorum'), { code: 'BUSY' })
+    const [attempt] = reads.takeNew()
+    reads.confirmed(at(attempt?.context ?? '', 9), 9)
+    assert.equal((await Promise.all(answers)).length, READS_MAX)
   })
 
   it('of different modes go apart', () => {

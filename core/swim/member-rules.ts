@@ -92,7 +92,10 @@ export class MemberRules {
       this.#armSuspicion(record)
       return
     }
-    if (record.state !== 'alive') return
+    if (record.state !== 'alive') {
+      if (!options.isRelayed) this.#setRight(record, message.from)
+      return
+    }
     this.#suspect(record, message)
   }
 
@@ -101,7 +104,7 @@ export class MemberRules {
     const record = table.get(message.name)
     if (record === undefined || record.isForgotten) return
     if (message.incarnation < record.incarnation) {
-      this.#setRight(record, message.from)
+      if (record.state === 'alive') this.#setRight(record, message.from)
       return
     }
     if (record === self) {
@@ -119,16 +122,19 @@ export class MemberRules {
   }
 
   /**
-   * Who declared a live member dead had missed its objection, and with all others knowing better nobody would
-   * repeat that: it is told directly, and not only when tables are compared.
+   * Who declared a live member dead had missed its objection, and who suspects a dead one its death. With all others
+   * knowing better nobody would repeat that: it is told directly, and not only when tables are compared.
    */
   #setRight(record: MemberRecord, accuser: string): void {
     const { table, self, isLeaving } = this.#pool
     const wrong = table.get(accuser)
     if (wrong === undefined || wrong === self || wrong === record || !wrong.isLive) return
-    if (record.state !== 'alive' || (record === self && isLeaving)) return
-    const { incarnation } = record
-    this.#pool.send(wrong, [{ kind: 'alive', ...factsOf(record), incarnation }])
+    const { name, incarnation } = record
+    if (record.state === 'alive' && !(record === self && isLeaving)) {
+      this.#pool.send(wrong, [{ kind: 'alive', ...factsOf(record), incarnation }])
+    } else if (record.state === 'dead') {
+      this.#pool.send(wrong, [{ kind: 'dead', name, incarnation, from: self.name }])
+    }
   }
 
   /** The prober's verdict. */

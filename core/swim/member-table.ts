@@ -104,6 +104,8 @@ export class MemberRecord implements MemberFacts {
 export interface Members {
   readonly size: number
   readonly liveCount: number
+  /** Live ones, and dead ones that are not forgotten: those among whom news goes around. */
+  readonly knownCount: number
   get(name: string): MemberRecord | undefined
   records(): IterableIterator<MemberRecord>
   insert(facts: MemberFacts, now: Instant): MemberRecord | null
@@ -128,6 +130,7 @@ export class MemberTable implements Members {
   readonly #digest = new StateDigest()
   readonly #rng: Rng
   #live = 0
+  #known = 0
 
   constructor(rng: Rng) {
     this.#rng = rng
@@ -140,6 +143,10 @@ export class MemberTable implements Members {
   /** Alive or suspected, this member included. */
   get liveCount(): number {
     return this.#live
+  }
+
+  get knownCount(): number {
+    return this.#known
   }
 
   get(name: string): MemberRecord | undefined {
@@ -190,6 +197,7 @@ export class MemberTable implements Members {
 
   /** From now on unknown to the protocol; operators still see it. */
   forget(record: MemberRecord): void {
+    if (!record.isForgotten) this.#known--
     record.isForgotten = true
   }
 
@@ -197,7 +205,7 @@ export class MemberTable implements Members {
     this.setDigested(record, false)
     if (record.isLive) this.#live--
     record.state = 'dead'
-    record.isForgotten = true
+    this.forget(record)
     this.#byName.delete(record.name)
   }
 
@@ -274,6 +282,7 @@ export class MemberTable implements Members {
     change()
     if (record.isLive) {
       this.#live++
+      if (record.isForgotten) this.#known++
       record.isForgotten = false
       record.isDigested = true
       this.#list(record)

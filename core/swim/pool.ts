@@ -222,7 +222,8 @@ export class Pool {
   }
 
   #fill(parts: Uint8Array[]): Uint8Array[] {
-    const limit = retransmitLimit(this.timing.retransmitMult, this.table.liveCount)
+    // Copies go to the dead too: with half of a pool dead, limits by the living alone leave some without news.
+    const limit = retransmitLimit(this.timing.retransmitMult, this.table.knownCount)
     let budget = this.#packetBytesMax - COMPOUND_OVERHEAD
     for (const part of parts) budget -= PART_OVERHEAD + part.length
     for (const queue of this.#queues) {

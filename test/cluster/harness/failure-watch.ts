@@ -14,7 +14,7 @@ const SPREAD_S = 1.8
 /** A bound twice the promise is what a checker may hold against a pool (gossip.md 16, G4). */
 const BOUND = 2
 /** Starved processors are not what is measured. */
-const PATIENCE_MS = 60_000
+const PATIENCE_MS = 90_000
 
 export interface Detection {
   /** From the failure until the first and the last observer knew of all of them. */

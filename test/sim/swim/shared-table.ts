@@ -63,6 +63,10 @@ export class SharedTable implements Members {
     return this.#settled.records.length - this.#taken.size + this.#own.liveCount
   }
 
+  get knownCount(): number {
+    return this.#settled.records.length - this.#taken.size + this.#own.knownCount
+  }
+
   get(name: string): MemberRecord | undefined {
     if (this.#taken.has(name)) return this.#own.get(name)
     const shared = this.#settled.get(name)

@@ -439,3 +439,35 @@ test('a member at an address that is not allowed is not taken in, nor followed t
   assert.equal(bench.core.member('b')?.address, '10.0.0.2')
   assert.equal(bench.core.counters.addressesRefused, 3)
 })
+
+test('who suspects a dead member has missed its death, and is told', () => {
+  const bench = new Bench()
+  bench.hear('b', alive('b'), alive('c'), alive('d'))
+  bench.hear('b', { kind: 'dead', name: 'd', incarnation: 1, from: 'b' })
+  bench.pass(5000)
+  bench.sent = []
+  bench.hear('c', { kind: 'suspect', name: 'd', incarnation: 1, from: 'c' })
+  const told = bench.sent.filter(({ message }) => message.kind === 'dead')
+  assert.deepEqual(
+    told.map(({ to, message }) => [to.address, message]),
+    [[addressOf('c').address, { kind: 'dead', name: 'd', incarnation: 1, from: 'a' }]],
+  )
+  bench.sent = []
+  bench.hear('c', { kind: 'suspect', name: 'd', incarnation: 1, from: 'stranger' })
+  bench.hear('c', { kind: 'dead', name: 'd', incarnation: 0, from: 'c' })
+  assert.deepEqual(bench.sentOf('dead'), [])
+})
+
+test('news is sent as often as the pool with its dead is large: copies go to them too', () => {
+  const bench = new Bench()
+  const names = [...'bcdefghijk']
+  bench.hear('b', ...names.map((name) => alive(name)))
+  for (const name of names.slice(4)) {
+    bench.hear('b', { kind: 'dead', name, incarnation: 1, from: 'b' })
+  }
+  bench.hear('b', alive('b', { incarnation: 2 }))
+  bench.pass(3000)
+  const copies = bench.sentOf('alive').filter(({ name, incarnation: i }) => name === 'b' && i === 2)
+  // Five live, eleven in all: 4 copies for each of two decimal digits, and not of one.
+  assert.equal(copies.length, 8)
+})

@@ -8,6 +8,7 @@
 
 import { FairleadError } from '../errors.ts'
 import { type Decoder, decode } from './decoder.ts'
+import { jsonFault } from './json-fault.ts'
 
 /** Deepest nesting of a body; more is refused before any decoder sees it. */
 export const BODY_DEPTH_MAX = 128
@@ -41,7 +42,9 @@ export function parseJsonText(text: string): unknown {
   try {
     return LONG_DIGITS.test(text) ? JSON.parse(text, reviveExact) : JSON.parse(text)
   } catch (error) {
-    throw decodeFailed(error instanceof Error ? error.message : String(error))
+    const fault = jsonFault(text)
+    if (fault === undefined) throw error
+    throw decodeFailed(`${fault.reason} (line ${fault.line}, column ${fault.column})`)
   }
 }
 

@@ -98,11 +98,122 @@ describe('the client library', () => {
   })
 
   it('runs a transaction', async () => {
-    const response = await agent.put('/v1/txn', [
+    const written = await consul.transaction.create([
       { KV: { Verb: 'set', Key: 'txn/a', Value: 'YQ==' } },
       { KV: { Verb: 'get', Key: 'txn/a' } },
-    ])
-    assert.equal(response.status, 200, await response.text())
+    ] as never)
+    assert.equal(written.Results?.[1]?.KV.Value, 'YQ==')
     assert.equal((await consul.kv.get('txn/a'))?.Value, 'a')
+    const failed = consul.transaction.create([{ KV: { Verb: 'get', Key: 'none' } }] as never)
+    await assert.rejects(
+      failed,
+      (thrown: { readonly response?: { readonly statusCode: number } }) => {
+        return thrown.response?.statusCode === 409
+      },
+    )
+  })
+
+  it('keeps, renews, lists and ends sessions', async () => {
+    const { ID } = await consul.session.create({
+      name: 'worker',
+      ttl: '30s',
+      behavior: 'delete',
+      lockdelay: '5s',
+      checks: ['serfHealth'],
+    })
+    const ids = (list: readonly { readonly ID: string }[]): boolean => list.some((s) => s.ID === ID)
+    const info = await consul.session.info(ID)
+    assert.deepEqual([info.Name, info.LockDelay], ['worker', 5_000_000_000])
+    assert.ok(ids(await consul.session.list()) && ids(await consul.session.node('vm-a')))
+    assert.ok(ids(await consul.session.renew(ID)))
+    assert.equal(await consul.kv.set({ key: 'mine', value: 'x', acquire: ID }), true)
+    assert.equal(await consul.kv.set({ key: 'mine', value: 'y', release: ID }), true)
+    await consul.session.destroy(ID)
+    await assert.rejects(consul.session.renew(ID), /not found/)
+  })
+
+  it('registers nodes and services in the catalog, and reads them by every path', async () => {
+    await consul.catalog.register({
+      node: 'db-host',
+      address: '10.9.0.1',
+      nodemeta: { rack: 'r1' },
+      service: { id: 'db-1', service: 'db', tags: ['main'], port: 5432 },
+      check: { checkid: 'db', name: 'db', serviceid: 'db-1', status: 'warning' },
+    } as never)
+    const { catalog, health } = consul
+    assert.deepEqual((await catalog.services())['db'], ['main'])
+    assert.deepEqual((await catalog.service.list())['db'], ['main'])
+    assert.equal((await catalog.service.nodes('db'))[0]?.ServicePort, 5432)
+    assert.deepEqual(await catalog.connect.nodes('db'), [])
+    assert.ok((await catalog.node.list()).some(({ Node }) => Node === 'db-host'))
+    assert.ok(Object.hasOwn((await catalog.node.services('db-host')).Services ?? {}, 'db-1'))
+    assert.equal((await health.node('db-host'))[0]?.Status, 'warning')
+    assert.equal((await health.checks('db'))[0]?.CheckID, 'db')
+    assert.ok((await health.state('warning')).some(({ CheckID }) => CheckID === 'db'))
+    assert.deepEqual(await health.service({ service: 'db', passing: true }), [])
+    await catalog.deregister({ node: 'db-host', serviceid: 'db-1' } as never)
+    assert.deepEqual(await catalog.service.nodes('db'), [])
+    await catalog.deregister('db-host')
+  })
+
+  it('sets its agent, services and checks in and out of maintenance', async () => {
+    const { agent: own } = consul
+    await own.service.register({ name: 'kept', port: 1 })
+    await own.check.register({ name: 'beat', id: 'beat', ttl: '1h', serviceid: 'kept' } as never)
+    await own.check.warn('beat')
+    const statusOf = async (id: string): Promise<string | undefined> =>
+      (await own.check.list())[id]?.Status
+    assert.equal(await statusOf('beat'), 'warning')
+    await own.service.maintenance({ id: 'kept', enable: true, reason: 'why' })
+    assert.equal(await statusOf('_service_maintenance:kept'), 'critical')
+    await own.service.maintenance({ id: 'kept', enable: false })
+    await own.maintenance(true)
+    assert.equal(await statusOf('_node_maintenance'), 'critical')
+    await own.maintenance(false)
+    assert.equal(await statusOf('_node_maintenance'), undefined)
+    await own.check.deregister('beat')
+    assert.ok(Object.hasOwn(await own.services(), 'kept'))
+    assert.deepEqual(Object.keys(await own.checks()), [])
+    await own.service.deregister('kept')
+    await own.reload()
+    assert.equal((await consul.status.peers()).length, 1)
+    await assert.rejects(own.forceLeave('nobody'), /No node found/)
+  })
+
+  it('keeps prepared queries and executes them', async () => {
+    await consul.agent.service.register({ name: 'cache', port: 11211, tags: ['hot'] })
+    await eventually('the catalog has the service', async () => {
+      return (await consul.catalog.service.nodes('cache')).length === 1
+    })
+    const { query } = consul
+    const { ID } = await query.create({
+      name: 'near-cache',
+      service: {
+        service: 'cache',
+        failover: { nearestn: 3, datacenters: ['dc2'] },
+        onlypassing: true,
+        tags: ['hot', '!cold'],
+      } as never,
+      dns: { ttl: '10s' },
+    })
+    assert.equal((await query.list()).length, 1)
+    const shown = await query.get(ID)
+    assert.deepEqual(shown.Service.Failover, { NearestN: 3, Datacenters: ['dc2'], Targets: null })
+    assert.deepEqual([shown.Service.OnlyPassing, shown.Service.Tags], [true, ['hot', '!cold']])
+    const executed = await query.execute('near-cache')
+    assert.deepEqual([executed.Service, executed.Failovers, executed.DNS.TTL], ['cache', 0, '10s'])
+    assert.equal(executed.Nodes[0].Service.Port, 11211)
+    await query.update({
+      query: ID,
+      name: 'cold-cache',
+      service: { service: 'cache', tags: ['!hot'] } as never,
+    })
+    assert.deepEqual((await query.execute({ query: ID })).Nodes, [])
+    // The library takes the answer for a list and gives nothing of it.
+    await query.explain('cold-cache')
+    await assert.rejects(query.execute('near-cache'), /Query not found/)
+    await (query as unknown as { destroy(id: string): Promise<void> }).destroy(ID)
+    assert.deepEqual(await query.list(), [])
+    await consul.agent.service.deregister('cache')
   })
 })

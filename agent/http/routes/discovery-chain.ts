@@ -29,11 +29,12 @@ export const DISCOVERY_CHAIN_ROUTES: readonly Route[] = [
 
 async function read(call: HttpCall, overrides: ChainOverrides): Promise<Reply> {
   if (call.suffix === '') return textReply(400, 'Missing chain name')
-  const { value, headers } = await ask(call, 'chain.get', {
+  const request = {
     service: call.suffix,
     datacenter: call.query.get('compile-dc') || call.agent.config.datacenter,
     overrides,
-  })
+  }
+  const { value, headers } = await ask(call, 'chain.get', request, { cache: 'kept' })
   if (isProblem(value)) throw new FairleadError('REJECTED', value.problem)
   return jsonReply(`{"Chain":${chainJson(value)}}`, headers)
 }

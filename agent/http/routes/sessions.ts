@@ -72,6 +72,10 @@ async function destroy(call: HttpCall): Promise<Reply> {
 async function renew(call: HttpCall): Promise<Reply> {
   refuseTenancy(call)
   const id = requireId(call)
+  // A TTL is kept by the leader of the datacenter that has the session.
+  if (datacenterOf(call) !== undefined) {
+    throw new FairleadError('NO_PATH_TO_DATACENTER', 'No path to datacenter')
+  }
   const session = await call.agent.servers.renewSession(id)
   if (session === null) return textReply(404, `Session id '${id}' not found`)
   return jsonReply(sessionListJson([session]))

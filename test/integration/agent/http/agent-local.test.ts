@@ -80,7 +80,11 @@ describe('service/register', () => {
 
   const errors: readonly (readonly [unknown, number, string | RegExp])[] = [
     ['', 400, 'Request decode failed: EOF'],
-    ['{', 400, /^Request decode failed: /],
+    [
+      '{"Name":\n"x",}',
+      400,
+      "Request decode failed: invalid character '}' looking for beginning of object key string (line 2, column 5)",
+    ],
     [{ Nmae: 'x' }, 400, 'Request decode failed: json: unknown field "Nmae"'],
     [
       { Name: 'x', Namespace: 'n' },

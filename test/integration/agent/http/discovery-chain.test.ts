@@ -167,3 +167,13 @@ test('an entry that would break a chain is refused, and so is taking away what a
   })
   assert.equal(subset.text, 'service "api" does not have a subset named "v7"')
 })
+
+test('a chain comes from the cache where asked', async () => {
+  const path = '/v1/discovery-chain/kept?cached'
+  assert.equal((await agent.get(path)).headers['x-cache'], 'MISS')
+  const hit = await agent.get(path)
+  assert.deepEqual(
+    [hit.headers['x-cache'], /^\d+$/.test(String(hit.headers['age']))],
+    ['HIT', true],
+  )
+})

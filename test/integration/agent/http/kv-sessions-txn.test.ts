@@ -171,6 +171,8 @@ describe('session', () => {
     assert.equal((await agent.put(`/v1/session/destroy/${id}`)).text, 'true')
     assert.equal((await agent.put(`/v1/session/destroy/${id}`)).text, 'true')
     assert.equal((await agent.get(`/v1/session/info/${id}`)).text, '[]')
+    const elsewhere = await agent.put(`/v1/session/renew/${id}?dc=dc9`)
+    assert.deepEqual([elsewhere.status, elsewhere.text], [500, 'No path to datacenter'])
     const gone = await agent.put(`/v1/session/renew/${id}`)
     assert.equal(gone.status, 404)
     assert.equal(gone.text, `Session id '${id}' not found`)

@@ -28,6 +28,8 @@ export interface ReadParameters {
   readonly near: string
   readonly nodeMeta: StringMap | undefined
   readonly filter: string
+  /** Proxies are shown with what config entries say about them. */
+  readonly mergeCentral: boolean
 }
 
 /** What `?cached` came with. */
@@ -47,6 +49,7 @@ const PLAIN: ReadParameters = {
   near: '',
   nodeMeta: undefined,
   filter: '',
+  mergeCentral: false,
 }
 
 /** @throws FairleadError BAD_REQUEST */
@@ -63,6 +66,7 @@ export function readParameters(call: HttpCall): ReadParameters {
     near: nearOf(call),
     nodeMeta: nodeMetaOf(query.all('node-meta')),
     filter: query.get('filter'),
+    mergeCentral: query.has('merge-central-config'),
   })
 }
 

@@ -66,8 +66,10 @@ export async function askViewOnFailure(
 function viewOf(
   call: HttpCall,
   { datacenter, consistency }: ReadParameters,
-  { service, connect }: Request,
+  { service, connect, mergeCentral }: Request,
 ): HealthView | undefined {
+  // A view has no config entries.
+  if (mergeCentral === true) return undefined
   if (datacenter !== undefined || consistency === 'consistent') return undefined
   const { views } = call.agent
   const key = service.toLowerCase()

@@ -5,9 +5,17 @@
  * back while a thing exists; of a thing that does not exist the index is that of the last extinction.
  */
 
+import { type CentralEntries, withCentralConfig } from '../config-entries/central-config.ts'
 import type { Reads } from '../rpc/reads.ts'
 import { instanceAt } from './instances.ts'
-import { type InstanceGroup, type NodeState, nameKey, pairKey, type State } from './state.ts'
+import {
+  configKey,
+  type InstanceGroup,
+  type NodeState,
+  nameKey,
+  pairKey,
+  type State,
+} from './state.ts'
 import type { Evaluated, WatchKey } from './store-api.ts'
 import type {
   CheckRecord,
@@ -17,7 +25,13 @@ import type {
   ServiceWithNode,
   StringMap,
 } from './types.ts'
-import { destinationWatch, nodeWatch, serviceWatch, tableWatch } from './watch-keys.ts'
+import {
+  configKindWatch,
+  destinationWatch,
+  nodeWatch,
+  serviceWatch,
+  tableWatch,
+} from './watch-keys.ts'
 
 type Request<N extends keyof Reads> = Reads[N]['request']
 
@@ -59,7 +73,13 @@ export function readService(
 ): Evaluated<'catalog.service'> {
   const { group, index, watch } = findGroup(state, request.service, request.connect, false)
   const value = narrowed(group, request).map(withoutChecks)
-  return evaluated(value, index, watch, group !== undefined)
+  const found = evaluated<'catalog.service'>(value, index, watch, group !== undefined)
+  if (request.mergeCentral !== true) return found
+  return withCentral(
+    state,
+    found,
+    value.map((each) => merged(state, each)),
+  )
 }
 
 export function readHealth(
@@ -68,7 +88,13 @@ export function readHealth(
 ): Evaluated<'health.service'> {
   const { group, index, watch } = findGroup(state, request.service, request.connect, true)
   const value = selectHealth(group?.instances.values() ?? [], request)
-  return evaluated(value, index, watch, group !== undefined)
+  const found = evaluated<'health.service'>(value, index, watch, group !== undefined)
+  if (request.mergeCentral !== true) return found
+  return withCentral(
+    state,
+    found,
+    value.map((each) => merged(state, each)),
+  )
 }
 
 /** Those of the instances of a service that a read of its health asks for. */
@@ -111,7 +137,7 @@ export function readChecksInState(
 /** The watch also fires for checks of the node, which the index, as the reference has it, leaves out. */
 export function readNode(
   state: State,
-  { node: name }: Request<'catalog.node'>,
+  { node: name, mergeCentral }: Request<'catalog.node'>,
 ): Evaluated<'catalog.node'> {
   const node = findNode(state, name)
   if (node === undefined) {
@@ -124,7 +150,12 @@ export function readNode(
     checks: node.checks.values(),
   }
   const index = Math.max(node.record.modifyIndex, node.servicesIndex)
-  return evaluated<'catalog.node'>(value, index, [nodeWatch(nameKey(node.record.node))])
+  const watch = [nodeWatch(nameKey(node.record.node))]
+  const found = evaluated<'catalog.node'>(value, index, watch)
+  if (mergeCentral !== true) return found
+  const entryOf = entriesOf(state)
+  const services = value.services.map((service) => withCentralConfig(service, entryOf))
+  return withCentral(state, found, { ...value, services })
 }
 
 export function readDump(state: State): Evaluated<'catalog.dump'> {
@@ -213,6 +244,29 @@ function findNode(state: State, name: string): NodeState | undefined {
 function missingNodeWatch(name: string): readonly WatchKey[] {
   const own = nodeWatch(nameKey(name))
   return name.length < NODE_ID_PREFIX_MIN ? [own] : [own, NODES_TABLE]
+}
+
+const CENTRAL_WATCH: readonly WatchKey[] = [
+  configKindWatch('proxy-defaults'),
+  configKindWatch('service-defaults'),
+]
+
+/** A read whose proxies carry what config entries say: it changes with these entries too. */
+function withCentral<N extends 'catalog.service' | 'catalog.node' | 'health.service'>(
+  state: State,
+  found: Evaluated<N>,
+  value: Evaluated<N>['value'],
+): Evaluated<N> {
+  const index = Math.max(found.index, state.indexes.config)
+  return { ...found, value, index, watch: [...found.watch, ...CENTRAL_WATCH] }
+}
+
+function merged<T extends { readonly service: ServiceRecord }>(state: State, entry: T): T {
+  return { ...entry, service: withCentralConfig(entry.service, entriesOf(state)) }
+}
+
+function entriesOf(state: State): CentralEntries {
+  return (kind, name) => state.configEntries.get(configKey(kind, name))?.body
 }
 
 function narrowed(

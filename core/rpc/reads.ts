@@ -44,11 +44,13 @@ export interface Reads {
       readonly connect?: boolean
       readonly tags?: readonly string[]
       readonly nodeMeta?: StringMap
+      /** Proxies with what config entries say about them (core/config-entries/central-config.ts). */
+      readonly mergeCentral?: boolean
     }
     reply: readonly ServiceWithNode[]
   }
   'catalog.node': {
-    request: { readonly node: string }
+    request: { readonly node: string; readonly mergeCentral?: boolean }
     reply: {
       readonly node: NodeRecord
       readonly services: readonly ServiceRecord[]
@@ -79,6 +81,7 @@ export interface Reads {
       readonly passingOnly?: boolean
       readonly tags?: readonly string[]
       readonly nodeMeta?: StringMap
+      readonly mergeCentral?: boolean
     }
     reply: readonly HealthEntry[]
   }

@@ -21,14 +21,14 @@ import type { ReadName } from '../../core/rpc/reads.ts'
 const nodeMeta = mapOf(text)
 const instances = object(
   { service: text },
-  { connect: boolean, tags: listOf(text), nodeMeta, passingOnly: boolean },
+  { connect: boolean, tags: listOf(text), nodeMeta, passingOnly: boolean, mergeCentral: boolean },
 )
 
 const READS: Readonly<Record<ReadName, Shape>> = {
   'catalog.nodes': object({}, { nodeMeta }),
   'catalog.services': object({}, { nodeMeta }),
   'catalog.service': instances,
-  'catalog.node': object({ node: text }),
+  'catalog.node': object({ node: text }, { mergeCentral: boolean }),
   'catalog.dump': object({}),
   'catalog.address': object({ ip: text }),
   'catalog.virtual-ips': object({}),

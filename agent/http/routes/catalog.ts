@@ -24,7 +24,7 @@ import { list, map, textList } from '../wire/json.ts'
 import { nodeJson } from '../wire/node.ts'
 import { catalogServiceJson, serviceJson } from '../wire/service.ts'
 
-const SERVICE_QUERY = ['tag', 'near', 'node-meta', 'filter', 'cached']
+const SERVICE_QUERY = ['tag', 'near', 'node-meta', 'filter', 'cached', 'merge-central-config']
 
 export const CATALOG_ROUTES: readonly Route[] = [
   {
@@ -65,14 +65,14 @@ export const CATALOG_ROUTES: readonly Route[] = [
     path: '/v1/catalog/node/',
     doc: 'A node with its services by id',
     blocking: true,
-    query: ['filter'],
+    query: ['filter', 'merge-central-config'],
     methods: { GET: node },
   },
   {
     path: '/v1/catalog/node-services/',
     doc: 'A node with its services as a list',
     blocking: true,
-    query: ['filter'],
+    query: ['filter', 'merge-central-config'],
     methods: { GET: nodeServices },
   },
 ]
@@ -131,6 +131,7 @@ async function instances(call: HttpCall, connect: boolean): Promise<Reply> {
     ...(connect ? { connect } : {}),
     ...(tags.length === 0 ? {} : { tags }),
     ...metaPart(parameters),
+    ...centralPart(parameters),
   }
   const answer = await askWith(call, parameters, 'catalog.service', request, { cache: 'kept' })
   const found = filtered<ServiceWithNode>(answer.value, parameters.filter, INSTANCE)
@@ -176,12 +177,17 @@ async function readNode(call: HttpCall): Promise<
 > {
   if (call.suffix === '') return { reply: textReply(400, 'Missing node name') }
   const parameters = readParameters(call)
-  const answer = await askWith(call, parameters, 'catalog.node', { node: call.suffix })
+  const request = { node: call.suffix, ...centralPart(parameters) }
+  const answer = await askWith(call, parameters, 'catalog.node', request)
   const found = filtered<ServiceRecord>(answer.value?.services ?? [], parameters.filter, {
     schema: NODE_SERVICE_SCHEMA,
     encode: serviceJson,
   })
   return { node: answer.value?.node, services: found, headers: answer.headers }
+}
+
+function centralPart({ mergeCentral }: ReadParameters): { readonly mergeCentral?: true } {
+  return mergeCentral ? { mergeCentral } : {}
 }
 
 function metaPart(parameters: ReadParameters): { readonly nodeMeta?: StringMap } {

@@ -19,7 +19,15 @@ import { checkJson } from '../wire/check.ts'
 import { areSameEntries, healthEntriesJson, healthEntryJson } from '../wire/health-entry.ts'
 import { list } from '../wire/json.ts'
 
-const SERVICE_QUERY = ['passing', 'tag', 'near', 'node-meta', 'filter', 'cached']
+const SERVICE_QUERY = [
+  'passing',
+  'tag',
+  'near',
+  'node-meta',
+  'filter',
+  'cached',
+  'merge-central-config',
+]
 
 export const HEALTH_ROUTES: readonly Route[] = [
   {
@@ -102,8 +110,9 @@ async function instances(call: HttpCall, connect: boolean): Promise<Reply> {
     ...(isPassingOnly(call) ? { passingOnly: true } : {}),
     ...(tags.length === 0 ? {} : { tags }),
     ...metaPart(parameters),
+    ...(parameters.mergeCentral ? { mergeCentral: true } : {}),
   }
-  const options = { cache: 'refreshed', streams: true } as const
+  const options = { cache: 'refreshed', streams: !parameters.mergeCentral } as const
   const ask = () => askWith(call, parameters, 'health.service', request, options)
   const answer =
     call.agent.views === undefined

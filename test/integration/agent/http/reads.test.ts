@@ -195,6 +195,48 @@ describe('consistency', () => {
   })
 })
 
+describe('central configuration', () => {
+  it('is laid under proxies on request, by every path that shows them', async () => {
+    await agent.put('/v1/catalog/register', {
+      Node: 'central',
+      Address: '10.9.9.9',
+      Service: {
+        Service: 'pay-sidecar-proxy',
+        Kind: 'connect-proxy',
+        Port: 21000,
+        Proxy: { DestinationServiceName: 'pay', Config: { own: 1 } },
+      },
+    })
+    await agent.put('/v1/config', { Kind: 'proxy-defaults', Name: 'global', Config: { all: 2 } })
+    await agent.put('/v1/config', {
+      Kind: 'service-defaults',
+      Name: 'pay',
+      Protocol: 'http',
+      MeshGateway: { Mode: 'local' },
+    })
+    const merged = /"Config":\{"all":2,"own":1,"protocol":"http"\},"MeshGateway":\{"Mode":"local"\}/
+    for (const path of [
+      '/v1/catalog/connect/pay',
+      '/v1/catalog/service/pay-sidecar-proxy',
+      '/v1/catalog/node/central',
+      '/v1/catalog/node-services/central',
+      '/v1/health/connect/pay',
+      '/v1/health/service/pay-sidecar-proxy',
+    ]) {
+      assert.match((await agent.get(`${path}?merge-central-config`)).text, merged, path)
+      assert.match((await agent.get(path)).text, /"Config":\{"own":1\},"MeshGateway":\{\}/, path)
+    }
+    const path = '/v1/health/connect/pay?merge-central-config'
+    const index = String((await agent.get(path)).headers['x-consul-index'])
+    const waiting = agent.get(`${path}&index=${index}&wait=60s`)
+    await agent.put('/v1/config', { Kind: 'service-defaults', Name: 'pay', Protocol: 'grpc' })
+    assert.match((await waiting).text, /"protocol":"grpc"/)
+    await agent.send('DELETE', '/v1/config/service-defaults/pay')
+    await agent.send('DELETE', '/v1/config/proxy-defaults/global')
+    await agent.put('/v1/catalog/deregister', { Node: 'central' })
+  })
+})
+
 describe('errors of parameters', () => {
   const cases: readonly (readonly [string, number, string])[] = [
     ['/v1/catalog/nodes?index=x', 400, 'Invalid index'],

@@ -25,13 +25,7 @@ import type {
   ServiceWithNode,
   StringMap,
 } from './types.ts'
-import {
-  configKindWatch,
-  destinationWatch,
-  nodeWatch,
-  serviceWatch,
-  tableWatch,
-} from './watch-keys.ts'
+import { destinationWatch, nodeWatch, serviceWatch, tableWatch } from './watch-keys.ts'
 
 type Request<N extends keyof Reads> = Reads[N]['request']
 
@@ -246,19 +240,16 @@ function missingNodeWatch(name: string): readonly WatchKey[] {
   return name.length < NODE_ID_PREFIX_MIN ? [own] : [own, NODES_TABLE]
 }
 
-const CENTRAL_WATCH: readonly WatchKey[] = [
-  configKindWatch('proxy-defaults'),
-  configKindWatch('service-defaults'),
-]
+const CONFIG_TABLE = tableWatch('config')
 
-/** A read whose proxies carry what config entries say: it changes with these entries too. */
+/** A read whose proxies carry what config entries say: its index is also that of the config entries. */
 function withCentral<N extends 'catalog.service' | 'catalog.node' | 'health.service'>(
   state: State,
   found: Evaluated<N>,
   value: Evaluated<N>['value'],
 ): Evaluated<N> {
   const index = Math.max(found.index, state.indexes.config)
-  return { ...found, value, index, watch: [...found.watch, ...CENTRAL_WATCH] }
+  return { ...found, value, index, watch: [...found.watch, CONFIG_TABLE] }
 }
 
 function merged<T extends { readonly service: ServiceRecord }>(state: State, entry: T): T {

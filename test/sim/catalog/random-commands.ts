@@ -14,6 +14,7 @@ import {
   session,
   sidecar,
 } from '../../unit/core/catalog/store-fixture.ts'
+import { preparedQuery, queryTemplate } from '../../unit/core/queries/query-fixture.ts'
 
 const IDS = ['6f1a4c0e-51d6-7f5b-2a44-0d6a0b6f2b11', '7f1a4c0e-51d6-7f5b-2a44-0d6a0b6f2b22']
 
@@ -320,6 +321,22 @@ const meshCommand: fc.Arbitrary<Command> = fc.oneof(
       { maxLength: 3 },
     ),
   }),
+  fc
+    .record({
+      mode: fc.constantFrom('create' as const, 'update' as const),
+      id: fc.constantFrom('q1', 'q2'),
+      name: fc.constantFrom('', 'web', 'WEB-', 'q1'),
+      session: fc.constantFrom('', 's1'),
+      isTemplate: fc.boolean(),
+    })
+    .map(({ mode, isTemplate, ...given }) => ({
+      kind: 'query.set' as const,
+      mode,
+      query: isTemplate
+        ? { ...queryTemplate(given.name, { tags: ['${name.suffix}'] }), ...given }
+        : preparedQuery(given),
+    })),
+  fc.record({ kind: fc.constant('query.delete' as const), id: fc.constantFrom('q1', 'q2') }),
   fc.record({
     kind: fc.constant('ca.serial.take' as const),
     count: fc.integer({ min: 0, max: 3 }),

@@ -62,6 +62,9 @@ const EVERY_READ: readonly Question[] = [
   ask('coordinate.nodes', {}),
   ask('coordinate.nodes', { segment: 's' }),
   ask('coordinate.some', { nodes: NODES }),
+  ask('query.list', {}),
+  ...['q1', 'q2'].map((id) => ask('query.get', { id })),
+  ...['q1', 'Web', 'web-x', 'other'].map((nameOrId) => ask('query.resolve', { nameOrId })),
   ...NODES.flatMap((node) => [
     ask('catalog.node', { node }),
     ask('health.node', { node }),
@@ -74,6 +77,8 @@ const EVERY_READ: readonly Question[] = [
     ask('catalog.service', { service, connect: true, tags: ['x'] }),
     ask('health.service', { service, passingOnly: true }),
     ask('health.service', { service, connect: true }),
+    ask('health.service', { service, connect: true, mergeCentral: true }),
+    ask('catalog.service', { service, mergeCentral: true }),
     ask('health.checks', { service }),
   ]),
   ...KEYS.flatMap((key) => [

@@ -23,6 +23,8 @@ export class HttpCall {
   readonly suffix: string
   readonly query: Query
   readonly #request: IncomingMessage
+  /** As the client sent it; that of the request is the one route of fastify. */
+  readonly #url: string
   #controller: AbortController | undefined
   #ended: unknown
   /** Among the open calls; see open-calls.ts. */
@@ -33,11 +35,12 @@ export class HttpCall {
   constructor(
     agent: AgentContext,
     request: IncomingMessage,
-    target: { readonly suffix: string; readonly query: Query },
+    target: { readonly url: string; readonly suffix: string; readonly query: Query },
   ) {
     this.agent = agent
     this.method = request.method ?? ''
     this.#request = request
+    this.#url = target.url
     this.suffix = target.suffix
     this.query = target.query
   }
@@ -56,9 +59,8 @@ export class HttpCall {
 
   /** As it came, without the query. */
   get path(): string {
-    const url = this.#request.url ?? ''
-    const end = url.indexOf('?')
-    return end === -1 ? url : url.slice(0, end)
+    const end = this.#url.indexOf('?')
+    return end === -1 ? this.#url : this.#url.slice(0, end)
   }
 
   get layout(): Layout {

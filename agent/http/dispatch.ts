@@ -62,7 +62,7 @@ export class Dispatcher {
       const allow = ['Allow', allowedMethods(route)]
       return reply(textReply(405, `method ${method} not allowed`, allow))
     }
-    const call = new HttpCall(this.#agent, request, { suffix, query })
+    const call = new HttpCall(this.#agent, request, { url, suffix, query })
     return { kind: 'call', route, handler, call }
   }
 }

@@ -94,6 +94,15 @@ export const unsigned64: Decoder<bigint> = {
   },
 }
 
+/** An index of Raft. Beyond every one that can be, one is as good as another. */
+export const raftIndex: Decoder<number> = {
+  type: 'uint64',
+  read(input, at) {
+    const value = unsigned64.read(input, at)
+    return typeof value === 'bigint' ? Math.min(Number(value), Number.MAX_SAFE_INTEGER) : value
+  },
+}
+
 /** A Go duration string, or (not in configuration files) a number of nanoseconds. @returns milliseconds */
 export const durationMs: Decoder<number> = {
   type: 'time.Duration',

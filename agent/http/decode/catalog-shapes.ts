@@ -23,6 +23,7 @@ import {
   mapOf,
   opaque,
   opaqueObject,
+  raftIndex,
   string,
   stringMap,
 } from '../../../core/decode/decoder.ts'
@@ -37,7 +38,7 @@ import { isServiceKind } from '../../local/service-rules.ts'
 /** What a read printed and a write does not take from the client. */
 const ECHOED = {
   createIndex: optional('CreateIndex', opaque),
-  modifyIndex: field('ModifyIndex', integer, 0),
+  modifyIndex: field('ModifyIndex', raftIndex, 0),
   peerName: field('PeerName', string, ''),
 } as const
 

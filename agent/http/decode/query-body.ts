@@ -6,7 +6,14 @@
  */
 
 import { decodeBody } from '../../../core/decode/body.ts'
-import { boolean, integer, list, string, stringMap } from '../../../core/decode/decoder.ts'
+import {
+  boolean,
+  integer,
+  list,
+  raftIndex,
+  string,
+  stringMap,
+} from '../../../core/decode/decoder.ts'
 import { field, object, optional } from '../../../core/decode/object.ts'
 import { FairleadError } from '../../../core/errors.ts'
 import type { PreparedQuery } from '../../../core/queries/types.ts'
@@ -58,8 +65,8 @@ const QUERY = object('PreparedQuery', {
   service: optional('Service', SERVICE),
   dns: field('DNS', DNS, { ttl: '' }),
   // What a read gives may be sent back as it is.
-  createIndex: field('CreateIndex', integer, 0),
-  modifyIndex: field('ModifyIndex', integer, 0),
+  createIndex: field('CreateIndex', raftIndex, 0),
+  modifyIndex: field('ModifyIndex', raftIndex, 0),
 })
 
 /** @throws FairleadError BAD_REQUEST, REJECTED, NOT_SUPPORTED */

@@ -12,8 +12,8 @@ import {
   base64,
   type Decoder,
   decode,
-  integer,
   list,
+  raftIndex,
   string,
   unsigned64,
 } from '../../../core/decode/decoder.ts'
@@ -30,7 +30,7 @@ const KV = object('KVTxnOp', {
   key: field('Key', string, ''),
   value: field('Value', base64, NO_BYTES),
   flags: field('Flags', unsigned64, 0n),
-  index: field('Index', integer, 0),
+  index: field('Index', raftIndex, 0),
   session: field('Session', string, ''),
 })
 

@@ -249,6 +249,18 @@ describe('txn', () => {
     assert.equal((await agent.get('/v1/kv/u/a')).status, 404)
   })
 
+  it('takes an index as the unsigned number it is', async () => {
+    const kv = (given: object): object => ({ KV: { Verb: 'cas', Key: 'v', Value: '', ...given } })
+    const node = { Verb: 'cas', Node: { Node: 'ext', Address: '10.9.9.9', ModifyIndex: -1 } }
+    for (const op of [kv({ Index: -1 }), kv({ Index: 1.5 }), { Node: node }]) {
+      const answer = await agent.put('/v1/txn', [op])
+      assert.equal(answer.status, 400, answer.text)
+      assert.match(answer.text, /^Failed to parse body: json: cannot unmarshal number .*uint64$/)
+    }
+    const largest = '[{"KV":{"Verb":"cas","Key":"v","Value":"","Index":18446744073709551615}}]'
+    assert.equal((await agent.put('/v1/txn', largest)).status, 409)
+  })
+
   it('of reads alone goes past Raft and carries metadata', async () => {
     const answer = await agent.put('/v1/txn?stale', [{ KV: { Verb: 'get-or-empty', Key: 'none' } }])
     assert.equal(

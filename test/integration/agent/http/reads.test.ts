@@ -175,6 +175,19 @@ describe('consistency', () => {
     }
   })
 
+  it('is stale for catalog and health where the configuration allows it', async () => {
+    await using lax = await startAgent({ discoveryMaxStaleMs: 10_000 })
+    for (const [path, word] of [
+      ['/v1/catalog/nodes', 'stale'],
+      ['/v1/health/service/web?passing', 'stale'],
+      ['/v1/catalog/nodes?leader', 'leader'],
+      ['/v1/health/state/any?consistent', 'consistent'],
+      ['/v1/kv/none', 'leader'],
+    ] as const) {
+      assert.equal((await lax.get(path)).headers['x-consul-effective-consistency'], word, path)
+    }
+  })
+
   it('through the agent cache tells hits, misses and age', async () => {
     const first = await agent.get('/v1/health/service/db?cached')
     assert.equal(first.headers['x-cache'], 'MISS')

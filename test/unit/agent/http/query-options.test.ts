@@ -27,8 +27,9 @@ function call(
   const parsed = parseQuery(query)
   assert.ok(parsed)
   // Only what parameters look at.
-  const request = { method: 'GET', headers, url: `${path}?${query}` } as never
-  return new HttpCall(agent as unknown as AgentContext, request, { suffix: '', query: parsed })
+  const request = { method: 'GET', headers, url: '/' } as never
+  const target = { url: `${path}?${query}`, suffix: '', query: parsed }
+  return new HttpCall(agent as unknown as AgentContext, request, target)
 }
 
 function read(query: string, headers?: Readonly<Record<string, string>>): ReadParameters {
@@ -47,6 +48,7 @@ describe('readParameters', () => {
       near: '',
       nodeMeta: undefined,
       filter: '',
+      mergeCentral: false,
     })
   })
 

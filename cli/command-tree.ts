@@ -89,6 +89,9 @@ export const COMMANDS: CommandTree = {
       'applications reach the mesh by http://<service>.virtual.consul or an upstream port',
     ),
   }),
+  debug: command('Gather what an agent tells of itself into an archive', async () => {
+    return (await import('./commands/debug.ts')).debugCommand
+  }),
   event: command('Fire an event for the agents of the cluster', async () => {
     return (await import('./commands/event.ts')).eventCommand
   }),
@@ -242,7 +245,6 @@ export const COMMANDS: CommandTree = {
     return (await import('./commands/watch.ts')).watchCommand
   }),
   acl: NO_ACCESS_CONTROL,
-  debug: unsupported('fairlead info, /v1/agent/self and the log of the agent say most of it'),
   exec: unsupported(
     'remote execution does not exist; fire an event, and let a watch on the hosts run the program',
   ),

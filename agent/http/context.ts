@@ -10,6 +10,7 @@ import type { MemberPool, Membership } from '../../core/membership.ts'
 import type { ServerApi } from '../../core/rpc/server-api.ts'
 import type { Clock } from '../../core/time.ts'
 import type { Telemetry } from '../../runtime/metrics/telemetry.ts'
+import type { CpuProfiler } from '../../runtime/profile/cpu-profile.ts'
 import type { OperatorEvents } from '../events/operator-events.ts'
 import type { LocalStateApi } from '../local/types.ts'
 import type { LeafSource } from '../mesh/types.ts'
@@ -49,6 +50,7 @@ export interface AgentContext {
   /** Of the whole process. */
   readonly logLines: LogLines
   readonly telemetry: Telemetry
+  readonly profiler: CpuProfiler
   readonly servers: ServerApi
   /** What servers stream to this agent; absent on a server, whose own state is as near. */
   readonly views: CatalogViews | undefined

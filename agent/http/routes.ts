@@ -14,6 +14,7 @@ import { CATALOG_WRITE_ROUTES } from './routes/catalog-writes.ts'
 import { CONFIG_ROUTES } from './routes/config.ts'
 import { CONNECT_ROUTES } from './routes/connect.ts'
 import { COORDINATE_ROUTES } from './routes/coordinates.ts'
+import { DEBUG_ROUTES } from './routes/debug.ts'
 import { DISCOVERY_CHAIN_ROUTES } from './routes/discovery-chain.ts'
 import { EVENT_ROUTES } from './routes/events.ts'
 import { FEDERATION_ROUTES } from './routes/federation.ts'
@@ -58,5 +59,6 @@ export const ROUTES: readonly Route[] = [
   ...GATEWAY_ROUTES,
   ...FEDERATION_ROUTES,
   ...UI_ROUTES,
+  ...DEBUG_ROUTES,
   ...UNSUPPORTED_ROUTES,
 ]

@@ -15,6 +15,7 @@ import { FairleadError } from '../../core/errors.ts'
 import type { Service } from '../../core/lifecycle.ts'
 import type { MemberPool } from '../../core/membership.ts'
 import type { Instant } from '../../core/time.ts'
+import { CpuProfiler } from '../../runtime/profile/cpu-profile.ts'
 import type { OperatorEvents } from '../events/operator-events.ts'
 import type { CatalogViews } from '../view/types.ts'
 import { AgentCache } from './agent-cache.ts'
@@ -125,6 +126,7 @@ class HttpApiServer implements HttpApi {
       log: log.child('http'),
       logLines,
       telemetry,
+      profiler: new CpuProfiler(clock),
       servers,
       views,
       local,

@@ -221,7 +221,7 @@ const BEHAVIOUR: KeyTable = {
   use_streaming_backend: ignored('agents always follow a stream'),
   rpc: group({ enable_streaming: ignored('always on') }),
   cache: unsupportedGroup('entry_fetch_max_burst', 'entry_fetch_rate'),
-  enable_debug: unsupported('bool'),
+  enable_debug: key('bool', 'false, true with -dev', 'Serve profiles of the agent at /debug/pprof'),
   auto_reload_config: unsupported('bool'),
   ui_config: unsupportedGroup(
     'enabled',

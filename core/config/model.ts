@@ -116,6 +116,8 @@ export interface AgentConfig {
   readonly txnMaxReqLen: number
   readonly httpMaxConnsPerClient: number
   readonly httpResponseHeaders: StringMap
+  /** Profiles are served. */
+  readonly enableDebug: boolean
 
   readonly dns: DnsConfig
 

@@ -84,6 +84,7 @@ export function resolveConfig(raw: RawConfig, devMode: boolean, host: HostFacts)
     txnMaxReqLen: reader.number('limits.txn_max_req_len', 524_288, 1),
     httpMaxConnsPerClient: reader.number('limits.http_max_conns_per_client', 200),
     httpResponseHeaders: reader.map('http_config.response_headers'),
+    enableDebug: reader.bool('enable_debug', devMode),
     dns: resolveDns(reader),
     connect: resolveConnect(reader),
     defaultIntentionPolicy: resolvePolicy(reader),

@@ -5,6 +5,8 @@
 
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import type { IntervalJson } from '../../core/metrics/interval-json.ts'
 import { type PrometheusMetric, parsePrometheus } from '../prometheus/strict-parser.ts'
@@ -166,5 +168,106 @@ describe('fairlead monitor', () => {
     const { code, stderr } = await agent.command('monitor', '-log-level=loud')
     assert.equal(code, 1)
     assert.match(stderr, /Unknown log level: loud/)
+  })
+})
+
+describe('profiles', () => {
+  it('show the use of the processor and of memory, where debugging is on', async () => {
+    const profile = await agent.json<{ nodes: unknown[]; samples: unknown[] }>(
+      '/debug/pprof/profile?seconds=0.2',
+    )
+    assert.ok(profile.nodes.length > 0 && profile.samples.length > 0)
+    const heap = await agent.json<{ heap: { used_heap_size: number }; spaces: unknown[] }>(
+      '/debug/pprof/heap',
+    )
+    assert.ok(heap.heap.used_heap_size > 1_000_000 && heap.spaces.length > 0)
+    assert.equal((await agent.get('/debug/pprof/goroutine')).status, 404)
+    const wrong = await agent.get('/debug/pprof/profile?seconds=-1')
+    assert.equal(wrong.status, 400)
+  })
+
+  it('are taken one at a time', async () => {
+    const first = agent.get('/debug/pprof/profile?seconds=1')
+    const second = await eventually('it is refused', async () => {
+      const answer = await agent.get('/debug/pprof/profile?seconds=0.01')
+      return answer.status === 200 ? undefined : answer
+    })
+    assert.match(await second.text(), /already being taken/)
+    assert.equal((await first).status, 200)
+  })
+
+  it('are 404 where it is off', async () => {
+    await using other = await startAgent({ flags: ['-hcl', 'enable_debug = false'] })
+    for (const name of ['profile?seconds=1', 'heap']) {
+      assert.equal((await other.get(`/debug/pprof/${name}`)).status, 404)
+    }
+  })
+})
+
+describe('fairlead debug', () => {
+  it('gathers everything into an archive that tar reads', async () => {
+    const output = join(agent.folder, 'capture')
+    // Metrics come every ten seconds: there is one interval in it, whenever it begins.
+    const { code, stdout, stderr } = await agent.command(
+      'debug',
+      '-duration=14s',
+      '-interval=10s',
+      `-output=${output}`,
+    )
+    assert.equal(code, 0, stderr)
+    assert.equal(stderr, '')
+    assert.match(stdout, /Saved debug archive: .*capture\.tar\.gz\n$/)
+    const listed = spawnSync('tar', ['-tzf', `${output}.tar.gz`], { encoding: 'utf8' })
+    assert.equal(listed.status, 0, listed.stderr)
+    assert.deepEqual(listed.stdout.trim().split('\n'), [
+      'capture/0/heap.json',
+      'capture/1/heap.json',
+      'capture/agent.json',
+      'capture/consul.log',
+      'capture/host.json',
+      'capture/index.json',
+      'capture/members.json',
+      'capture/metrics.json',
+      'capture/profile.cpuprofile',
+    ])
+    const member = (name: string): string =>
+      spawnSync('tar', ['-xzOf', `${output}.tar.gz`, `capture/${name}`], {
+        encoding: 'utf8',
+        maxBuffer: 64 * 1024 * 1024,
+      }).stdout
+    assert.equal(JSON.parse(member('agent.json')).Config.NodeName, 'vm-a')
+    assert.equal(JSON.parse(member('members.json'))[0].Name, 'vm-a')
+    assert.deepEqual(JSON.parse(member('index.json')).Problems, [])
+    assert.ok(JSON.parse(member('profile.cpuprofile')).nodes.length > 0)
+    assert.match(member('metrics.json'), /^\{\n {4}"Timestamp"/)
+    assert.ok(!existsSync(output))
+    assert.equal(statSync(`${output}.tar.gz`).mode & 0o777, 0o600)
+  })
+
+  it('keeps what it has when it is interrupted, and can leave the folder as it is', async () => {
+    const output = join(agent.folder, 'cut')
+    const argv = ['debug', `-output=${output}`, '-archive=false', '-capture=agent', '-capture=logs']
+    const child = spawn(PROGRAM, argv, { env: { ...process.env, CONSUL_HTTP_ADDR: agent.url } })
+    const ended = finished(child)
+    await eventually('a line of the log', async () => {
+      await agent.put('/v1/agent/reload')
+      return existsSync(join(output, 'consul.log')) ? true : undefined
+    })
+    child.kill('SIGINT')
+    assert.equal((await ended).code, 0)
+    assert.deepEqual(readdirSync(output).sort(), ['agent.json', 'consul.log', 'index.json'])
+  })
+
+  it('refuses what it cannot do', async () => {
+    for (const [flag, wanted] of [
+      ['-duration=5s', /-duration must be at least 10s/],
+      ['-interval=x', /"x" is not a duration/],
+      ['-capture=cluster', /Unknown capture "cluster"/],
+      [`-output=${join(agent.folder, 'no', 'such')}`, /Cannot make the folder/],
+    ] as const) {
+      const { code, stderr } = await agent.command('debug', flag)
+      assert.equal(code, 1)
+      assert.match(stderr, wanted)
+    }
   })
 })

@@ -69,6 +69,7 @@ function debugConfig({ config, build, local }: AgentContext): Readonly<Record<st
     DevMode: config.devMode,
     DisableKeyringFile: !config.gossipEncryption.isKept,
     DiscardCheckOutput: checks.discardOutput,
+    EnableDebug: config.enableDebug,
     EnableLocalScriptChecks: checks.enableLocalScripts,
     EnableRemoteScriptChecks: checks.enableScripts,
     EncryptVerifyIncoming: config.gossipEncryption.verifyIncoming,

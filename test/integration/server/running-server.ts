@@ -120,6 +120,7 @@ export function serverConfig(change: Partial<AgentConfig> = {}): AgentConfig {
     kvMaxValueSize: 524_288,
     txnMaxReqLen: 524_288,
     httpMaxConnsPerClient: 200,
+    enableDebug: false,
     httpResponseHeaders: {},
     dns: {
       allowStale: true,

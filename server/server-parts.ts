@@ -43,6 +43,7 @@ import { FoundingRecord } from './cluster/founding-record.ts'
 import { peerStats } from './cluster/peer-stats.ts'
 import { Roster } from './cluster/roster.ts'
 import { ServerDirectory } from './cluster/server-directory.ts'
+import { showFeedSessions } from './feeds/feed-metrics.ts'
 import { FeedSessions } from './feeds/feed-sessions.ts'
 import { CoordinateBatches } from './leader/coordinate-batches.ts'
 import { LeaderDuties } from './leader/leader-duties.ts'
@@ -248,6 +249,7 @@ export function createServerParts(config: AgentConfig, deps: ServerDeps): Server
       return role === 'leader' || lastContactMs < leaderSilenceMs
     },
   })
+  const hideFeeds = showFeedSessions(metrics, feeds)
   const rpc = new RpcHost(
     { address: config.bindAddress, port: config.ports.server },
     {
@@ -292,6 +294,7 @@ export function createServerParts(config: AgentConfig, deps: ServerDeps): Server
     rpcAddress,
     closePeers: async () => {
       hideFigures()
+      hideFeeds()
       await Promise.all([transport.close(), calls.close()])
     },
     reload: (wanted) => {

@@ -86,6 +86,20 @@ export class SubscribedViews implements CatalogViews, Service {
     return this.#count
   }
 
+  /** How many views no server feeds, and how long ago the oldest of them was last known to be right. */
+  get staleness(): { readonly views: number; readonly ageMs: number } {
+    let views = 0
+    let ageMs = 0
+    for (const topic of Object.values(this.#views)) {
+      for (const view of topic.values()) {
+        if (!view.isReady || !view.isStale) continue
+        views += 1
+        ageMs = Math.max(ageMs, view.staleMs)
+      }
+    }
+    return { views, ageMs }
+  }
+
   /** @throws FairleadError STORAGE_FAILED */
   async start(): Promise<void> {
     const { files, failed } = this.#deps

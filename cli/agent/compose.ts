@@ -19,7 +19,7 @@ import { type AgentVersions, createParts, type Parts, type PartsDeps, portOf } f
 import { writePidFile } from './pid-file.ts'
 import { DefinitionReload } from './reload.ts'
 
-export interface AgentDeps extends Omit<PartsDeps, 'devFolder'> {
+export interface AgentDeps extends Omit<PartsDeps, 'devFolder' | 'createServer'> {
   /** Aborts the start. */
   readonly signal: AbortSignal
 }
@@ -67,7 +67,11 @@ export async function composeAgent(
   const config = await withIdentity(loaded.config)
   if (config.pidFile !== '') undo.use(await writePidFile(config.pidFile))
   const devFolder = config.dataDir === '' ? undo.use(await temporaryFolder()).path : ''
-  const parts = createParts({ ...loaded, config }, versions, { ...deps, devFolder })
+  // A client loads nothing of it: a hundred modules and what they stand on.
+  const createServer = config.server
+    ? (await import('../../server/server.ts')).createServer
+    : undefined
+  const parts = createParts({ ...loaded, config }, versions, { ...deps, devFolder, createServer })
   const inOrder = START_ORDER.map((name): Service => {
     if (name === 'mesh') return parts.mesh.controller
     return name === 'role' ? parts.role.life : parts[name]

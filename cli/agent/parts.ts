@@ -38,8 +38,9 @@ import { LastSeen } from '../../runtime/host/last-seen.ts'
 import { Telemetry } from '../../runtime/metrics/telemetry.ts'
 import { createKeyAndCsr } from '../../runtime/pki/csr.ts'
 import { newUuid, systemRng } from '../../runtime/random/system-random.ts'
+import { showViews } from './feed-metrics.ts'
 import type { LoadedConfig } from './load-config.ts'
-import { createRole, type Role } from './role.ts'
+import { createRole, type Role, type RoleDeps } from './role.ts'
 import { ConfiguredWatches } from './watches.ts'
 
 /** For a development agent that was killed: nobody adopts its proxy. */
@@ -72,7 +73,7 @@ export interface Parts {
   readonly watches: ConfiguredWatches
 }
 
-export interface PartsDeps {
+export interface PartsDeps extends Pick<RoleDeps, 'createServer'> {
   readonly clock: Clock
   readonly log: Logger
   readonly logLines: LogLines
@@ -170,6 +171,7 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
           files: new ViewFiles({ dataDir: config.dataDir }, { clock, log: log.child('view') }),
         }),
   })
+  showViews(metrics, views)
   const local = createLocalState(loaded, { clock, log })
   const sync = new AntiEntropy(
     {

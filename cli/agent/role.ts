@@ -14,8 +14,9 @@ import type { Metrics } from '../../core/metrics/metrics.ts'
 import type { ServerApi } from '../../core/rpc/server-api.ts'
 import { type CallObserver, ObservedServerApi } from '../../runtime/rpc/observed-server-api.ts'
 import { RpcServerApi } from '../../runtime/rpc/rpc-server-api.ts'
-import { createServer, type Server } from '../../server/server.ts'
+import type { createServer, Server } from '../../server/server.ts'
 import type { ServerDeps } from '../../server/server-parts.ts'
+import { showFeeds } from './feed-metrics.ts'
 
 export interface Role {
   readonly servers: ServerApi
@@ -26,13 +27,15 @@ export interface Role {
 }
 
 export interface RoleDeps extends ServerDeps {
+  /** Absent on a client, which loads nothing of a server. */
+  readonly createServer: typeof createServer | undefined
   readonly board: NoticeBoard
 }
 
 export function createRole(config: AgentConfig, deps: RoleDeps): Role {
   const { clock, log, rng, membership, board } = deps
-  if (config.server) {
-    const server = createServer(config, { ...deps, rng: rng.fork('server') })
+  if (deps.createServer !== undefined) {
+    const server = deps.createServer(config, { ...deps, rng: rng.fork('server') })
     return { servers: server.api, server, life: server }
   }
   const alive = (): readonly string[] =>
@@ -60,6 +63,7 @@ export function createRole(config: AgentConfig, deps: RoleDeps): Role {
           known = now
         }),
         board.onNotice((notice) => client.noticed(notice)),
+        showFeeds(deps.metrics, () => client.feedFigures),
       ]
     },
     drain: async () => {},

@@ -7,6 +7,7 @@
 
 import { AGENT_METRICS } from './catalogue/agent.ts'
 import { API_METRICS } from './catalogue/api.ts'
+import { FEED_METRICS } from './catalogue/feed.ts'
 import { FSM_METRICS } from './catalogue/fsm.ts'
 import { GOSSIP_METRICS } from './catalogue/gossip.ts'
 import { RAFT_METRICS } from './catalogue/raft.ts'
@@ -18,6 +19,7 @@ import type { MetricDefinition } from './definition.ts'
 export const METRIC_AREAS: Readonly<Record<string, Readonly<Record<string, MetricDefinition>>>> = {
   Agent: AGENT_METRICS,
   'HTTP API': API_METRICS,
+  Feeds: FEED_METRICS,
   Gossip: GOSSIP_METRICS,
   Raft: RAFT_METRICS,
   'Replicated state': FSM_METRICS,

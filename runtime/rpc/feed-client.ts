@@ -47,6 +47,23 @@ export interface FeedClientDeps {
   readonly servers: () => number
 }
 
+/** What has happened since the start, and how things are. */
+export interface FeedFigures {
+  readonly indexLag: number
+  readonly suspicions: number
+  /** Null without a stream. */
+  readonly silenceMs: number | null
+  /** Null before the first. */
+  readonly noticeAgeMs: number | null
+  readonly streams: number
+  readonly snapshots: number
+  readonly resumptions: number
+  readonly changes: number
+  readonly moves: Readonly<Record<MoveReason, number>>
+}
+
+export type MoveReason = 'lagging' | 'silent' | 'unreadable' | 'busy'
+
 export class FeedClient {
   readonly #deps: FeedClientDeps
   readonly #lag: FeedLag
@@ -58,6 +75,9 @@ export class FeedClient {
   #epoch = ''
   #heardAt: Instant = instant(0)
   #silence: Timer | undefined
+  #noticedAt: Instant | undefined
+  readonly #counts = { streams: 0, snapshots: 0, resumptions: 0, changes: 0 }
+  readonly #moves = { lagging: 0, silent: 0, unreadable: 0, busy: 0 }
 
   constructor(deps: FeedClientDeps) {
     this.#deps = deps
@@ -75,8 +95,21 @@ export class FeedClient {
     })
   }
 
+  get figures(): FeedFigures {
+    const now = this.#deps.clock.now()
+    return {
+      ...this.#counts,
+      moves: this.#moves,
+      indexLag: this.#lag.lag,
+      suspicions: this.#lag.suspicions,
+      silenceMs: this.#live === undefined ? null : now - this.#heardAt,
+      noticeAgeMs: this.#noticedAt === undefined ? null : now - this.#noticedAt,
+    }
+  }
+
   /** Somebody says how far the servers have come. What another epoch has says nothing about this stream. */
   noticed({ epoch, index }: FeedPosition): void {
+    this.#noticedAt = this.#deps.clock.now()
     if (epoch === this.#epoch) this.#lag.noticed(index)
   }
 
@@ -155,7 +188,10 @@ export class FeedClient {
     this.#watchSilence(connection)
     stream.onBytes((bytes) => {
       this.#heardAt = this.#deps.clock.now()
-      if (!wasServed) log.info('fed by a server', { peer: connection.address })
+      if (!wasServed) {
+        log.info('fed by a server', { peer: connection.address })
+        this.#counts.streams += 1
+      }
       wasServed = true
       this.#receive(connection, bytes)
     })
@@ -184,6 +220,7 @@ export class FeedClient {
         return
       }
       log.warn('the server has fallen silent, moving to another', { peer: connection.address })
+      this.#moves.silent += 1
       connection.giveUp()
       connection.stream.end()
     })
@@ -194,6 +231,7 @@ export class FeedClient {
       this.#take(decodeFromServer(bytes))
     } catch (err) {
       this.#deps.log.warn('cannot read what a server sends', { peer: connection.address, err })
+      this.#moves.unreadable += 1
       connection.giveUp()
       connection.stream.end()
     }
@@ -209,13 +247,17 @@ export class FeedClient {
       }
       case 'resumed': {
         const { index, epoch } = message
+        this.#counts.resumptions += 1
         this.#begun(message.topic, epoch, { kind: 'bookmark', index, hasLeader: true })
         return
       }
       case 'frame': {
         const { frame, topic, epoch } = message
-        if (frame.kind === 'snapshot') this.#begun(topic, epoch, frame)
-        else {
+        if (frame.kind === 'snapshot') {
+          this.#counts.snapshots += 1
+          this.#begun(topic, epoch, frame)
+        } else {
+          this.#counts.changes += 1
           const reader = this.#readers.get(topicText(topic))
           if (reader?.hasBegun === true) reader.push(frame)
         }
@@ -238,12 +280,15 @@ export class FeedClient {
     const reader = this.#readers.get(topicText(topic))
     reader?.end(new FairleadError(code, message))
     // Behind what we have seen, or on its way out: another server is a better one.
-    if (code === 'BUSY' || code === 'SHUTTING_DOWN') this.#live?.giveUp()
+    if (code !== 'BUSY' && code !== 'SHUTTING_DOWN') return
+    this.#moves.busy += 1
+    this.#live?.giveUp()
   }
 
   #leaveLagging(): void {
     const live = this.#live
     if (live === undefined) return
+    this.#moves.lagging += 1
     this.#deps.log.warn('the server lags behind the others, moving to another', {
       peer: live.address,
     })

@@ -34,9 +34,20 @@ export class FeedLag {
   #isAnswered = false
   #timer: Timer | undefined
   #switchedAt: Instant | undefined
+  #suspicions = 0
 
   constructor(deps: FeedLagDeps) {
     this.#deps = deps
+  }
+
+  /** Indexes by which the stream is behind what others say; 0 without a stream. */
+  get lag(): number {
+    return this.#reached === undefined ? 0 : Math.max(0, this.#best - this.#reached)
+  }
+
+  /** Times the stream was asked. */
+  get suspicions(): number {
+    return this.#suspicions
   }
 
   /** Somebody says that the servers have come as far as `index`. */
@@ -74,6 +85,7 @@ export class FeedLag {
     }
     const { clock, ping } = this.#deps
     this.#isAnswered = false
+    this.#suspicions += 1
     ping()
     this.#timer = clock.timer(instant(clock.now() + PING_MS), () => this.#judge(reached))
   }

@@ -32,7 +32,7 @@ import type {
 import type { Clock } from '../../core/time.ts'
 import { newUuid } from '../random/system-random.ts'
 import type { UnaryMethod } from './envelope.ts'
-import { FeedClient, type FeedConnection } from './feed-client.ts'
+import { FeedClient, type FeedConnection, type FeedFigures } from './feed-client.ts'
 import { chunkOf, type ImagePart } from './image-part.ts'
 import { RpcCallError, RpcChannel } from './rpc-channel.ts'
 import type {
@@ -216,6 +216,11 @@ export class RpcServerApi implements ServerApi {
 
   subscribe(topic: TopicKey, from?: FeedPosition): Subscription {
     return this.#feeds.subscribe({ topic, from })
+  }
+
+  /** How the stream of feeds is doing. */
+  get feedFigures(): FeedFigures {
+    return this.#feeds.figures
   }
 
   /** The list of servers has changed. */

@@ -34,6 +34,8 @@ export interface FeedSessionDeps {
   readonly encoder: FeedEncoder
   /** The present bookmark, encoded; asked for when the agent wants one at once. */
   readonly bookmark: () => Buffer
+  /** Called when the agent was too slow and its topics begin anew. */
+  readonly onDropped: () => void
   /** Called once, when the stream is over. */
   readonly onEnd: (session: FeedSession) => void
   readonly queueBytesMax?: number
@@ -203,6 +205,7 @@ export class FeedSession {
 
   /** Gives up what waits and follows nothing until there is room. Topics that wait for their start are let be. */
   #drop(): void {
+    this.#deps.onDropped()
     this.#queue = []
     this.#queuedBytes = 0
     for (const followed of this.#topics.values()) {

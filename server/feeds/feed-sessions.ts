@@ -54,6 +54,8 @@ export class FeedSessions {
   #refilledAt: Instant
   #bookmark: Bookmark | undefined
   #isClosed = false
+  #refused = 0
+  #dropped = 0
 
   constructor(deps: FeedSessionsDeps) {
     this.#deps = deps
@@ -63,6 +65,9 @@ export class FeedSessions {
       start: deps.start,
       encoder: new FeedEncoder(),
       bookmark: () => this.#present(),
+      onDropped: () => {
+        this.#dropped += 1
+      },
       onEnd: (session) => this.#sessions.delete(session),
     }
   }
@@ -71,9 +76,20 @@ export class FeedSessions {
     return this.#sessions.size
   }
 
+  /** Streams that were not taken. */
+  get refused(): number {
+    return this.#refused
+  }
+
+  /** Queues that were given up for snapshots. */
+  get dropped(): number {
+    return this.#dropped
+  }
+
   accept(stream: ByteStream): void {
     const refusal = this.#refusal()
     if (refusal !== undefined) {
+      this.#refused += 1
       stream.onBytes(() => {})
       stream.end(refusal)
       return

@@ -134,6 +134,31 @@ test('a server that is silent for three beats is given up', async () => {
   await subject.stop()
 })
 
+test('figures tell how far behind the stream is, what came, and why a server was left', async () => {
+  const subject = new Subject(new ManualClock())
+  const { client, clock } = subject
+  assert.equal(client.figures.silenceMs, null)
+  assert.equal(client.figures.noticeAgeMs, null)
+  void client.subscribe({ topic: WEB, from: undefined })[Symbol.asyncIterator]().next()
+  await turns()
+  subject.begins(7)
+  subject.says({ kind: 'bookmark', index: 7, hasLeader: true })
+  const frame = { kind: 'delta', index: 9, after: 7, upserts: [], deletes: ['x'] } as const
+  subject.says({ kind: 'frame', topic: WEB, epoch: 'c/1', frame })
+  client.noticed({ epoch: 'c/1', index: 12 })
+  clock.advance(500)
+  const { indexLag, silenceMs, noticeAgeMs, streams, snapshots, changes } = client.figures
+  assert.deepEqual(
+    { indexLag, silenceMs, noticeAgeMs, streams, snapshots, changes },
+    { indexLag: 5, silenceMs: 500, noticeAgeMs: 500, streams: 1, snapshots: 1, changes: 1 },
+  )
+  clock.advance(5_500)
+  assert.equal(client.figures.suspicions, 1)
+  const { lagging, silent } = client.figures.moves
+  assert.deepEqual({ lagging, silent }, { lagging: 1, silent: 0 })
+  await subject.stop()
+})
+
 test('a fleet that loses its server comes back spread over time, a small one at once', async () => {
   for (const [members, longestMs] of [
     [10_000, 10_000],

@@ -10,8 +10,9 @@
 import { formatProblem } from '../../core/config/problem.ts'
 import { FairleadError, toFairleadError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
-import { instant } from '../../core/time.ts'
+import { instant, type Timer } from '../../core/time.ts'
 import { systemClock } from '../../runtime/clock/system-clock.ts'
+import { collectGarbage } from '../../runtime/host/collect-garbage.ts'
 import { createLogger, type RootLogger, stdoutSink } from '../../runtime/log/pino-logger.ts'
 import type { CliContext } from '../command.ts'
 import { COMPATIBLE_CONSUL_VERSION, readVersion } from '../version.ts'
@@ -32,6 +33,8 @@ const LEAVE_MAX_MS = 20_000
 const STORAGE_EXIT_CODE = 70
 const LOG_FLUSH_MS = 1_000
 const HOLD_LOG_MAX_MS = 2_000
+/** By then a client is connected and has loaded what it needs. */
+const COLLECT_AFTER_MS = 5_000
 
 type StopReason =
   | { readonly kind: 'asked'; readonly by: string }
@@ -71,6 +74,7 @@ class AgentRun {
   readonly #stopAsked = Promise.withResolvers<StopReason>()
   readonly #starting = new AbortController()
   #agent: Agent | undefined
+  #collecting: Timer | undefined
   #reloading: Promise<void> | undefined
   #leaving: Promise<void> | undefined
 
@@ -137,6 +141,11 @@ class AgentRun {
       late.cancel()
     }
     this.#announce(this.#agent, version)
+    // A client does little from now on, and should hold little.
+    if (!this.#loaded.config.server) {
+      const at = instant(systemClock.now() + COLLECT_AFTER_MS)
+      this.#collecting = systemClock.timer(at, collectGarbage)
+    }
     return undefined
   }
 
@@ -233,6 +242,7 @@ class AgentRun {
 
   async #shutDown(reason: StopReason): Promise<number> {
     this.#deps.manager.stopping()
+    this.#collecting?.cancel()
     const late = systemClock.timer(instant(systemClock.now() + STOP_MAX_MS), () => {
       this.#deps.context.stderr(`The agent did not stop within ${STOP_MAX_MS} ms: ending at once\n`)
       process.exit(1)

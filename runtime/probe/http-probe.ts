@@ -7,7 +7,7 @@
  */
 
 import type { Socket } from 'node:net'
-import { Agent, type Dispatcher, request } from 'undici'
+import type { Agent, Dispatcher, request } from 'undici'
 import { headBytes } from '../../core/health/output.ts'
 import { dial } from './dial.ts'
 import { reasonOf } from './error-text.ts'
@@ -52,8 +52,11 @@ interface Exchange {
 export function httpProbe(options: HttpProbeOptions): Probe {
   const method = options.method.toUpperCase()
   return async (signal) => {
+    // Loaded by the first check of this kind: most agents have none, and it is the largest of all libraries.
+    const undici = await import('undici')
+    throwIfStopped(signal)
     const sockets = new Set<Socket>()
-    const agent = new Agent({
+    const agent = new undici.Agent({
       connect: connector(options.tls, sockets, signal),
       headersTimeout: 0,
       bodyTimeout: 0,
@@ -65,7 +68,7 @@ export function httpProbe(options: HttpProbeOptions): Probe {
         headers: requestHeaders(options.header),
         body: options.body,
       }
-      return await follow(first, options, { agent, signal })
+      return await follow(first, options, { agent, signal, request: undici.request })
     } catch (error) {
       throwIfStopped(signal)
       const cause = isTimeout(signal) ? 'context deadline exceeded' : reasonOf(error)
@@ -81,11 +84,15 @@ export function httpProbe(options: HttpProbeOptions): Probe {
 async function follow(
   first: Exchange,
   options: HttpProbeOptions,
-  context: { readonly agent: Agent; readonly signal: AbortSignal },
+  context: {
+    readonly agent: Agent
+    readonly signal: AbortSignal
+    readonly request: typeof request
+  },
 ): Promise<ProbeResult> {
   let exchange = first
   for (let redirects = 0; ; redirects++) {
-    const response = await request(exchange.url, {
+    const response = await context.request(exchange.url, {
       dispatcher: context.agent,
       method: exchange.method as Dispatcher.HttpMethod,
       headers: exchange.headers,

@@ -15,6 +15,8 @@ export interface Import {
   /** Path from the root for a relative import, else undefined. */
   readonly path: string | undefined
   readonly typeOnly: boolean
+  /** Loaded when the program comes to it, not before it begins. */
+  readonly isLate: boolean
 }
 
 export interface SourceFile {
@@ -51,9 +53,13 @@ export function sourceFile(path: string, text: string): SourceFile {
   const code = withoutComments(text)
   const imports: Import[] = []
   for (const match of code.matchAll(STATIC)) {
-    imports.push(importOf(path, match[2] ?? '', match[1] !== undefined))
+    imports.push(
+      importOf(path, match[2] ?? '', { typeOnly: match[1] !== undefined, isLate: false }),
+    )
   }
-  for (const match of code.matchAll(DYNAMIC)) imports.push(importOf(path, match[1] ?? '', false))
+  for (const match of code.matchAll(DYNAMIC)) {
+    imports.push(importOf(path, match[1] ?? '', { typeOnly: false, isLate: true }))
+  }
   return { path, text, imports }
 }
 
@@ -74,14 +80,18 @@ export function withoutComments(text: string): string {
   return text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '')
 }
 
-function importOf(from: string, specifier: string, typeOnly: boolean): Import {
+function importOf(
+  from: string,
+  specifier: string,
+  kind: Pick<Import, 'typeOnly' | 'isLate'>,
+): Import {
   const relative = specifier.startsWith('.')
   const path = relative
     ? normalize(join(dirname(from), specifier))
         .split(sep)
         .join('/')
     : undefined
-  return { specifier, path, typeOnly }
+  return { specifier, path, ...kind }
 }
 
 function walk(folder: string): readonly string[] {

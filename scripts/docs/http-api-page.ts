@@ -14,7 +14,7 @@ export function httpApiPage(): string {
 ${GENERATED}
 
 The API speaks the wire format of Consul 1.21, so that client libraries and tools written for Consul work unchanged. A path
-that ends in \`/\` takes a name after it. "Blocking" endpoints take \`index\` and \`wait\` and answer once something
+that ends in \`/\` takes a name after it, one with \`*\` takes it there. "Blocking" endpoints take \`index\` and \`wait\` and answer once something
 changed. Every answer about the catalog carries \`X-Consul-Index\`, \`X-Consul-KnownLeader\` and
 \`X-Consul-LastContact\`; \`filter\`, \`stale\`, \`consistent\`, \`cached\` and \`pretty\` are understood where Consul
 understands them. A failure carries its code in \`X-Fairlead-Error\` (see [errors](errors.md)); limits are on

@@ -47,6 +47,10 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
     title: 'What subscribed agents cost a server',
     run: async () => (await import('./fleet/streams.ts')).benchStreams(),
   },
+  waiters: {
+    title: 'Blocked reads',
+    run: async () => (await import('./waiters.ts')).benchWaiters(),
+  },
   proxy: {
     title: 'The proxy beside its peers',
     run: async () => (await import('./proxy.ts')).benchProxy(),

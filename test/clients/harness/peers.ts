@@ -86,25 +86,31 @@ export async function goProgram(t: TestContext, peer: GoPeer): Promise<string | 
   return program
 }
 
+/** An interpreter that can import the packages of `<folder>/requirements.txt`. */
 export interface PythonPeer {
   readonly interpreter: string
+  /** Folder of the packages. */
+  readonly packages: string
   /** Environment in which the interpreter finds the packages, and nothing of the user's own. */
   readonly env: Readonly<Record<string, string | undefined>>
 }
 
-/** An interpreter that can import the packages of `<folder>/requirements.txt`. */
+/** @param interpreter of the system: whatever user is to run it can */
 export async function pythonPackages(
   t: TestContext,
   folder: string,
+  interpreter = '/usr/bin/python3',
 ): Promise<PythonPeer | undefined> {
-  const interpreter = installedProgram(t, 'python3')
-  if (interpreter === undefined) return undefined
+  if (!existsSync(interpreter)) {
+    t.skip('Python is not installed')
+    return undefined
+  }
   const version = spawnSync(interpreter, ['--version'], { encoding: 'utf8' }).stdout
   const requirements = join(PEERS, folder, 'requirements.txt')
   const entry = cacheEntry(folder, [interpreter, version, requirements])
   const packages = join(entry, 'packages')
   const env = { ...process.env, PYTHONPATH: packages, PYTHONNOUSERSITE: '1' }
-  if (await isThere(packages)) return { interpreter, env }
+  if (await isThere(packages)) return { interpreter, packages, env }
   if (spawnSync(interpreter, ['-m', 'pip', '--version']).status !== 0) {
     t.skip('pip is not installed')
     return undefined
@@ -115,7 +121,7 @@ export async function pythonPackages(
     const installed = await run(interpreter, argv, { env: process.env })
     return installed.code === 0 ? undefined : reason(installed.stderr)
   })
-  if (problem === undefined) return { interpreter, env }
+  if (problem === undefined) return { interpreter, packages, env }
   t.skip(`the Python packages of ${folder} cannot be had: ${problem}`)
   return undefined
 }

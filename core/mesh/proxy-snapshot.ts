@@ -113,6 +113,15 @@ export interface SplitSpec {
   readonly responseHeaders: HeaderEdits | undefined
 }
 
+/** A route whose requests may be sent again (mesh.md 10.7). */
+export interface RetrySpec {
+  /** Besides the first attempt. */
+  readonly retriesMax: number
+  /** As `RetryOn` of a service-router has them; those of gRPC have no effect on HTTP/1. */
+  readonly conditions: readonly string[]
+  readonly statusCodes: readonly number[]
+}
+
 export interface RouteSpec {
   readonly match: RequestMatch
   readonly splits: readonly SplitSpec[]
@@ -120,6 +129,7 @@ export interface RouteSpec {
   readonly prefixRewrite: string
   /** From the end of a request to the head of its response; 0: no limit; undefined: the cluster's. */
   readonly requestTimeoutMs: number | undefined
+  readonly retry: RetrySpec | undefined
   readonly requestHeaders: HeaderEdits | undefined
   readonly responseHeaders: HeaderEdits | undefined
 }

@@ -2,7 +2,7 @@
  * From a compiled chain to what the proxy needs to send calls along it (mesh.md 9.7). Pure.
  *
  * Guarantees: the last route of a listener matches everything; legs without weight are left out. Fields whose
- * behaviour this proxy does not have (retries, mirrors, faults) are named by `unsupportedIn`.
+ * behaviour this proxy does not have (mirrors, faults, limits) are named by `unsupportedIn`.
  */
 
 import type { JsonObject } from '../catalog/types.ts'
@@ -12,6 +12,7 @@ import {
   flagAt,
   hasField,
   listAt,
+  numberAt,
   objectAt,
   objectsIn,
   textAt,
@@ -22,6 +23,7 @@ import type {
   HeaderEdits,
   NamedMatch,
   RequestMatch,
+  RetrySpec,
   RouteSpec,
   SplitSpec,
   TextMatch,
@@ -93,9 +95,22 @@ function routeOf(
     requestTimeoutMs: hasField(destination, 'RequestTimeout')
       ? Math.max(0, durationAt(destination, 'RequestTimeout') / NS_PER_MS)
       : undefined,
+    retry: retryOf(destination),
     requestHeaders: editsAt(destination, 'RequestHeaders'),
     responseHeaders: editsAt(destination, 'ResponseHeaders'),
   }
+}
+
+/** A number of retries alone names nothing that would be retried. */
+function retryOf(destination: JsonObject | undefined): RetrySpec | undefined {
+  const conditions = listAt(destination, 'RetryOn').map(String)
+  if (flagAt(destination, 'RetryOnConnectFailure')) conditions.push('connect-failure')
+  const statusCodes = listAt(destination, 'RetryOnStatusCodes').filter(
+    (status) => typeof status === 'number',
+  )
+  if (conditions.length === 0 && statusCodes.length === 0) return undefined
+  const retriesMax = numberAt(destination, 'NumRetries') || 1
+  return { retriesMax, conditions, statusCodes }
 }
 
 function splitsOf(
@@ -167,10 +182,6 @@ function editsAt(body: JsonObject | undefined, key: string): HeaderEdits | undef
 /** Fields of a route's destination that are stored and compiled, and not obeyed yet. */
 const UNSUPPORTED = [
   'IdleTimeout',
-  'NumRetries',
-  'RetryOnConnectFailure',
-  'RetryOn',
-  'RetryOnStatusCodes',
   'Mirror',
   'Fault',
   'PerTryTimeout',
@@ -189,6 +200,9 @@ export function unsupportedIn(chain: CompiledChain): readonly string[] {
         const destination = objectAt(definition, 'Destination')
         for (const field of UNSUPPORTED) {
           if (hasField(destination, field)) found.add(`Destination.${field}`)
+        }
+        if (hasField(destination, 'NumRetries') && retryOf(destination) === undefined) {
+          found.add('Destination.NumRetries without a condition')
         }
         const match = objectAt(objectAt(definition, 'Match'), 'HTTP')
         if (hasField(match, 'SourceService')) found.add('Match.HTTP.SourceService')

@@ -1,14 +1,16 @@
 /**
  * One call on its way to a target: keeps what is needed to try again, and passes everything else through.
  *
- * Guarantees (mesh.md 10.7, narrowed to what is safe without configuration): one more attempt when the first
+ * Guarantees (mesh.md 10.7): what the route of a request asks to be retried is, within its number and time. Without
+ * one, what is safe without configuration: one more attempt when the first
  * certainly reached no application; one more for an idempotent request without a body on a reused
  * connection that ended unanswered; none after a response or stream byte. A body is replayed from a copy of
  * at most REPLAY_BYTES_MAX; a longer one is not retried. While no connection is there, the caller waits.
  */
 
-import type { Clock } from '../../core/time.ts'
+import { type Clock, instant, type Timer } from '../../core/time.ts'
 import type { RequestHead, ResponseHead } from '../http1/message.ts'
+import type { RetryPolicy } from '../routing/retry-policy.ts'
 import type { ProxyCounters } from './counters.ts'
 import type { Failure, RequestSink, ResponseSink } from './types.ts'
 
@@ -45,6 +47,7 @@ export class Call implements RequestSink, ResponseSink {
   readonly #deps: CallDeps
   /** When the call began. */
   readonly #startedAt: number
+  readonly #routeTimeoutMs: number | undefined
   #upstream: RequestSink | undefined
   #isReused = false
   /** Bytes without heads: a stream, or what follows 101. */
@@ -58,6 +61,9 @@ export class Call implements RequestSink, ResponseSink {
   #isCommitted = false
   #isOver = false
   #elsewhereTried = false
+  /** Attempts that the route's policy asked for. */
+  #retries = 0
+  #backoff: Timer | undefined
   #staleTried = false
 
   constructor(
@@ -72,6 +78,7 @@ export class Call implements RequestSink, ResponseSink {
     this.#caller = caller
     this.#deps = deps
     this.#startedAt = target.reportsTime ? deps.clock.now() : 0
+    this.#routeTimeoutMs = head?.responseTimeoutMs
   }
 
   /** May report a failure to the caller before it returns. */
@@ -126,6 +133,7 @@ export class Call implements RequestSink, ResponseSink {
   abort(): void {
     if (this.#isOver) return
     this.#isOver = true
+    this.#backoff?.cancel()
     if (this.#upstream === undefined) this.#target.forget(this)
     else this.#upstream.abort()
   }
@@ -139,6 +147,14 @@ export class Call implements RequestSink, ResponseSink {
   }
 
   onResponse(head: ResponseHead): void {
+    const policy = this.head?.retry
+    if (policy?.retriesStatus(head.status) === true && this.#mayRetry(policy)) {
+      const upstream = this.#upstream
+      this.#upstream = undefined
+      upstream?.abort()
+      this.#retry(policy)
+      return
+    }
     this.#commit()
     if (head.upgrade) this.#isRaw = true
     if (this.#target.reportsTime) {
@@ -176,6 +192,11 @@ export class Call implements RequestSink, ResponseSink {
       this.#target.attempt(this)
       return
     }
+    const policy = this.head?.retry
+    if (policy?.retriesFailure(failure) === true && this.#mayRetry(policy)) {
+      this.#retry(policy)
+      return
+    }
     this.#isOver = true
     if (this.head !== undefined) this.#deps.counters.requestsFailed++
     this.#caller.onFailed(failure)
@@ -196,6 +217,35 @@ export class Call implements RequestSink, ResponseSink {
     if (this.head?.isIdempotent !== true || this.#replayBytes > 0) return false
     this.#staleTried = true
     return true
+  }
+
+  /** Nothing was passed on, all that was sent is still at hand, and neither number nor time is used up. */
+  #mayRetry(policy: RetryPolicy): boolean {
+    if (this.#isCommitted || !this.#isReplayable || this.head?.upgrade === true) return false
+    return this.#retries < policy.attemptsMax && this.#remainingMs !== 0
+  }
+
+  /** Of the time that the route gives the request; undefined without a limit of its own. */
+  get #remainingMs(): number | undefined {
+    const wholeMs = this.#routeTimeoutMs
+    if (wholeMs === undefined || wholeMs === 0) return undefined
+    return Math.max(0, wholeMs - (this.#deps.clock.now() - this.#startedAt))
+  }
+
+  #retry(policy: RetryPolicy): void {
+    this.#retries++
+    this.#deps.counters.retries++
+    const { clock } = this.#deps
+    const waitMs = policy.backoffMs(this.#retries)
+    this.#backoff = clock.timer(instant(clock.now() + waitMs), () => {
+      this.#backoff = undefined
+      const remainingMs = this.#remainingMs
+      // 0 would mean no limit.
+      if (this.head !== undefined && remainingMs !== undefined) {
+        this.head.responseTimeoutMs = Math.max(1, remainingMs)
+      }
+      this.#target.attempt(this)
+    })
   }
 
   #keep(bytes: Buffer, from: number, to: number): void {

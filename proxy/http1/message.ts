@@ -7,6 +7,7 @@
  */
 
 import type { HeadEdits } from '../routing/head-edits.ts'
+import type { RetryPolicy } from '../routing/retry-policy.ts'
 
 /** No body follows. */
 export const BODY_NONE = 0
@@ -40,6 +41,8 @@ export class RequestHead {
   clientCert: string | undefined = undefined
   /** Of its route: for the time until the response's head, ms; 0: no limit; undefined: the target's own. */
   responseTimeoutMs: number | undefined = undefined
+  /** Of its route: when it may be sent again. */
+  retry: RetryPolicy | undefined = undefined
   /** What its route changes in the response's head, in order. */
   responseEdits: readonly HeadEdits[] | undefined = undefined
 

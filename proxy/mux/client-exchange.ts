@@ -166,7 +166,8 @@ export class ClientExchange implements RequestSink {
     this.#hasResponse = true
     if (head.upgrade) this.#isRaw = true
     this.#sink.onResponse(head)
-    if (isEnd) this.#receivedEnd('')
+    // Whoever was given the head may have had enough.
+    if (isEnd && !this.#isOver) this.#receivedEnd('')
     return true
   }
 

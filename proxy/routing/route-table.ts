@@ -19,6 +19,7 @@ import type { RequestHead } from '../http1/message.ts'
 import { RequestView } from '../http1/request-view.ts'
 import { normaliseTarget, pathOf } from '../http1/target.ts'
 import { HeadEdits, withTarget } from './head-edits.ts'
+import { RetryPolicy } from './retry-policy.ts'
 
 type Test = (view: RequestView, path: string) => boolean
 type TextTest = (text: string) => boolean
@@ -41,6 +42,7 @@ interface CompiledRoute {
   readonly legs: readonly CompiledLeg[]
   readonly weights: number
   readonly request: HeadEdits | undefined
+  readonly retry: RetryPolicy | undefined
 }
 
 export class RouteTable {
@@ -48,7 +50,7 @@ export class RouteTable {
   readonly #rng: Rng
 
   constructor(routes: readonly RouteSpec[], rng: Rng) {
-    this.#routes = routes.map(compileRoute)
+    this.#routes = routes.map((spec) => compileRoute(spec, rng))
     this.#rng = rng
   }
 
@@ -66,6 +68,7 @@ export class RouteTable {
       if (route.request !== undefined) head.text = route.request.apply(head.text)
       head.responseEdits = leg.response.length === 0 ? undefined : leg.response
       head.responseTimeoutMs = route.spec.requestTimeoutMs
+      head.retry = route.retry
       return leg
     }
     return undefined
@@ -87,7 +90,7 @@ function matchesAll(tests: readonly Test[], view: RequestView, path: string): bo
   return true
 }
 
-function compileRoute(spec: RouteSpec): CompiledRoute {
+function compileRoute(spec: RouteSpec, rng: Rng): CompiledRoute {
   const response = HeadEdits.of(spec.responseHeaders)
   const legs = spec.splits.map((split) => compileLeg(split, response))
   return {
@@ -96,6 +99,7 @@ function compileRoute(spec: RouteSpec): CompiledRoute {
     legs,
     weights: legs.reduce((sum, leg) => sum + leg.weight, 0),
     request: HeadEdits.of(spec.requestHeaders),
+    retry: spec.retry === undefined ? undefined : new RetryPolicy(spec.retry, rng),
   }
 }
 

@@ -103,6 +103,53 @@ describe('calls along a discovery chain', () => {
     assert.equal(await asked('/administrator'), 'web /administrator')
   })
 
+  it('are tried again as the route says, with their body, and not more often', async () => {
+    await using agent = await startAgent({ flags: meshFlags() })
+    let refusals = 0
+    const bodies: string[] = []
+    await using web = await startApp('web', (incoming, response) => {
+      let body = ''
+      incoming.setEncoding('utf8').on('data', (text: string) => {
+        body += text
+      })
+      incoming.on('end', () => {
+        bodies.push(body)
+        if (refusals-- > 0) response.writeHead(503).end('busy')
+        else response.end(`took ${body.length}`)
+      })
+    })
+    await registerMesh(agent, web)
+    await write(agent, { Kind: 'service-defaults', Name: 'web', Protocol: 'http' })
+    const address = await sharedAddress(agent, 'web')
+    await callUntil((reply) => reply.status === 200, address, web.port)
+    await write(agent, {
+      Kind: 'service-router',
+      Name: 'web',
+      Routes: [
+        {
+          Match: { HTTP: { PathPrefix: '/again' } },
+          Destination: { RetryOnStatusCodes: [503], NumRetries: 2, RequestTimeout: '20s' },
+        },
+      ],
+    })
+    const url = `http://${address}:${web.port}`
+    const post = async (path: string, body: string, failing: number) => {
+      refusals = failing
+      bodies.length = 0
+      const answer = await fetch(url + path, { method: 'POST', body })
+      return [answer.status, await answer.text(), bodies.length] as const
+    }
+    await eventually('the route holds', async () => (await post('/again', 'x', 1))[0] === 200)
+    const body = 'b'.repeat(30_000)
+    assert.deepEqual(await post('/again', body, 2), [200, 'took 30000', 3])
+    assert.deepEqual(bodies, [body, body, body])
+    assert.deepEqual(await post('/again', body, 3), [503, 'busy', 3])
+    assert.deepEqual(await post('/once', body, 1), [503, 'busy', 1])
+    const large = 'l'.repeat(300_000)
+    assert.deepEqual(await post('/again', large, 1), [503, 'busy', 1], 'too large to be kept')
+    assert.deepEqual(await post('/again', 'x', 0), [200, 'took 1', 1])
+  })
+
   it('are split by weight, and no call is lost while the weights change', async () => {
     await using agent = await startAgent({ flags: meshFlags() })
     await using blue = await startApp('blue', (_, response) => response.end('blue'))

@@ -24,6 +24,7 @@ function route(match: Partial<RequestMatch>, more: Partial<RouteSpec> = {}): Rou
     splits: [leg('hit')],
     prefixRewrite: '',
     requestTimeoutMs: undefined,
+    retry: undefined,
     requestHeaders: undefined,
     responseHeaders: undefined,
     ...more,

@@ -5,6 +5,8 @@
  * Values are nanoseconds; exact up to 2^53 ns (104 days), beyond that rounded to the nearest double.
  */
 
+import { goQuote } from './catalog/go-quote.ts'
+
 export const NS_PER_MS = 1_000_000
 
 const UNIT_NS: Readonly<Record<string, number>> = {
@@ -47,6 +49,27 @@ export function parseDuration(text: string): number | undefined {
     at = PART.lastIndex
   }
   return Number.isFinite(total) ? sign * total : undefined
+}
+
+const NUMBER = /[0-9]+\.?[0-9]*|\.[0-9]+/y
+const UNIT = /[^0-9.]*/y
+
+/** What Go says about a text that is no duration. */
+export function durationFault(text: string): string {
+  const quoted = goQuote(text)
+  let at = text.startsWith('-') || text.startsWith('+') ? 1 : 0
+  while (at < text.length) {
+    NUMBER.lastIndex = at
+    if (NUMBER.exec(text) === null) break
+    UNIT.lastIndex = NUMBER.lastIndex
+    const unit = UNIT.exec(text)?.[0] ?? ''
+    if (unit === '') return `time: missing unit in duration ${quoted}`
+    if (!Object.hasOwn(UNIT_NS, unit)) {
+      return `time: unknown unit ${goQuote(unit)} in duration ${quoted}`
+    }
+    at = UNIT.lastIndex
+  }
+  return `time: invalid duration ${quoted}`
 }
 
 /** Milliseconds of a Go duration string, or undefined when it is not one. */

@@ -5,7 +5,7 @@
  * block for a block. A bare number is no duration. Pure; never throws.
  */
 
-import { parseDurationMs } from '../duration.ts'
+import { durationFault, parseDurationMs } from '../duration.ts'
 import type { KeyType } from './key-table.ts'
 import type { RawValue } from './raw-config.ts'
 import { describeValue, type SourceValue, toPlain } from './source-value.ts'
@@ -45,9 +45,7 @@ export function convertValue(value: SourceValue, type: KeyType, origin: string):
 
 /** `name` of a Go duration error: what Consul prints for a wrong one. */
 export function durationProblem(text: string): string {
-  const isBareNumber = /^-?[0-9]+(?:\.[0-9]+)?$/.test(text)
-  const reason = isBareNumber ? 'missing unit in duration' : 'invalid duration'
-  return `invalid duration: ${JSON.stringify(text)}: time: ${reason} ${JSON.stringify(text)}`
+  return `invalid duration: ${JSON.stringify(text)}: ${durationFault(text)}`
 }
 
 function scalar(

@@ -8,7 +8,7 @@
  */
 
 import type { Json, JsonObject, StringMap } from '../catalog/types.ts'
-import { NS_PER_MS, parseDuration } from '../duration.ts'
+import { durationFault, NS_PER_MS, parseDuration } from '../duration.ts'
 import { type DecodeStyle, INVALID, type Invalid, Place, type Problem } from './place.ts'
 
 export interface Decoder<T> {
@@ -123,10 +123,7 @@ export const durationMs: Decoder<number> = {
 }
 
 function durationProblem(text: string, at: Place): string {
-  const isNumber = /^[+-]?[0-9]+(\.[0-9]*)?$/.test(text)
-  const reason = isNumber
-    ? `time: missing unit in duration "${text}"`
-    : `time: invalid duration "${text}"`
+  const reason = durationFault(text)
   return at.style === 'config' ? `${at.path()}: invalid duration: "${text}": ${reason}` : reason
 }
 

@@ -5,7 +5,7 @@
  * characters, lists and maps of QUERY_ITEMS_MAX, texts of QUERY_TEXT_MAX in all.
  */
 
-import { parseDuration } from '../duration.ts'
+import { durationFault, parseDuration } from '../duration.ts'
 import { templateProblem } from './template.ts'
 import { isTemplate, type PreparedQuery, type QueryService } from './types.ts'
 
@@ -71,6 +71,6 @@ function sizeOf(map: QueryService['nodeMeta']): number {
 function ttlProblem(ttl: string): string | undefined {
   if (ttl === '') return undefined
   const ns = parseDuration(ttl)
-  if (ns === undefined) return `Bad DNS TTL '${ttl}': time: invalid duration "${ttl}"`
+  if (ns === undefined) return `Bad DNS TTL '${ttl}': ${durationFault(ttl)}`
   return ns < 0 ? `DNS TTL '${ns}', must be >=0` : undefined
 }

@@ -28,7 +28,7 @@ import {
   stringMap,
 } from '../../../core/decode/decoder.ts'
 import { field, object, optional } from '../../../core/decode/object.ts'
-import { formatDuration, parseDuration } from '../../../core/duration.ts'
+import { durationFault, formatDuration, parseDuration } from '../../../core/duration.ts'
 import { FairleadError } from '../../../core/errors.ts'
 import { isCheckStatus } from '../../local/check-definitions.ts'
 import { PROXY } from '../../local/definition-schema.ts'
@@ -275,10 +275,7 @@ function nanoseconds(value: Json): number {
   if (value === null || value === '') return 0
   const ns = typeof value === 'string' ? parseDuration(value) : undefined
   if (ns !== undefined) return ns
-  throw new FairleadError(
-    'BAD_REQUEST',
-    `Request decode failed: time: invalid duration ${goQuote(String(value))}`,
-  )
+  throw new FairleadError('BAD_REQUEST', `Request decode failed: ${durationFault(String(value))}`)
 }
 
 function isEmpty(value: Json): boolean {

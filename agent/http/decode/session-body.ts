@@ -9,7 +9,12 @@ import type { Indexed, SessionRecord } from '../../../core/catalog/types.ts'
 import { decodeBody } from '../../../core/decode/body.ts'
 import { type Decoder, list, string } from '../../../core/decode/decoder.ts'
 import { field, object, optional } from '../../../core/decode/object.ts'
-import { formatDurationMs, NS_PER_MS, parseDuration } from '../../../core/duration.ts'
+import {
+  durationFault,
+  formatDurationMs,
+  NS_PER_MS,
+  parseDuration,
+} from '../../../core/duration.ts'
 import { FairleadError } from '../../../core/errors.ts'
 
 export const LOCK_DELAY_DEFAULT_MS = 15_000
@@ -27,7 +32,7 @@ const lockDelay: Decoder<number> = {
     }
     if (typeof input !== 'string') return at.mismatch(input, 'time.Duration')
     const ns = parseDuration(input)
-    return ns === undefined ? at.problem(`time: invalid duration "${input}"`) : ns / NS_PER_MS
+    return ns === undefined ? at.problem(durationFault(input)) : ns / NS_PER_MS
   },
 }
 
@@ -81,10 +86,7 @@ function ttlOf(ttl: string, minMs: number): number {
   if (ttl === '') return 0
   const ns = parseDuration(ttl)
   if (ns === undefined) {
-    throw new FairleadError(
-      'REJECTED',
-      `Session TTL '${ttl}' invalid: time: invalid duration "${ttl}"`,
-    )
+    throw new FairleadError('REJECTED', `Session TTL '${ttl}' invalid: ${durationFault(ttl)}`)
   }
   const ttlMs = ns / NS_PER_MS
   if (ttlMs === 0) return 0

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import {
+  durationFault,
   formatDuration,
   formatDurationMs,
   parseDuration,
@@ -61,4 +62,21 @@ test('reads back what it prints', () => {
 
 test('never throws', () => {
   fc.assert(fc.property(fc.string(), (text) => void parseDuration(text)))
+})
+
+test('says what is wrong as Go does', () => {
+  for (const [text, fault] of [
+    ['', 'time: invalid duration ""'],
+    ['soon', 'time: invalid duration "soon"'],
+    ['10', 'time: missing unit in duration "10"'],
+    ['-1.5', 'time: missing unit in duration "-1.5"'],
+    ['5x', 'time: unknown unit "x" in duration "5x"'],
+    ['1h5 m', 'time: unknown unit " m" in duration "1h5 m"'],
+    ['1h.', 'time: invalid duration "1h."'],
+    ['1hh', 'time: unknown unit "hh" in duration "1hh"'],
+    ['a"b', 'time: invalid duration "a\\"b"'],
+  ] as const) {
+    assert.equal(parseDuration(text), undefined, text)
+    assert.equal(durationFault(text), fault)
+  }
 })

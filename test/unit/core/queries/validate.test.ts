@@ -60,6 +60,13 @@ describe('a definition', () => {
     assert.equal(queryProblem(preparedQuery({ dnsTtl: '10s' })), undefined)
   })
 
+  it('says what is wrong with a time to live without a unit', () => {
+    assert.equal(
+      queryProblem(preparedQuery({ dnsTtl: '10' })),
+      `${INVALID}Bad DNS TTL '10': time: missing unit in duration "10"`,
+    )
+  })
+
   it('is bounded', () => {
     const many = Array.from({ length: 257 }, String)
     assert.match(

@@ -63,8 +63,7 @@ describe('RouteTable', () => {
     assert.throws(() => new RouteTable([route('/v1/x'), route('/v1/x')]), /twice/)
   })
 
-  it('holds every route of the API, each with a sentence', () => {
-    assert.equal(new RouteTable(ROUTES).routes.length, 129)
+  it('describes every route of the API in a sentence', () => {
     for (const { doc, path } of ROUTES) assert.ok(doc.length > 5 && !doc.endsWith('.'), path)
   })
 })

@@ -75,6 +75,30 @@ describe('Prometheus', () => {
     await prometheus.follows('all', [])
     await prometheus.follows('canaries', [])
   })
+
+  it('scrapes the metrics of the agent itself', async (t) => {
+    const program = await goProgram(t, PEER)
+    if (program === undefined) return
+    const telemetry = 'telemetry { prometheus_retention_time = "1h" disable_hostname = true }'
+    await using agent = await startAgent({ flags: ['-node=vm-a', '-hcl', telemetry] })
+    await using prometheus = await startPrometheus(program, agent)
+    for (let at = 0; at < 7; at++) await agent.put(`/v1/kv/scraped/${at}`, 'x')
+    for (const [expression, wanted] of [
+      ['consul_kvs_apply_count', '7'],
+      ['consul_fsm_kvs_count{op="set"}', '7'],
+      ['consul_api_http_count{method="PUT",path="v1_kv_"}', '7'],
+      ['consul_server_isLeader', '1'],
+      ['up{job="fairlead"}', '1'],
+    ] as const) {
+      await eventually(
+        `${expression} is ${wanted}`,
+        async () => (await prometheus.query(expression)) === wanted,
+        FOLLOW_MAX_MS,
+      )
+    }
+    const [target] = await prometheus.targets('fairlead')
+    assert.equal(target?.health, 'up')
+  })
 })
 
 async function startApplication(): Promise<AsyncDisposable & { readonly port: number }> {
@@ -105,10 +129,16 @@ scrape_configs:
   - job_name: canaries
     consul_sd_configs:
       - { ${discovery}, services: [web], tags: [v1], node_meta: { rack: r1 }, health_filter: 'Service.Tags contains "canary"' }
+  - job_name: fairlead
+    metrics_path: /v1/agent/metrics
+    params: { format: [prometheus] }
+    static_configs: [{ targets: ["127.0.0.1:${agent.ready.http}"] }]
 `
 }
 
 interface Prometheus extends AsyncDisposable {
+  /** Value of the one series that an expression selects; '' for none. */
+  query(expression: string): Promise<string>
   targets(pool: string): Promise<readonly Target[]>
   /** Waits until it has exactly these targets: id, health of the scrape, health in the catalog. */
   follows(pool: string, wanted: readonly string[]): Promise<void>
@@ -159,7 +189,15 @@ async function startPrometheus(program: string, agent: TestAgent): Promise<Prome
       throw new Error(`${pool} has ${last.join(', ')}\n${output}`, { cause: err })
     })
   }
-  return { targets, follows, [Symbol.asyncDispose]: stop }
+  const query = async (expression: string): Promise<string> => {
+    const asked = encodeURIComponent(expression)
+    const response = await fetch(`http://${address}/api/v1/query?query=${asked}`)
+    const { data } = (await response.json()) as {
+      readonly data: { readonly result: readonly { readonly value: readonly [number, string] }[] }
+    }
+    return data.result[0]?.value[1] ?? ''
+  }
+  return { query, targets, follows, [Symbol.asyncDispose]: stop }
 }
 
 function told({ discoveredLabels, health }: Target): string {

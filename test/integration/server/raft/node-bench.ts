@@ -4,7 +4,7 @@
 
 import type { FairleadError } from '../../../../core/errors.ts'
 import { type Logger, silentLogger } from '../../../../core/log.ts'
-import { unrecordedMetrics } from '../../../../core/metrics/metrics.ts'
+import { type Metrics, unrecordedMetrics } from '../../../../core/metrics/metrics.ts'
 import { seededRng } from '../../../../core/rng.ts'
 import type { Clock } from '../../../../core/time.ts'
 import { systemClock } from '../../../../runtime/clock/system-clock.ts'
@@ -67,9 +67,11 @@ export function makeNode(
       readonly transport?: RaftTransport
       readonly seed?: number
       readonly log?: Logger
+      readonly metrics?: Metrics
     } = {},
 ): TestNode {
-  const { clock, network, transport, seed, log, stats, addresses, space, ...node } = options
+  const { clock, network, transport, seed, log, metrics, stats, addresses, space, ...node } =
+    options
   const id = node.id ?? 'a'
   const machine = new Recorder()
   const fatal: FairleadError[] = []
@@ -83,7 +85,7 @@ export function makeNode(
         clock: clock ?? systemClock,
         rng: seededRng(seed ?? 1),
         log: log ?? silentLogger,
-        metrics: unrecordedMetrics,
+        metrics: metrics ?? unrecordedMetrics,
         openStorage,
         transport: transport ?? (network ?? new MemoryNetwork()).join(id),
         stateMachine: machine,

@@ -6,9 +6,10 @@
  * most BODY_BYTES_MAX, but for `download`, which holds nothing.
  */
 
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { type ClientRequest, type IncomingMessage, type RequestOptions, request } from 'node:http'
 import { request as requestTls } from 'node:https'
+import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { FairleadError } from '../core/errors.ts'
@@ -19,9 +20,12 @@ export const API_FLAGS: readonly FlagSpec[] = [
   flag('token', 'secret', 'ACL token (CONSUL_HTTP_TOKEN)'),
   flag('token-file', 'path', 'file with the ACL token (CONSUL_HTTP_TOKEN_FILE)'),
   flag('ca-file', 'path', 'certificate authority for HTTPS (CONSUL_CACERT)'),
+  flag('ca-path', 'path', 'folder of certificate authorities for HTTPS (CONSUL_CAPATH)'),
   flag('client-cert', 'path', 'client certificate for HTTPS (CONSUL_CLIENT_CERT)'),
   flag('client-key', 'path', 'key of the client certificate (CONSUL_CLIENT_KEY)'),
   flag('tls-server-name', 'name', 'name expected in the certificate (CONSUL_TLS_SERVER_NAME)'),
+  flag('namespace', 'name', 'only "default" exists (CONSUL_NAMESPACE)'),
+  flag('partition', 'name', 'only "default" exists (CONSUL_PARTITION)'),
 ]
 
 /** For commands answered by servers. */
@@ -58,23 +62,23 @@ export class ApiClient {
   readonly #base: RequestOptions
   readonly #isTls: boolean
   readonly #shown: string
+  readonly #addressFrom: string
   readonly #query: Query
 
   constructor(args: Arguments, context: Pick<CliContext, 'env'>) {
     const env = context.env
     const pick = (name: string, variable: string): string | undefined =>
       args.text(name) ?? nonEmpty(env[variable])
-    const address =
-      args.text('http-addr') ??
-      nonEmpty(env['FAIRLEAD_HTTP_ADDR']) ??
-      nonEmpty(env['CONSUL_HTTP_ADDR']) ??
-      DEFAULT_ADDRESS
+    const { address, from } = addressOf(args, env)
     const target = parseAddress(address, env['CONSUL_HTTP_SSL'] === 'true')
     const token = tokenOf(args, env)
     const auth = nonEmpty(env['CONSUL_HTTP_AUTH'])
     this.#isTls = target.isTls
     this.#shown = target.shown
+    this.#addressFrom = from
     this.#query = {
+      ns: pick('namespace', 'CONSUL_NAMESPACE'),
+      partition: pick('partition', 'CONSUL_PARTITION'),
       dc: args.text('datacenter'),
       stale: args.bool('stale') ? '' : undefined,
     }
@@ -84,7 +88,7 @@ export class ApiClient {
       headers: token === undefined ? {} : { 'X-Consul-Token': token },
       ...(target.isTls
         ? {
-            ca: fileText(pick('ca-file', 'CONSUL_CACERT')),
+            ca: authorities(pick('ca-file', 'CONSUL_CACERT'), pick('ca-path', 'CONSUL_CAPATH')),
             cert: fileText(pick('client-cert', 'CONSUL_CLIENT_CERT')),
             key: fileText(pick('client-key', 'CONSUL_CLIENT_KEY')),
             servername: pick('tls-server-name', 'CONSUL_TLS_SERVER_NAME'),
@@ -192,25 +196,65 @@ export class ApiClient {
   }
 
   #connectionFailure(method: string, path: string, err: unknown): FairleadError {
-    const code = (err as NodeJS.ErrnoException).code
-    const reason =
-      code === 'ECONNREFUSED' || code === 'ENOENT'
-        ? 'connection refused'
-        : err instanceof Error
-          ? err.message
-          : String(err)
     const verb = method.charAt(0) + method.slice(1).toLowerCase()
+    const reason = reasonOf(err, this.#base)
     return new FairleadError(
       'NO_SERVERS',
-      `Error connecting to the agent: ${verb} "${this.#shown}${path}": ${reason}`,
-      {
-        cause: err,
-        facts: {
-          hint: 'is it running? fairlead agent -dev, or systemctl status fairlead; another address: -http-addr or CONSUL_HTTP_ADDR',
-        },
-      },
+      `Error connecting to the agent: ${verb} "${this.#shown}${path}": ${reason}\nThe address ${this.#addressFrom}`,
+      { cause: err, facts: { hint: hintOf(err, this.#base) } },
     )
   }
+}
+
+/** In the words of Consul's command line, which scripts look for. */
+function reasonOf(err: unknown, base: RequestOptions): string {
+  const where =
+    base.socketPath === undefined || base.socketPath === null
+      ? `dial tcp ${base.host}:${base.port}`
+      : `dial unix ${base.socketPath}`
+  switch ((err as NodeJS.ErrnoException).code) {
+    case 'ECONNREFUSED':
+      return `${where}: connect: connection refused`
+    case 'ENOENT':
+      return `${where}: connect: no such file or directory`
+    case 'EACCES':
+      return `${where}: connect: permission denied`
+    case 'ENOTFOUND':
+      return `${where}: no such host`
+    case 'ETIMEDOUT':
+      return `${where}: i/o timeout`
+    default:
+      return err instanceof Error ? err.message : String(err)
+  }
+}
+
+function hintOf(err: unknown, base: RequestOptions): string {
+  const elsewhere = 'another address: -http-addr or CONSUL_HTTP_ADDR'
+  switch ((err as NodeJS.ErrnoException).code) {
+    case 'EACCES':
+      return `may this user read and write ${base.socketPath}? ${elsewhere}`
+    case 'ENOTFOUND':
+      return `is the name right? ${elsewhere}`
+    case 'EPROTO':
+    case 'ERR_SSL_WRONG_VERSION_NUMBER':
+      return `that is no HTTPS; write http://, or unset CONSUL_HTTP_SSL; ${elsewhere}`
+    default:
+      return `is it running? fairlead agent -dev, or systemctl status fairlead; ${elsewhere}`
+  }
+}
+
+/** The address, and where it comes from as a part of a sentence. */
+function addressOf(
+  args: Arguments,
+  env: CliContext['env'],
+): { readonly address: string; readonly from: string } {
+  const flagged = args.text('http-addr')
+  if (flagged !== undefined) return { address: flagged, from: 'is that of the flag -http-addr' }
+  for (const variable of ['FAIRLEAD_HTTP_ADDR', 'CONSUL_HTTP_ADDR']) {
+    const address = nonEmpty(env[variable])
+    if (address !== undefined) return { address, from: `comes from the environment: ${variable}` }
+  }
+  return { address: DEFAULT_ADDRESS, from: 'is the default' }
 }
 
 async function wholeAnswer(response: IncomingMessage): Promise<ApiAnswer> {
@@ -273,6 +317,24 @@ function tokenOf(args: Arguments, env: CliContext['env']): string | undefined {
   return (
     nonEmpty(env['CONSUL_HTTP_TOKEN']) ?? fileText(nonEmpty(env['CONSUL_HTTP_TOKEN_FILE']))?.trim()
   )
+}
+
+/** Of the file, else of all files of the folder; undefined leaves it to the platform. */
+function authorities(file: string | undefined, folder: string | undefined): string[] | undefined {
+  const one = fileText(file)
+  if (one !== undefined) return [one]
+  if (folder === undefined) return undefined
+  let names: string[]
+  try {
+    names = readdirSync(folder)
+  } catch (err) {
+    throw new FairleadError('BAD_REQUEST', `Error reading "${folder}": ${(err as Error).message}`, {
+      cause: err,
+    })
+  }
+  return names
+    .filter((name) => /\.(?:pem|crt|cer)$/.test(name))
+    .flatMap((name) => fileText(join(folder, name)) ?? [])
 }
 
 /** Read while starting a short command, so synchronously. */

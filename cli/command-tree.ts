@@ -253,5 +253,15 @@ export const COMMANDS: CommandTree = {
   peering: unsupported('clusters cannot be peered yet'),
   resource: unsupported('the experimental resource API does not exist; use config'),
   tls: unsupported('certificates of the agents do not exist yet; openssl makes any'),
-  troubleshoot: unsupported('not there yet'),
+  troubleshoot: group('Find out what is wrong', {
+    ports: command('Show which ports of a host can be reached', async () => {
+      return (await import('./commands/troubleshoot-ports.ts')).troubleshootPortsCommand
+    }),
+    proxy: unsupported(
+      'it asks Envoy, and sidecars here need none; the log of the agent says what the proxy does',
+    ),
+    upstreams: unsupported(
+      'it asks Envoy, and sidecars here need none; /v1/agent/services lists the upstreams of a sidecar',
+    ),
+  }),
 }

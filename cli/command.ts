@@ -37,6 +37,8 @@ export interface CliContext {
   readFile(path: string): Promise<Uint8Array>
   /** Columns of the terminal, undefined when stdout is none. */
   readonly columns: number | undefined
+  /** Whether stdout is a terminal on which colour is wanted (NO_COLOR, TERM=dumb). */
+  readonly colour: boolean
 }
 
 export interface CommandSpec {

@@ -35,8 +35,13 @@ export function configEntryOfFile(text: string, path: string): ConfigEntryFile {
     )
   }
   const name = textField(body, 'name') ?? SINGLE_NAMES.get(kind) ?? ''
-  const fields = CONFIG_KINDS.get(kind)
-  return { kind, name, body: fields === undefined ? body : shapedFields(body, fields) }
+  return { kind, name, body: shapedEntry(body) }
+}
+
+/** Lists and objects where the kind wants them; an entry of no known kind stays as it is. */
+export function shapedEntry(body: JsonObject): JsonObject {
+  const fields = CONFIG_KINDS.get(textField(body, 'kind') ?? '')
+  return fields === undefined ? body : shapedFields(body, fields)
 }
 
 function parse(text: string, path: string): SourceObject {

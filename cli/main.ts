@@ -41,6 +41,7 @@ const context: CliContext = {
   readStdin,
   readFile: async (path) => await readFile(path),
   columns: process.stdout.isTTY ? process.stdout.columns : undefined,
+  colour: process.stdout.isTTY && process.stdout.hasColors(process.env),
 }
 
 process.exitCode = await runProgram(process.argv.slice(2), context)

@@ -15,7 +15,22 @@ const EXIT_FAILED = 1
 const EXIT_NO_COMMAND = 127
 
 export async function runProgram(argv: readonly string[], context: CliContext): Promise<number> {
+  const line = context.env['COMP_LINE']
+  if (line !== undefined) {
+    const { answerShell } = await import('./completion/answer.ts')
+    const end = Number(context.env['COMP_POINT'] ?? Number.NaN)
+    return await answerShell(Number.isInteger(end) ? line.slice(0, end) : line, context)
+  }
   const [first] = argv
+  const installation = /^--?autocomplete-(install|uninstall)$/.exec(first ?? '')
+  if (installation !== null) {
+    const { changeInstallation } = await import('./completion/answer.ts')
+    try {
+      return await changeInstallation(installation[1] === 'install', context)
+    } catch (thrown) {
+      return reportFailure(thrown, 'fairlead', context)
+    }
+  }
   if (first === '-v' || first === '-version' || first === '--version') {
     return await runProgram(['version', ...argv.slice(1)], context)
   }

@@ -1,5 +1,5 @@
 /**
- * Writes the reference pages that derive from code: configuration, command line, HTTP API, DNS, metrics.
+ * Writes the reference pages that derive from code: compatibility, configuration, command line, HTTP API, DNS, metrics.
  *
  * `node scripts/gen-docs.ts` writes them; `--check` only compares and exits with 1 when one is stale. The
  * architecture tests run the check, so that a page cannot fall behind its table.
@@ -8,6 +8,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { cliPage } from './docs/cli-page.ts'
+import { compatibilityPage } from './docs/compatibility-page.ts'
 import { configurationPage } from './docs/configuration-page.ts'
 import { dnsPage } from './docs/dns-page.ts'
 import { httpApiPage } from './docs/http-api-page.ts'
@@ -18,6 +19,7 @@ const REFERENCE = join(import.meta.dirname, '..', 'docs', 'reference')
 const PAGES: Readonly<Record<string, () => string | Promise<string>>> = {
   'configuration.md': configurationPage,
   'cli.md': cliPage,
+  'compatibility.md': compatibilityPage,
   'http-api.md': httpApiPage,
   'dns.md': dnsPage,
   'metrics.md': metricsPage,

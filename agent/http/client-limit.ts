@@ -23,8 +23,8 @@ export interface ClientLimit {
   open(address: string): number
 }
 
-/** Puts the limit before the parser of `server`. Call once, before `listen`. @param perClientMax 0 for none */
-export function limitClients(server: Server, perClientMax: number): ClientLimit {
+/** Puts the limit before the parser of `server`. Call once, before `listen`. @param perClientMax asked at each connection; 0 for none */
+export function limitClients(server: Server, perClientMax: () => number): ClientLimit {
   const counts = new Map<string, number>()
   const limit = { refused: 0, open: (address: string): number => counts.get(address) ?? 0 }
   const parsers = server.listeners('connection')
@@ -33,7 +33,8 @@ export function limitClients(server: Server, perClientMax: number): ClientLimit 
   server.on('connection', (socket: Socket) => {
     const address = socket.remoteAddress ?? ''
     const count = (counts.get(address) ?? 0) + 1
-    if (perClientMax > 0 && count > perClientMax) {
+    const most = perClientMax()
+    if (most > 0 && count > most) {
       limit.refused++
       refuse(socket)
       return

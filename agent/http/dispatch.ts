@@ -7,6 +7,7 @@
  */
 
 import type { IncomingMessage } from 'node:http'
+import { refusedAccess } from './access.ts'
 import { HttpCall } from './call.ts'
 import type { AgentContext } from './context.ts'
 import { cleanPath, decodePercent, isPrintable } from './path.ts'
@@ -55,6 +56,8 @@ export class Dispatcher {
     const method = request.method ?? ''
     const target = method === 'GET' ? this.#recent.of(url) : targetOf(this.#table, url)
     if (target.kind === 'reply') return target
+    const refused = refusedAccess(this.#agent.config.http, pathOf(url), request)
+    if (refused !== undefined) return reply(refused)
     const { route, suffix, query } = target
     if (method === 'OPTIONS') return reply(emptyReply(200, ['Allow', allowedMethods(route)]))
     const handler = handlerOf(route, method)
@@ -69,7 +72,7 @@ export class Dispatcher {
 
 function targetOf(table: RouteTable, url: string): Target {
   const mark = url.indexOf('?')
-  const path = mark === -1 ? url : url.slice(0, mark)
+  const path = pathOf(url)
   const rawQuery = mark === -1 ? '' : url.slice(mark + 1)
   if (!path.startsWith('/')) return reply(textReply(400, '400 Bad Request'))
   const decoded = decodePercent(path, 'reject')
@@ -91,6 +94,11 @@ function targetOf(table: RouteTable, url: string): Target {
     return reply({ status: 500, type: TEXT_TYPE, headers: [], body: '' })
   }
   return { kind: 'route', route, suffix, query }
+}
+
+function pathOf(url: string): string {
+  const mark = url.indexOf('?')
+  return mark === -1 ? url : url.slice(0, mark)
 }
 
 function redirect(path: string, rawQuery: string): Reply {

@@ -10,8 +10,6 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { limitClients } from './client-limit.ts'
 
-/** Request line and headers together; long KV keys travel in the request line. */
-export const HEADER_BYTES_MAX = 64 * 1024
 /** A connection that has not sent a whole header by then is closed. */
 export const HEADERS_TIMEOUT_MS = 30_000
 /** A request whose body has not come whole by then is ended; what its answer takes does not count. */
@@ -20,8 +18,10 @@ export const REQUEST_TIMEOUT_MS = 300_000
 export const KEEP_ALIVE_MS = 120_000
 
 export interface ListenerOptions {
-  /** Connections of one client address, 0 for any number. */
-  readonly perClientMax: number
+  /** Connections of one client address, 0 for any number; looked up at each connection. */
+  readonly perClientMax: () => number
+  /** Request line and headers together. */
+  readonly headerBytesMax: number
   /** Shorter times, for tests. */
   readonly times?: ReceiveTimes
 }
@@ -40,14 +40,14 @@ const TIMES: ReceiveTimes = {
 }
 
 export function createListener(options: ListenerOptions, onRequest: RequestListener): Server {
-  const { perClientMax, times = TIMES } = options
+  const { perClientMax, headerBytesMax, times = TIMES } = options
   const server = createServer(
     {
       requestTimeout: times.requestMs,
       headersTimeout: times.headersMs,
       connectionsCheckingInterval: times.lookMs,
       keepAliveTimeout: KEEP_ALIVE_MS,
-      maxHeaderSize: HEADER_BYTES_MAX,
+      maxHeaderSize: headerBytesMax,
       noDelay: true,
     },
     onRequest,

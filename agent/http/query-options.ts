@@ -11,8 +11,6 @@ import { FairleadError } from '../../core/errors.ts'
 import type { Consistency, ReadOptions } from '../../core/rpc/server-api.ts'
 import type { HttpCall } from './call.ts'
 
-export const WAIT_DEFAULT_MS = 300_000
-export const WAIT_MAX_MS = 600_000
 /** `node-meta` pairs of one request; a node itself has at most as many. */
 export const NODE_META_MAX = 64
 
@@ -43,7 +41,7 @@ const PLAIN: ReadParameters = {
   datacenter: undefined,
   consistency: 'default',
   minIndex: 0,
-  waitMs: WAIT_DEFAULT_MS,
+  waitMs: 0,
   maxStaleMs: undefined,
   cached: undefined,
   near: '',
@@ -156,10 +154,11 @@ export function blockingParameters(call: HttpCall): {
 /** @throws FairleadError BAD_REQUEST */
 export function waitOf(call: HttpCall): number {
   const wait = call.query.get('wait')
-  if (wait === '') return WAIT_DEFAULT_MS
+  const { queryTimeDefaultMs, queryTimeMaxMs } = call.agent.config.http
+  if (wait === '') return queryTimeDefaultMs
   const waitMs = parseDurationMs(wait)
   if (waitMs === undefined) throw bad('Invalid wait time')
-  return waitMs <= 0 ? WAIT_DEFAULT_MS : Math.min(waitMs, WAIT_MAX_MS)
+  return waitMs <= 0 ? queryTimeDefaultMs : Math.min(waitMs, queryTimeMaxMs)
 }
 
 function consistencyParameters(

@@ -64,6 +64,8 @@ export type HttpApiDeps = HttpApiHooks &
 export interface HttpApi extends Service {
   /** `host:port` of each listener, with the real port. Empty before `start`, or when the API is off. */
   readonly addresses: readonly string[]
+  /** Takes over what a reload may change; connections that are open stay. */
+  reload(config: Pick<AgentContext['config'], 'httpMaxConnsPerClient'>): void
 }
 
 export function createHttpApi(options: HttpApiOptions, deps: HttpApiDeps): HttpApi {
@@ -98,6 +100,7 @@ class HttpApiServer implements HttpApi {
   readonly #open = new OpenCalls<HttpCall>()
   readonly #pipelines = new Pipelines()
   readonly #latency: RequestLatency
+  #perClientMax: number
   #whenIdle: (() => void) | undefined
   #started: Promise<void> | undefined
   #isDraining = false
@@ -145,6 +148,7 @@ class HttpApiServer implements HttpApi {
     }
     this.#latency = new RequestLatency({ clock, metrics: telemetry.metrics })
     this.#dispatcher = new Dispatcher(new RouteTable(ROUTES), this.#agent)
+    this.#perClientMax = options.config.httpMaxConnsPerClient
     this.#standing = standingHeaders(options.config)
     this.#app = this.#buildApp()
   }
@@ -156,6 +160,10 @@ class HttpApiServer implements HttpApi {
   start(signal: AbortSignal): Promise<void> {
     this.#started ??= this.#listen(signal)
     return this.#started
+  }
+
+  reload(config: Pick<AgentContext['config'], 'httpMaxConnsPerClient'>): void {
+    this.#perClientMax = config.httpMaxConnsPerClient
   }
 
   async drain(deadline: Instant): Promise<void> {
@@ -180,15 +188,15 @@ class HttpApiServer implements HttpApi {
 
   async #listen(signal: AbortSignal): Promise<void> {
     await this.#app.ready()
-    const { ports, httpAddresses, httpMaxConnsPerClient } = this.#agent.config
+    const { ports, httpAddresses, http } = this.#agent.config
+    const limits = { perClientMax: () => this.#perClientMax, headerBytesMax: http.headerBytesMax }
     if (ports.http < 0) return
     let port = ports.http
     try {
       for (const host of httpAddresses) {
         signal.throwIfAborted()
-        const server = createListener(
-          { perClientMax: httpMaxConnsPerClient },
-          (request, response) => this.#app.routing(request, response),
+        const server = createListener(limits, (request, response) =>
+          this.#app.routing(request, response),
         )
         await listen(server, host, port)
         this.#servers.push(server)

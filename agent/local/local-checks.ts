@@ -37,11 +37,14 @@ export class LocalChecks {
   readonly #tokens = new Map<string, string>()
   readonly #criticalSince = new Map<string, Instant>()
   readonly #ttl: TtlTimers
+  /** From now on; what is kept stays until the check runs again. */
+  discardOutput: boolean
   /** States of before the restart, while loading. */
   #restored: ReadonlyMap<string, StoredCheckState> = new Map()
 
   constructor(options: LocalChecksOptions, deps: LocalChecksDeps) {
     this.#options = options
+    this.discardOutput = options.discardOutput
     this.#deps = deps
     this.#ttl = new TtlTimers((id) => this.#expire(id), deps)
   }
@@ -164,7 +167,7 @@ export class LocalChecks {
   #setResult(id: string, status: CheckStatus, output: string): void {
     const entry = this.#entries.get(id)
     if (entry === undefined) return
-    const kept = this.#options.discardOutput ? '' : output
+    const kept = this.discardOutput ? '' : output
     if (entry.check.status === status && entry.check.output === kept) return
     this.#entries.set(id, { ...entry, check: { ...entry.check, status, output: kept } })
     this.#noteStatus(id, status)

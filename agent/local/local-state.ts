@@ -82,6 +82,7 @@ export class LocalState implements LocalStateApi, Service {
   readonly #listeners = new Set<(change: LocalChange) => void>()
   #reservedPorts: ReadonlySet<number> = new Set()
   #queue: Promise<void> = Promise.resolve()
+  #nodeMeta: StringMap
   #sync: (() => Promise<void>) | undefined
   #started: Promise<void> | undefined
 
@@ -89,6 +90,7 @@ export class LocalState implements LocalStateApi, Service {
     this.nodeName = options.nodeName
     this.nodeId = options.nodeId
     this.#options = options
+    this.#nodeMeta = options.nodeMeta
     this.#clock = deps.clock
     this.#log = deps.log
     this.#files = deps.files
@@ -133,9 +135,16 @@ export class LocalState implements LocalStateApi, Service {
     return () => void this.#listeners.delete(listener)
   }
 
+  /** Takes over what a reload may change. The catalog learns it with the next full sync. */
+  reconfigure(options: Pick<LocalStateOptions, 'nodeMeta' | 'discardOutput'>): void {
+    const { nodeMeta, discardOutput } = options
+    this.#nodeMeta = nodeMeta
+    this.#checks.discardOutput = discardOutput
+  }
+
   nodeMeta(): StringMap {
     return {
-      ...this.#options.nodeMeta,
+      ...this.#nodeMeta,
       'consul-network-segment': '',
       'consul-version': COMPATIBLE_VERSION,
     }

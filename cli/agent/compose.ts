@@ -8,6 +8,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import type { AgentConfig } from '../../core/config/model.ts'
 import type { Service } from '../../core/lifecycle.ts'
 import { type Clock, type Instant, instant } from '../../core/time.ts'
@@ -56,6 +57,7 @@ const START_ORDER = [
   'http',
   'dns',
   'watches',
+  'bootstrapEntries',
 ] as const
 
 export async function composeAgent(
@@ -145,9 +147,16 @@ class RunningAgent implements Agent {
   async reload(loaded: LoadedConfig): Promise<void> {
     await this.#parts.dns.reconfigure(loaded.config.dns)
     await this.#reload.apply(loaded.definitions)
-    this.#parts.role.server?.reload(loaded.config)
+    const { local, sync, http, role } = this.#parts
+    const { config } = loaded
+    const former = local.nodeMeta()
+    local.reconfigure({ nodeMeta: config.nodeMeta, discardOutput: config.checks.discardOutput })
+    http.reload(config)
+    if (!isDeepStrictEqual(former, local.nodeMeta())) await sync.syncAll()
+    role.server?.reload(config)
     this.#parts.telemetry.reload(loaded.config.telemetry)
     await this.#parts.watches.replace(loaded.config.watches)
+    await this.#parts.bootstrapEntries.replace(config.server ? loaded.entries : [])
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -8,6 +8,7 @@
 
 import { type ConfiguredDefinitions, definitionsFromConfig } from '../../agent/local/definitions.ts'
 import { assertRunnable, type ScriptPermission } from '../../agent/local/script-permission.ts'
+import type { JsonObject } from '../../core/catalog/types.ts'
 import { type Decoded, decodeDocument, decodeText } from '../../core/config/decode.ts'
 import { AGENT_FLAGS, type AgentFlag } from '../../core/config/flags.ts'
 import type { AgentConfig } from '../../core/config/model.ts'
@@ -17,6 +18,7 @@ import { type HostFacts, resolveConfig } from '../../core/config/resolve.ts'
 import { toFairleadError } from '../../core/errors.ts'
 import { type FileFormat, readConfigFiles } from '../../runtime/files/config-files.ts'
 import type { Arguments } from '../command.ts'
+import { type BootstrapEntry, bootstrapEntryOf } from './bootstrap-entries.ts'
 
 export interface ConfigSources {
   readonly dev: boolean
@@ -31,6 +33,9 @@ export interface LoadedConfig {
   readonly config: AgentConfig
   readonly definitions: ConfiguredDefinitions
   readonly warnings: readonly string[]
+  readonly entries: readonly BootstrapEntry[]
+  /** As it was written, merged. */
+  readonly raw: RawConfig
 }
 
 export type LoadResult =
@@ -53,11 +58,13 @@ export async function loadConfig(sources: ConfigSources, host: HostFacts): Promi
   const raw: RawConfig = mergeConfigs(parts.map((part) => part.raw))
   const resolved = resolveConfig(raw, sources.dev, host)
   const definitions = decodeDefinitions(resolved.services, resolved.checks, resolved.config.checks)
+  const entries = decodeEntries(resolved.entries)
   const problems: readonly ConfigProblem[] = [
     ...files.problems.map((message) => ({ key: '', message, origin: '', fix: '' })),
     ...parts.flatMap((part) => part.problems),
     ...resolved.problems,
     ...definitions.problems,
+    ...entries.problems,
   ]
   const warnings = [
     ...files.warnings,
@@ -65,7 +72,11 @@ export async function loadConfig(sources: ConfigSources, host: HostFacts): Promi
     ...resolved.warnings,
   ]
   if (problems.length > 0) return { ok: false, problems, warnings }
-  return { ok: true, loaded: { config: resolved.config, definitions: definitions.value, warnings } }
+  const { config } = resolved
+  return {
+    ok: true,
+    loaded: { config, definitions: definitions.value, entries: entries.value, warnings, raw },
+  }
 }
 
 /** The message names the field and the value. */
@@ -126,6 +137,24 @@ function decodeDefinitions(
   }
   for (const definition of services) decode(definition, true)
   for (const definition of checks) decode(definition, false)
+  return { value, problems }
+}
+
+function decodeEntries(entries: readonly Definition[]): {
+  readonly value: readonly BootstrapEntry[]
+  readonly problems: readonly ConfigProblem[]
+} {
+  const value: BootstrapEntry[] = []
+  const problems: ConfigProblem[] = []
+  for (const { body, origin } of entries) {
+    try {
+      value.push(bootstrapEntryOf(body as JsonObject))
+    } catch (thrown) {
+      const key = 'config_entries.bootstrap'
+      const message = `${key}: ${toFairleadError(thrown).message}`
+      problems.push({ key, message, origin, fix: 'write it as for fairlead config write' })
+    }
+  }
   return { value, problems }
 }
 

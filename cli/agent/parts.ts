@@ -38,6 +38,7 @@ import { LastSeen } from '../../runtime/host/last-seen.ts'
 import { Telemetry } from '../../runtime/metrics/telemetry.ts'
 import { createKeyAndCsr } from '../../runtime/pki/csr.ts'
 import { newUuid, systemRng } from '../../runtime/random/system-random.ts'
+import { BootstrapEntries } from './bootstrap-entries.ts'
 import { showViews } from './feed-metrics.ts'
 import type { LoadedConfig } from './load-config.ts'
 import { createRole, type Role, type RoleDeps } from './role.ts'
@@ -71,6 +72,7 @@ export interface Parts {
   readonly http: HttpApi
   readonly dns: DnsServer
   readonly watches: ConfiguredWatches
+  readonly bootstrapEntries: BootstrapEntries
 }
 
 export interface PartsDeps extends Pick<RoleDeps, 'createServer'> {
@@ -252,6 +254,11 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
     apiAddress: () => http.addresses[0],
     env: deps.env,
   })
+  const bootstrapEntries = new BootstrapEntries(config.server ? loaded.entries : [], {
+    clock,
+    log: log.child('server'),
+    servers,
+  })
   const dns = createDnsServer(
     {
       addresses: config.dnsAddresses,
@@ -293,6 +300,7 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
     http,
     dns,
     watches,
+    bootstrapEntries,
   }
 }
 

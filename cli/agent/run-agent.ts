@@ -7,11 +7,13 @@
  * configured; a farewell that would cost the cluster its quorum is left out then, and said so.
  */
 
+import { changesNeedingRestart } from '../../core/config/changes.ts'
 import { formatProblem } from '../../core/config/problem.ts'
 import { FairleadError, toFairleadError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
 import { instant, type Timer } from '../../core/time.ts'
 import { systemClock } from '../../runtime/clock/system-clock.ts'
+import { PathWatch } from '../../runtime/files/watch-paths.ts'
 import { collectGarbage } from '../../runtime/host/collect-garbage.ts'
 import { createLogger, type RootLogger, stdoutSink } from '../../runtime/log/pino-logger.ts'
 import type { CliContext } from '../command.ts'
@@ -93,6 +95,8 @@ class AgentRun {
     for (const warning of this.#loaded.warnings) this.#log.warn(warning)
     const failure = await this.#start()
     if (failure !== undefined) return failure
+    using files = this.#watchFiles()
+    await files.start(this.#loaded.config.autoReload ? this.#deps.sources.paths : [])
     const reason = await this.#stopAsked.promise
     return await this.#shutDown(reason)
   }
@@ -152,7 +156,7 @@ class AgentRun {
   #announce(agent: Agent, version: string): void {
     const { config } = agent
     const { http, dns } = agent.ports
-    const colour = this.#deps.context.columns !== undefined
+    const { colour } = this.#deps.context
     if (!config.log.json) {
       const banner = formatBanner(
         {
@@ -186,6 +190,14 @@ class AgentRun {
     if (hint !== undefined) stderr(`    fix ${String(hint)}\n`)
     if (error.code === 'INTERNAL' && error.cause instanceof Error) stderr(`${error.cause.stack}\n`)
     return 1
+  }
+
+  #watchFiles(): PathWatch {
+    return new PathWatch({
+      clock: systemClock,
+      onChange: () => void this.#reloadAndLog(),
+      onFailure: (path, err) => this.#log.warn('cannot watch for changes', { path, err }),
+    })
   }
 
   #stop(reason: StopReason): void {
@@ -296,6 +308,9 @@ class AgentRun {
       for (const warning of result.loaded.warnings) this.#log.warn(warning)
       this.#deps.log.level = result.loaded.config.log.level
       await agent.reload(result.loaded)
+      for (const change of changesNeedingRestart(this.#loaded.raw, result.loaded.raw)) {
+        this.#log.warn('a changed setting takes effect when the agent is restarted', { ...change })
+      }
       this.#log.info('configuration reloaded')
     } finally {
       this.#deps.manager.ready('Serving')

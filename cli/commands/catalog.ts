@@ -7,6 +7,7 @@
 import { formatTable } from '../../runtime/terminal/table.ts'
 import { API_FLAGS, ApiClient, SERVER_FLAGS } from '../api-client.ts'
 import { type Arguments, type CommandSpec, flag, listFlag, toggle } from '../command.ts'
+import { formatFlag, isJson, printJson } from '../json-output.ts'
 
 interface NodeAnswer {
   readonly ID: string
@@ -20,9 +21,11 @@ interface NodeAnswer {
 export const datacentersCommand: CommandSpec = {
   summary: 'List datacenters',
   usage: '',
-  flags: API_FLAGS,
+  flags: [formatFlag, ...API_FLAGS],
   run: async (args, context) => {
+    const wantsJson = isJson(args)
     const answer = await new ApiClient(args, context).get('/v1/catalog/datacenters')
+    if (wantsJson) return printJson(context, answer.json())
     for (const name of answer.json() as readonly string[]) context.stdout(`${name}\n`)
     return 0
   },
@@ -37,6 +40,7 @@ export const nodesCommand: CommandSpec = {
     flag('near', 'node', 'nearest to this node first'),
     listFlag('node-meta', 'name=value', 'only nodes with this fact; repeatable'),
     flag('service', 'name', 'only nodes that run this service'),
+    formatFlag,
     ...SERVER_FLAGS,
     ...API_FLAGS,
   ],
@@ -51,7 +55,9 @@ export const nodesCommand: CommandSpec = {
       filter: selection(args),
       near: args.text('near'),
     }
+    const wantsJson = isJson(args)
     const nodes = uniqueNodes((await client.get(path, { query })).json() as readonly NodeAnswer[])
+    if (wantsJson) return printJson(context, nodes)
     if (nodes.length === 0) {
       context.stderr('No nodes match the given query - try expanding your search.\n')
       return 0
@@ -68,11 +74,14 @@ export const servicesCommand: CommandSpec = {
     flag('node', 'name', 'only services of this node'),
     listFlag('node-meta', 'name=value', 'only services on nodes with this fact; repeatable'),
     toggle('tags', 'show the tags of each service'),
+    formatFlag,
     ...SERVER_FLAGS,
     ...API_FLAGS,
   ],
   run: async (args, context) => {
+    const wantsJson = isJson(args)
     const services = await readServices(new ApiClient(args, context), args)
+    if (wantsJson) return printJson(context, Object.fromEntries(services))
     if (services.size === 0) {
       context.stderr('No services match the given query - try expanding your search.\n')
       return 0

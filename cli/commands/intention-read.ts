@@ -9,6 +9,8 @@ import { formatPairs, formatTable } from '../../runtime/terminal/table.ts'
 import { API_FLAGS, ApiClient, SERVER_FLAGS } from '../api-client.ts'
 import { type CommandSpec, toggle, UsageError } from '../command.ts'
 import { type IntentionAnswer, intentionLine, readIntention } from '../intentions.ts'
+import { formatFlag, isJson, printJson } from '../json-output.ts'
+import { localTime } from '../local-time.ts'
 
 const EXIT_UNKNOWN = 2
 const EXIT_NONE = 2
@@ -44,6 +46,7 @@ export const intentionMatchCommand: CommandSpec = {
   flags: [
     toggle('source', 'NAME calls'),
     toggle('destination', 'NAME is called (default)'),
+    formatFlag,
     ...SERVER_FLAGS,
     ...API_FLAGS,
   ],
@@ -54,11 +57,13 @@ export const intentionMatchCommand: CommandSpec = {
     if (args.bool('source') && args.bool('destination')) {
       throw new UsageError('Error: only one of -source and -destination can be specified')
     }
+    const wantsJson = isJson(args)
     const by = args.bool('source') ? 'source' : 'destination'
     const answer = await new ApiClient(args, context).get('/v1/connect/intentions/match', {
       query: { by, name },
     })
     const matches = answer.json() as Readonly<Record<string, readonly IntentionAnswer[]>>
+    if (wantsJson) return printJson(context, matches[name] ?? [])
     for (const intention of matches[name] ?? []) context.stdout(`${intentionLine(intention)}\n`)
     return 0
   },
@@ -67,9 +72,11 @@ export const intentionMatchCommand: CommandSpec = {
 export const intentionGetCommand: CommandSpec = {
   summary: 'Show an intention',
   usage: 'SRC DST | ID',
-  flags: [...SERVER_FLAGS, ...API_FLAGS],
+  flags: [formatFlag, ...SERVER_FLAGS, ...API_FLAGS],
   run: async (args, context) => {
+    const wantsJson = isJson(args)
     const intention = await readIntention(new ApiClient(args, context), args.positionals)
+    if (wantsJson) return printJson(context, intention)
     const optional = [
       ['Action', intention.Action],
       ['ID', intention.ID],
@@ -85,7 +92,7 @@ export const intentionGetCommand: CommandSpec = {
           ['Destination', intention.DestinationName],
           ...optional,
           ...meta,
-          ['Created At', intention.CreatedAt],
+          ['Created At', localTime(intention.CreatedAt)],
         ],
         ':',
       ),
@@ -101,14 +108,17 @@ export const intentionGetCommand: CommandSpec = {
 export const intentionListCommand: CommandSpec = {
   summary: 'List all intentions; exit code 2 when there are none',
   usage: '',
-  flags: [...SERVER_FLAGS, ...API_FLAGS],
+  flags: [formatFlag, ...SERVER_FLAGS, ...API_FLAGS],
   run: async (args, context) => {
+    const wantsJson = isJson(args)
     const answer = await new ApiClient(args, context).get('/v1/connect/intentions')
     const intentions = (answer.json() ?? []) as readonly IntentionAnswer[]
+    if (wantsJson) printJson(context, intentions)
     if (intentions.length === 0) {
       context.stderr('There are no intentions.\n')
       return EXIT_NONE
     }
+    if (wantsJson) return 0
     const rows = intentions.map((intention) => [
       intention.ID ?? '',
       intention.SourceName,

@@ -4,6 +4,7 @@
 
 import { API_FLAGS, ApiClient } from '../api-client.ts'
 import { type Arguments, type CommandSpec, flag, toggle, UsageError } from '../command.ts'
+import { formatFlag, isJson, printJson } from '../json-output.ts'
 
 const PATH = '/v1/operator/keyring'
 
@@ -34,6 +35,7 @@ export const keyringCommand: CommandSpec = {
     toggle('list', 'list the keys, and how many members have each'),
     toggle('list-primary', 'list the keys that members seal with'),
     flag('relay-factor', '0..5', 'ask a member that does not answer by way of so many others'),
+    formatFlag,
     toggle('local-only', 'with -list: this datacenter only, which is all there is'),
     ...API_FLAGS,
   ],
@@ -55,9 +57,11 @@ export const keyringCommand: CommandSpec = {
     if (list === undefined) {
       throw new UsageError('One of -install, -use, -remove, -list and -list-primary is needed')
     }
-    context.stdout('==> Gathering installed encryption keys...\n')
+    const wantsJson = isJson(args)
+    if (!wantsJson) context.stdout('==> Gathering installed encryption keys...\n')
     const pools = (await client.get(PATH, { query })).json() as readonly PoolAnswer[]
-    context.stdout(pools.map((pool) => poolText(pool, list === 'list-primary')).join('\n'))
+    if (wantsJson) printJson(context, pools)
+    else context.stdout(pools.map((pool) => poolText(pool, list === 'list-primary')).join('\n'))
     for (const { Messages = {} } of pools) {
       for (const [node, message] of Object.entries(Messages)) {
         context.stderr(`Error from ${node}: ${message}\n`)

@@ -2,9 +2,11 @@
  * `fairlead members`: who is in the cluster (cli.md section 3). Exit code 2 when nothing matches.
  */
 
+import { formatStyledTable, type Tint } from '../../runtime/terminal/styled-table.ts'
 import { formatTable } from '../../runtime/terminal/table.ts'
 import { API_FLAGS, ApiClient } from '../api-client.ts'
 import { type CommandSpec, flag, toggle, UsageError } from '../command.ts'
+import { formatFlag, isJson, printJson } from '../json-output.ts'
 
 interface MemberAnswer {
   readonly Name: string
@@ -21,6 +23,14 @@ const PATTERN_LENGTH_MAX = 200
 
 const EXIT_NOTHING = 2
 
+const STATUS_COLUMN = 2
+
+function statusTint(cell: string, column: number): Tint | undefined {
+  if (column !== STATUS_COLUMN) return undefined
+  if (cell === 'alive') return 'good'
+  return cell === 'failed' ? 'bad' : 'warning'
+}
+
 export const membersCommand: CommandSpec = {
   summary: 'List the members of the cluster',
   usage: '',
@@ -30,10 +40,12 @@ export const membersCommand: CommandSpec = {
     flag('status', 'regex', 'only members with a matching status (default: .*)'),
     flag('segment', 'name', 'accepted for compatibility'),
     flag('filter', 'expression', 'only members that the expression selects'),
+    formatFlag,
     ...API_FLAGS,
   ],
   run: async (args, context) => {
     const pattern = statusPattern(args.text('status') ?? '.*')
+    const wantsJson = isJson(args)
     const client = new ApiClient(args, context)
     const answer = await client.get('/v1/agent/members', {
       query: { wan: args.bool('wan') ? '1' : undefined, filter: args.text('filter') },
@@ -41,8 +53,11 @@ export const membersCommand: CommandSpec = {
     const members = (answer.json() as readonly MemberAnswer[])
       .filter((member) => pattern.test(statusOf(member)))
       .toSorted(byRoleThenName)
+    if (wantsJson) printJson(context, members)
     if (members.length === 0) return EXIT_NOTHING
-    context.stdout(formatTable(args.bool('detailed') ? detailed(members) : standard(members)))
+    if (wantsJson) return 0
+    const rows = args.bool('detailed') ? detailed(members) : standard(members)
+    context.stdout(context.colour ? formatStyledTable(rows, statusTint) : formatTable(rows))
     return 0
   },
 }

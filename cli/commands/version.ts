@@ -2,20 +2,17 @@
  * `fairlead version`: the program's version and the formats it speaks (cli.md section 7).
  */
 
-import { type CommandSpec, flag, UsageError } from '../command.ts'
+import type { CommandSpec } from '../command.ts'
+import { formatFlag, isJson } from '../json-output.ts'
 import { COMPATIBLE_CONSUL_VERSION, readVersion } from '../version.ts'
 
 export const versionCommand: CommandSpec = {
   summary: 'Print the version',
   usage: '',
-  flags: [flag('format', 'pretty|json', 'form of the answer (default: pretty)')],
+  flags: [formatFlag],
   run: async (args, context) => {
     const { version } = readVersion()
-    const format = args.text('format') ?? 'pretty'
-    if (format !== 'pretty' && format !== 'json') {
-      throw new UsageError(`-format takes pretty or json, got "${format}"`)
-    }
-    if (format === 'json') {
+    if (isJson(args)) {
       const answer = {
         HumanVersion: version,
         Version: version,

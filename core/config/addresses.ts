@@ -2,9 +2,11 @@
  * Bind, advertise and client addresses, with templates expanded and Consul's rules (agent-config.md 3.2, 8).
  */
 
-import { expandTemplate, type HostInterface } from './address-template.ts'
+import type { StringMap } from '../catalog/types.ts'
 import { ipFamily, isAnyAddress, isPrivate, isPublic } from './ip-address.ts'
 import type { RawReader } from './raw-reader.ts'
+import type { HostInterface } from './sockaddr/host-interface.ts'
+import { expandTemplate } from './sockaddr/template.ts'
 
 export interface Addresses {
   readonly bind: string
@@ -33,6 +35,76 @@ export function resolveAddresses(
     http: ownOrClient('addresses.http'),
     dns: ownOrClient('addresses.dns'),
   }
+}
+
+/** A list of which each element may be a template, for one address or several. */
+export function expandedList(
+  reader: RawReader,
+  key: string,
+  interfaces: readonly HostInterface[],
+): readonly string[] {
+  return reader.list(key).flatMap((element) => {
+    if (!element.includes('{{')) return [element]
+    const result = expandTemplate(element, interfaces)
+    if (result.ok) return result.text.split(/\s+/).filter((part) => part !== '')
+    reader.problem(key, `${key}: ${result.message}`, 'write addresses')
+    return []
+  })
+}
+
+const FAMILIES = ['ipv4', 'ipv6'] as const
+
+/**
+ * The addresses others use, under the names Consul's clients look for. `tagged_addresses` wins over the
+ * `advertise_addr_*` keys, and those over what is derived from the address that is advertised.
+ */
+export function resolveTaggedAddresses(
+  reader: RawReader,
+  advertise: string,
+  interfaces: readonly HostInterface[],
+): StringMap {
+  const own = ipFamily(advertise) === 6 ? 'ipv6' : 'ipv4'
+  const tagged: Record<string, string> = {}
+  const set = (name: string, address: string | undefined): void => {
+    if (address !== undefined) tagged[name] = address
+  }
+  const given = (name: string): string | undefined =>
+    oneAddress(reader, `advertise_addr_${name}`, interfaces)
+  const wan = given('wan') ?? advertise
+  set('lan', advertise)
+  set('wan', wan)
+  for (const family of FAMILIES) {
+    const isWanFamily = ipFamily(wan) === (family === 'ipv4' ? 4 : 6)
+    const lanFamily = oneAddress(reader, `advertise_addr_${family}`, interfaces, family)
+    set(`lan_${family}`, lanFamily ?? (own === family ? advertise : undefined))
+    set(
+      `wan_${family}`,
+      oneAddress(reader, `advertise_addr_wan_${family}`, interfaces, family) ??
+        (isWanFamily ? wan : undefined),
+    )
+  }
+  return { ...tagged, ...reader.map('tagged_addresses') }
+}
+
+/** @returns undefined when it is not given, or wrong, which is reported */
+function oneAddress(
+  reader: RawReader,
+  key: string,
+  interfaces: readonly HostInterface[],
+  family?: (typeof FAMILIES)[number],
+): string | undefined {
+  const text = expanded(reader, key, '', interfaces)
+  if (text === undefined || text === '') return undefined
+  if (text.includes(' ')) {
+    reader.problem(key, `${key}: multiple addresses found: ${text}`, 'write one of them')
+    return undefined
+  }
+  const found = ipFamily(text)
+  const isWanted = family === undefined || found === (family === 'ipv4' ? 4 : 6)
+  if (found !== undefined && isWanted) return text
+  const what = family === undefined ? 'an ip' : `an ${family}`
+  reader.problem(key, `${key} must be ${what} address, got "${text}"`, 'correct or remove it')
+  return undefined
 }
 
 function expanded(

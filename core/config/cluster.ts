@@ -9,9 +9,11 @@ import type { AutopilotSettings } from '../autopilot/types.ts'
 import { type IpNetwork, parseIpNetwork } from '../ip-network.ts'
 import { GossipKey } from '../swim/gossip-key.ts'
 import { LAN_TIMING } from '../swim/timing.ts'
+import { expandedList } from './addresses.ts'
 import { parseMemberAddress } from './member-address.ts'
 import type { AgentConfig, GossipSettings } from './model.ts'
 import type { RawReader } from './raw-reader.ts'
+import type { HostInterface } from './sockaddr/host-interface.ts'
 
 /** A host that reboots and repairs its disk must not be forgotten meanwhile. */
 const RECONNECT_MIN_MS = 8 * 3_600_000
@@ -40,11 +42,19 @@ type ClusterConfig = Pick<
 
 export function resolveCluster(
   reader: RawReader,
-  { devMode, server }: { readonly devMode: boolean; readonly server: boolean },
+  {
+    devMode,
+    server,
+    interfaces,
+  }: {
+    readonly devMode: boolean
+    readonly server: boolean
+    readonly interfaces: readonly HostInterface[]
+  },
 ): ClusterConfig {
   return {
     bootstrapExpect: resolveBootstrap(reader, server, devMode),
-    retryJoin: resolveRetryJoin(reader),
+    retryJoin: resolveRetryJoin(reader, interfaces),
     retryIntervalMs: reader.number('retry_interval', 30_000, 1),
     retryMax: reader.number('retry_max', 0),
     gossip: resolveGossip(reader),
@@ -124,8 +134,11 @@ function warnAboutSize(reader: RawReader, expect: number, bootstrap: boolean): v
   if (expect > 1) reader.warnings.push(`bootstrap_expect > 0: expecting ${expect} servers`)
 }
 
-function resolveRetryJoin(reader: RawReader): readonly string[] {
-  const addresses = reader.list('retry_join')
+function resolveRetryJoin(
+  reader: RawReader,
+  interfaces: readonly HostInterface[],
+): readonly string[] {
+  const addresses = expandedList(reader, 'retry_join', interfaces)
   for (const address of addresses) {
     if (/^\s*provider\s*=/.test(address)) {
       reader.problem(

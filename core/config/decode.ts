@@ -111,7 +111,15 @@ class Decoder {
         return
       case 'none':
         if (leaf.type === 'integer' && isOff(converted.value)) return
-        this.#warnings.push(`${path} is not supported yet and has no effect (${origin})`)
+        this.#warnings.push(
+          `${path} is not supported yet and has no effect (${origin}): ${leaf.doc}`,
+        )
+        return
+      case 'fixed':
+        if (converted.value.type === 'scalar' && String(converted.value.value) === leaf.default) {
+          return
+        }
+        this.#warnings.push(`${path} has no effect (${origin}): ${leaf.doc}`)
         return
       case 'ignored':
         return

@@ -2,7 +2,7 @@
  * Shapes of the table of configuration keys; the table itself is keys.ts.
  *
  * A key says what type it takes, its default as documentation prints it, and how far fairlead supports it:
- * full; none (known to Consul, named in a warning, without effect); ignored (rightly without effect here,
+ * full; none (known to Consul, named in a warning, without effect); fixed (as none, unless it is set to what is so); ignored (rightly without effect here,
  * accepted silently); refused (leaving it without effect would be unsafe, so it stops the start).
  */
 
@@ -18,7 +18,7 @@ export type KeyType =
   | 'definitions'
   | 'any'
 
-export type KeySupport = 'full' | 'none' | 'ignored' | 'refused'
+export type KeySupport = 'full' | 'none' | 'fixed' | 'ignored' | 'refused'
 
 export interface KeyLeaf {
   readonly type: KeyType
@@ -42,9 +42,14 @@ export function key(type: KeyType, fallback: string, doc: string, reload = false
   return { type, support: 'full', default: fallback, doc, reload }
 }
 
-/** Known to Consul, without effect here yet. */
-export function unsupported(type: KeyType = 'any'): KeyLeaf {
-  return { type, support: 'none', default: '', doc: '', reload: false }
+/** Known to Consul, without effect here yet. @param doc what is so instead, as a sentence without a full stop */
+export function unsupported(type: KeyType, doc: string): KeyLeaf {
+  return { type, support: 'none', default: '', doc, reload: false }
+}
+
+/** Of no effect, rightly as long as it asks for the one thing there is; a warning else. */
+export function fixed(type: KeyType, value: boolean | string | number, doc: string): KeyLeaf {
+  return { type, support: 'fixed', default: String(value), doc, reload: false }
 }
 
 export function ignored(doc: string): KeyLeaf {
@@ -60,8 +65,8 @@ export function group(table: KeyTable): KeyGroup {
   return { group: table }
 }
 
-export function unsupportedGroup(...names: readonly string[]): KeyGroup {
-  return group(Object.fromEntries(names.map((name) => [name, unsupported()])))
+export function unsupportedGroup(doc: string, ...names: readonly string[]): KeyGroup {
+  return group(Object.fromEntries(names.map((name) => [name, unsupported('any', doc)])))
 }
 
 export function isGroup(entry: KeyLeaf | KeyGroup): entry is KeyGroup {

@@ -115,6 +115,7 @@ export interface AgentConfig {
   readonly kvMaxValueSize: number
   readonly txnMaxReqLen: number
   readonly httpMaxConnsPerClient: number
+  readonly http: HttpConfig
   readonly httpResponseHeaders: StringMap
   /** Profiles are served. */
   readonly enableDebug: boolean
@@ -141,6 +142,8 @@ export interface AgentConfig {
   }
 
   readonly watches: readonly WatchDefinition[]
+  /** Reload when a configuration file changes. */
+  readonly autoReload: boolean
 
   readonly telemetry: TelemetryConfig
 
@@ -166,6 +169,19 @@ export interface UdpTarget {
   /** A name or an address. */
   readonly host: string
   readonly port: number
+}
+
+/** agent-config.md 3.4. */
+export interface HttpConfig {
+  /** Of blocking queries that ask for no time, and of all. */
+  readonly queryTimeDefaultMs: number
+  readonly queryTimeMaxMs: number
+  /** Request line and headers together; long KV keys travel in the request line. */
+  readonly headerBytesMax: number
+  /** Beginnings of paths that are answered with 403. */
+  readonly blockedEndpoints: readonly string[]
+  /** Networks from which writes are taken; none is from everywhere. */
+  readonly writersFrom: readonly IpNetwork[]
 }
 
 /** agent-config.md 3.6 and dns.md 16. */

@@ -7,16 +7,16 @@
  */
 
 import { LOOPBACK_BASE } from '../mesh/virtual-address.ts'
-import type { HostInterface } from './address-template.ts'
-import { resolveAddresses } from './addresses.ts'
+import { expandedList, resolveAddresses, resolveTaggedAddresses } from './addresses.ts'
 import { resolveCluster } from './cluster.ts'
 import { resolveConnect } from './connect.ts'
 import { resolveDns } from './dns.ts'
-import { ipFamily } from './ip-address.ts'
+import { resolveHttp } from './http.ts'
 import type { AgentConfig, LogLevel } from './model.ts'
 import type { ConfigProblem } from './problem.ts'
 import type { Definition, RawConfig } from './raw-config.ts'
 import { RawReader } from './raw-reader.ts'
+import type { HostInterface } from './sockaddr/host-interface.ts'
 import { resolveTelemetry } from './telemetry.ts'
 import { isUuid } from './uuid.ts'
 import { resolveWatches } from './watches.ts'
@@ -32,6 +32,8 @@ export interface Resolved {
   readonly config: AgentConfig
   readonly services: readonly Definition[]
   readonly checks: readonly Definition[]
+  /** Of `config_entries.bootstrap`. */
+  readonly entries: readonly Definition[]
   /** The configuration may be used only when this is empty. */
   readonly problems: readonly ConfigProblem[]
   readonly warnings: readonly string[]
@@ -69,9 +71,9 @@ export function resolveConfig(raw: RawConfig, devMode: boolean, host: HostFacts)
     clientAddresses: addresses.client,
     httpAddresses: addresses.http,
     dnsAddresses: addresses.dns,
-    taggedAddresses: resolveTaggedAddresses(reader, addresses.advertise),
+    taggedAddresses: resolveTaggedAddresses(reader, addresses.advertise, host.interfaces),
     ports: resolvePorts(reader, devMode),
-    ...resolveCluster(reader, { devMode, server }),
+    ...resolveCluster(reader, { devMode, server, interfaces: host.interfaces }),
     checks: {
       updateIntervalMs: reader.number('check_update_interval', 300_000),
       outputMaxSize: resolveOutputSize(reader),
@@ -83,9 +85,13 @@ export function resolveConfig(raw: RawConfig, devMode: boolean, host: HostFacts)
     kvMaxValueSize: reader.number('limits.kv_max_value_size', 524_288, 1),
     txnMaxReqLen: reader.number('limits.txn_max_req_len', 524_288, 1),
     httpMaxConnsPerClient: reader.number('limits.http_max_conns_per_client', 200),
+    http: resolveHttp(reader),
     httpResponseHeaders: reader.map('http_config.response_headers'),
     enableDebug: reader.bool('enable_debug', devMode),
-    dns: resolveDns(reader),
+    dns: {
+      ...resolveDns(reader),
+      recursors: expandedList(reader, 'recursors', host.interfaces),
+    },
     connect: resolveConnect(reader),
     defaultIntentionPolicy: resolvePolicy(reader),
     proxy: {
@@ -94,6 +100,7 @@ export function resolveConfig(raw: RawConfig, devMode: boolean, host: HostFacts)
       virtualPorts: resolveVirtualPorts(reader),
     },
     watches: resolveWatches(reader),
+    autoReload: reader.bool('auto_reload_config', false),
     telemetry: resolveTelemetry(reader),
     log: { level: resolveLogLevel(reader), json: reader.bool('log_json', false) },
     services: services.map((definition) => definition.body),
@@ -103,8 +110,12 @@ export function resolveConfig(raw: RawConfig, devMode: boolean, host: HostFacts)
   if (config.watches.length > 0 && config.ports.http < 0) {
     reader.problem('watches', 'watches need the HTTP API, which is off', 'set ports.http')
   }
+  const entries = reader.definitions('config_entries.bootstrap')
+  if (entries.length > 0 && !server) {
+    reader.warnings.push('config_entries.bootstrap has no effect on an agent that is no server')
+  }
   const { problems, warnings } = reader
-  return { config, services, checks, problems, warnings }
+  return { config, services, checks, entries, problems, warnings }
 }
 
 function resolveDatacenter(reader: RawReader): string {
@@ -163,17 +174,6 @@ function resolveNodeMeta(reader: RawReader): Readonly<Record<string, string>> {
     }
   }
   return meta
-}
-
-/** The address others use, under the names Consul's clients look for; given ones win. */
-function resolveTaggedAddresses(
-  reader: RawReader,
-  advertise: string,
-): Readonly<Record<string, string>> {
-  const family = ipFamily(advertise) === 6 ? 'ipv6' : 'ipv4'
-  const names = ['lan', `lan_${family}`, 'wan', `wan_${family}`]
-  const derived = Object.fromEntries(names.map((name) => [name, advertise]))
-  return { ...derived, ...reader.map('tagged_addresses') }
 }
 
 function resolveAltDomain(reader: RawReader, datacenter: string): string {

@@ -19,7 +19,10 @@ const CIRCONUS: KeyTable = Object.fromEntries(
     'check_tags',
     'submission_interval',
     'submission_url',
-  ].map((name) => [`circonus_${name}`, unsupported()]),
+  ].map((name) => [
+    `circonus_${name}`,
+    unsupported('any', 'Metrics are not sent to Circonus; Prometheus and StatsD are there'),
+  ]),
 )
 
 export const TELEMETRY_KEYS: KeyTable = {
@@ -40,8 +43,8 @@ export const TELEMETRY_KEYS: KeyTable = {
   statsd_address: key('string', '', 'host:port of a StatsD server, told by UDP every 10 s'),
   dogstatsd_addr: key('string', '', 'host:port of a DogStatsD server, told by UDP every 10 s'),
   dogstatsd_tags: key('strings', '[]', 'Tags for DogStatsD, such as env:prod'),
-  statsite_address: unsupported('string'),
-  enable_host_metrics: unsupported('bool'),
+  statsite_address: unsupported('string', 'statsd_address is there, over UDP'),
+  enable_host_metrics: unsupported('bool', 'A node exporter measures the host'),
   disable_per_tenancy_usage_metrics: ignored('there is one tenancy'),
   retry_failed_connection: ignored('nothing waits for a connection'),
   ...CIRCONUS,

@@ -18,12 +18,16 @@ ${GENERATED}
 the arguments; a switch takes a value only after \`=\` (\`-server=false\`). Results go to standard output, everything
 else to standard error. \`fairlead <command> -help\` shows the flags.
 
+Completion: \`fairlead -autocomplete-install\` adds it to bash, zsh and fish of this user, for commands, flags, and names that the
+agent knows (services, nodes, keys); \`-autocomplete-uninstall\` takes it out. Colour is used on terminals only and obeys
+\`NO_COLOR\`. What prints a table or a list prints JSON with \`-format=json\`.
+
 Exit codes: 0 good; 1 failed or used wrongly; 2 as noted below; 127 no such command.
 
 Commands that talk to an agent find it by \`-http-addr\`, \`FAIRLEAD_HTTP_ADDR\` or \`CONSUL_HTTP_ADDR\`
 (default \`http://127.0.0.1:8500\`), and obey \`CONSUL_HTTP_TOKEN\`, \`CONSUL_HTTP_TOKEN_FILE\`, \`CONSUL_HTTP_AUTH\`,
-\`CONSUL_HTTP_SSL\`, \`CONSUL_HTTP_SSL_VERIFY\`, \`CONSUL_CACERT\`, \`CONSUL_CLIENT_CERT\`, \`CONSUL_CLIENT_KEY\` and
-\`CONSUL_TLS_SERVER_NAME\`.
+\`CONSUL_HTTP_SSL\`, \`CONSUL_HTTP_SSL_VERIFY\`, \`CONSUL_CACERT\`, \`CONSUL_CAPATH\`, \`CONSUL_CLIENT_CERT\`, \`CONSUL_CLIENT_KEY\`,
+\`CONSUL_TLS_SERVER_NAME\`, \`CONSUL_NAMESPACE\` and \`CONSUL_PARTITION\`.
 
 | Command | Exit codes of its own |
 | --- | --- |

@@ -26,10 +26,27 @@ are appended.
 
 A wrong configuration starts nothing: every problem is reported at once with the key, the value, the place and what to
 do. Unknown keys are problems. Durations are texts such as \`"10s"\` or \`"1h30m"\`. Ports: \`-1\` is off, \`0\` any
-free port. Addresses may use \`{{ GetPrivateIP }}\`, \`{{ GetPublicIP }}\` and \`{{ GetInterfaceIP "eth0" }}\`.
+free port.
 
-\`SIGHUP\`, \`fairlead reload\` and \`systemctl reload fairlead\` read everything again and take over the keys marked
-"reload"; a wrong file changes nothing and the reason is logged.
+\`SIGHUP\`, \`fairlead reload\`, \`systemctl reload fairlead\` and, with \`auto_reload_config\`, a change of a file read
+everything again and take over the keys marked "reload". Of the others, those that changed are named in the log with their
+place: they take effect with the next start. A wrong file changes nothing and the reason is logged.
+
+## Addresses by template
+
+\`bind_addr\`, \`client_addr\`, \`advertise_addr*\`, \`addresses.*\`, \`recursors\` and \`retry_join\` may hold templates:
+
+    bind_addr = "{{ GetPrivateIP }}"
+    bind_addr = "{{ GetInterfaceIP \\"eth0\\" }}"
+    client_addr = "127.0.0.1 {{ GetPrivateInterfaces | include \\"network\\" \\"10.0.0.0/8\\" | attr \\"address\\" }}"
+    recursors = ["{{ GetDefaultInterfaces | exclude \\"type\\" \\"ipv6\\" | math \\"network\\" \\"+1\\" | attr \\"address\\" }}"]
+
+Sources: \`GetAllInterfaces\`, \`GetDefaultInterfaces\`, \`GetPrivateInterfaces\`, \`GetPublicInterfaces\`, and as texts
+\`GetPrivateIP\`, \`GetPrivateIPs\`, \`GetPublicIP\`, \`GetPublicIPs\`, \`GetInterfaceIP "name"\`,
+\`GetInterfaceIPs "name"\`. Filters: \`include\` and \`exclude\` by \`address\`, \`flags\`, \`name\`, \`network\`,
+\`port\`, \`rfc\`, \`size\` or \`type\`; \`sort "type,-address"\`; \`unique "name"\`; \`limit 1\`; \`offset 1\`;
+\`math\` with \`address\`, \`network\` or \`mask\`; at the end \`attr "address"\` or \`join "address" " "\`. A template
+that finds nothing is empty.
 
 ## Supported keys
 
@@ -68,9 +85,19 @@ ${table(
 
 Accepted; each one that is set is named in a warning at start.
 
-${of('none')
-  .map(([path]) => code(path))
-  .join(', ')}
+${table(
+  ['Key', 'What is so instead'],
+  of('none').map(([path, leaf]) => [code(path), leaf.doc]),
+)}
+
+## Keys of one value
+
+Accepted silently with this value, and with a warning otherwise.
+
+${table(
+  ['Key', 'Value', 'Why'],
+  of('fixed').map(([path, leaf]) => [code(path), code(leaf.default), leaf.doc]),
+)}
 
 ## Keys that need no effect
 

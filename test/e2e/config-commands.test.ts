@@ -194,6 +194,10 @@ describe('connect ca', () => {
   })
 })
 
+it('services exported-services says that there are none', async () => {
+  assert.equal(await ok('services', 'exported-services'), 'No exported services found\n')
+})
+
 it('services export adds peers and keeps what others have', async () => {
   assert.equal(
     await ok('services', 'export', '-name=web', '-consumer-peers=east,west'),
@@ -212,4 +216,9 @@ it('services export adds peers and keeps what others have', async () => {
     ],
   )
   assert.match(await fails('services', 'export', '-name=web'), /-consumer-peers/)
+  const listed = await ok('services', 'exported-services')
+  assert.match(listed, /^Service +Consumer Peers\n/)
+  assert.match(listed, /^web +east, west, north$|^web +east, north, west$/m)
+  const json = JSON.parse(await ok('services', 'exported-services', '-format=json'))
+  assert.equal(json.length, 2)
 })

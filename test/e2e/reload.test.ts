@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict'
 import { Resolver } from 'node:dns/promises'
-import { rm, writeFile } from 'node:fs/promises'
+import { rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { startAgent, type TestAgent, temporaryFolder } from './harness/agent.ts'
@@ -83,6 +83,60 @@ describe('SIGHUP', () => {
       agent.signal('SIGHUP')
       await eventually('the log says so', () => agent.output().includes('reload failed'))
       assert.equal(await serviceIds(agent), 'web')
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+})
+
+describe('a reload', () => {
+  it('takes over node meta, limits and output, and names what needs a restart', async () => {
+    const folder = await temporaryFolder()
+    try {
+      const file = join(folder, 'agent.hcl')
+      await writeFile(file, 'node_meta { rack = "1" }\nsession_ttl_min = "20s"\n')
+      await using agent = await startAgent({ flags: [`-config-file=${file}`] })
+      const inCatalog = async (): Promise<string | undefined> => {
+        const nodes = await agent.json<{ Meta: Record<string, string> }[]>('/v1/catalog/nodes')
+        return nodes[0]?.Meta['rack']
+      }
+      await eventually('the catalog has the node', async () => (await inCatalog()) === '1')
+      await writeFile(
+        file,
+        'node_meta { rack = "2" }\nsession_ttl_min = "30s"\nmax_query_time = "1m"\n',
+      )
+      assert.equal((await agent.command('reload')).code, 0)
+      await eventually('the catalog has the new meta', async () => (await inCatalog()) === '2')
+      const restarts = agent
+        .output()
+        .split('\n')
+        .filter((line) => line.includes('takes effect when the agent is restarted'))
+        .map((line) => JSON.parse(line))
+      assert.deepEqual(
+        restarts.map(({ key, origin }) => [key, origin]),
+        [
+          ['max_query_time', `${file}:3:18`],
+          ['session_ttl_min', `${file}:2:19`],
+        ],
+      )
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+
+  it('comes by itself when a file changes, where that is wanted', async () => {
+    const folder = await temporaryFolder()
+    try {
+      const file = join(folder, 'services.hcl')
+      await writeFile(file, 'service { name = "web" port = 1 }\n')
+      await using agent = await startAgent({
+        flags: [`-config-dir=${folder}`, '-auto-reload-config'],
+      })
+      assert.equal(await serviceIds(agent), 'web')
+      // As tools do: a new file takes the place of the old one.
+      await writeFile(`${file}.new`, 'service { name = "api" port = 1 }\n')
+      await rename(`${file}.new`, file)
+      await eventually('the new service is there', async () => (await serviceIds(agent)) === 'api')
     } finally {
       await rm(folder, { recursive: true })
     }

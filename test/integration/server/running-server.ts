@@ -121,6 +121,14 @@ export function serverConfig(change: Partial<AgentConfig> = {}): AgentConfig {
     txnMaxReqLen: 524_288,
     httpMaxConnsPerClient: 200,
     enableDebug: false,
+    autoReload: false,
+    http: {
+      queryTimeDefaultMs: 300_000,
+      queryTimeMaxMs: 600_000,
+      headerBytesMax: 65_536,
+      blockedEndpoints: [],
+      writersFrom: [],
+    },
     httpResponseHeaders: {},
     dns: {
       allowStale: true,

@@ -62,14 +62,28 @@ describe('the program', () => {
     assert.match(stderr, /unknown flag -detialed; did you mean -detailed\?/)
   })
 
-  it('tells what to do when the agent cannot be reached', async () => {
-    const { code, stderr } = await run(['members'], { FAIRLEAD_HTTP_ADDR: '127.0.0.1:1' })
-    assert.equal(code, 1)
-    assert.match(
-      stderr,
-      /Error connecting to the agent: Get "http:\/\/127.0.0.1:1\/v1\/agent\/members"/,
-    )
-    assert.match(stderr, /Try: is it running\? fairlead agent -dev/)
+  it('tells what to do when the agent cannot be reached, and whose address that was', async () => {
+    const sources: readonly (readonly [
+      readonly string[],
+      Readonly<Record<string, string>>,
+      RegExp,
+    ])[] = [
+      [[], { FAIRLEAD_HTTP_ADDR: '127.0.0.1:1' }, /comes from the environment: FAIRLEAD_HTTP_ADDR/],
+      [[], { CONSUL_HTTP_ADDR: '127.0.0.1:1' }, /comes from the environment: CONSUL_HTTP_ADDR/],
+      [['-http-addr=127.0.0.1:1'], { CONSUL_HTTP_ADDR: 'x' }, /is that of the flag -http-addr/],
+    ]
+    for (const [flags, env, from] of sources) {
+      const { code, stderr } = await run(['members', ...flags], env)
+      assert.equal(code, 1)
+      assert.match(
+        stderr,
+        /^Error connecting to the agent: Get "http:\/\/127.0.0.1:1\/v1\/agent\/members": dial tcp 127.0.0.1:1: connect: connection refused\nThe address /,
+      )
+      assert.match(stderr, from)
+      assert.match(stderr, /\nTry: is it running\? fairlead agent -dev/)
+    }
+    const socket = await run(['members', '-http-addr=unix:///no/such.sock'])
+    assert.match(socket.stderr, /dial unix \/no\/such\.sock: connect: no such file or directory/)
   })
 
   it('prints the version in both forms', async () => {

@@ -27,6 +27,7 @@ export async function run(
     readStdin: async () => new Uint8Array(),
     readFile: async () => new Uint8Array(),
     columns: undefined,
+    colour: false,
   })
   return { code, stdout, stderr }
 }

@@ -18,10 +18,13 @@ let server: Server
 let answer: () => void = () => {}
 
 before(async () => {
-  server = createListener({ perClientMax: 0, times: TIMES }, (request, response) => {
-    if (request.url === '/waits') answer = () => void response.end('late')
-    else request.resume().on('end', () => response.end('read'))
-  })
+  server = createListener(
+    { perClientMax: () => 0, headerBytesMax: 65_536, times: TIMES },
+    (request, response) => {
+      if (request.url === '/waits') answer = () => void response.end('late')
+      else request.resume().on('end', () => response.end('read'))
+    },
+  )
   await listen(server, '127.0.0.1', 0)
 })
 

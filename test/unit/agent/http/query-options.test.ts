@@ -12,8 +12,6 @@ import {
   type ReadParameters,
   readOptions,
   readParameters,
-  WAIT_DEFAULT_MS,
-  WAIT_MAX_MS,
 } from '../../../../agent/http/query-options.ts'
 import { FairleadError } from '../../../../core/errors.ts'
 
@@ -22,7 +20,8 @@ function call(
   headers: Readonly<Record<string, string>> = {},
   { discoveryMaxStaleMs = 0, path = '/v1/kv/a' } = {},
 ): HttpCall {
-  const config = { datacenter: 'dc1', devMode: false, discoveryMaxStaleMs }
+  const http = { queryTimeDefaultMs: 300_000, queryTimeMaxMs: 600_000 }
+  const config = { datacenter: 'dc1', devMode: false, discoveryMaxStaleMs, http }
   const agent = { config, local: { nodeName: 'n1' } }
   const parsed = parseQuery(query)
   assert.ok(parsed)
@@ -42,7 +41,7 @@ describe('readParameters', () => {
       datacenter: undefined,
       consistency: 'default',
       minIndex: 0,
-      waitMs: WAIT_DEFAULT_MS,
+      waitMs: 0,
       maxStaleMs: undefined,
       cached: undefined,
       near: '',
@@ -68,9 +67,9 @@ describe('readParameters', () => {
 
   it('keep the wait within its bounds', () => {
     assert.equal(read('wait=60000ms').waitMs, 60_000)
-    assert.equal(read('wait=1h').waitMs, WAIT_MAX_MS)
-    assert.equal(read('wait=0').waitMs, WAIT_DEFAULT_MS)
-    assert.equal(read('wait=-5s').waitMs, WAIT_DEFAULT_MS)
+    assert.equal(read('wait=1h').waitMs, 600_000)
+    assert.equal(read('wait=0').waitMs, 300_000)
+    assert.equal(read('wait=-5s').waitMs, 300_000)
   })
 
   it('take any unsigned index', () => {

@@ -15,7 +15,7 @@ import type { HostFacts } from '../../../../core/config/resolve.ts'
 
 const HOST: HostFacts = {
   hostname: 'vm-a',
-  interfaces: [{ name: 'eth0', address: '10.0.0.5' }],
+  interfaces: [{ name: 'eth0', address: '10.0.0.5', prefix: 24, flags: ['up'], isDefault: true }],
   pathKind: () => 'missing',
 }
 

@@ -13,8 +13,8 @@ import { type HostFacts, resolveConfig } from '../../../../core/config/resolve.t
 const HOST: HostFacts = {
   hostname: 'vm-a',
   interfaces: [
-    { name: 'lo', address: '127.0.0.1' },
-    { name: 'eth0', address: '10.0.0.5' },
+    { name: 'lo', address: '127.0.0.1', prefix: 8, flags: ['up', 'loopback'], isDefault: false },
+    { name: 'eth0', address: '10.0.0.5', prefix: 24, flags: ['up', 'broadcast'], isDefault: true },
   ],
   pathKind: (path) => (path === '/a-file' ? 'other' : 'missing'),
 }
@@ -221,7 +221,14 @@ describe('problems', () => {
   }
 
   it('include an ambiguous address of the host', () => {
-    const interfaces = [...HOST.interfaces, { name: 'eth1', address: '192.168.1.2' }]
+    const eth1 = {
+      name: 'eth1',
+      address: '192.168.1.2',
+      prefix: 24,
+      flags: ['up'],
+      isDefault: false,
+    }
+    const interfaces = [...HOST.interfaces, eth1]
     const { messages } = resolve('data_dir = "/d"', { host: { ...HOST, interfaces } })
     assert.deepEqual(messages, [
       "Multiple private IPv4 addresses found: 10.0.0.5, 192.168.1.2. Please configure one with 'bind' and/or 'advertise'.",
@@ -249,15 +256,17 @@ describe('warnings', () => {
     )
     assert.deepEqual(messages, [])
     assert.deepEqual(warnings, [
-      'log_file is not supported yet and has no effect (a.hcl:2:12)',
-      'telemetry.statsite_address is not supported yet and has no effect (a.hcl:3:32)',
+      'log_file is not supported yet and has no effect (a.hcl:2:12): The log goes to standard output, which systemd keeps and rotates',
+      'telemetry.statsite_address is not supported yet and has no effect (a.hcl:3:32): statsd_address is there, over UDP',
     ])
   })
 
   it('are enough for a TLS port: nothing answers there, nothing is exposed', () => {
     const { warnings, messages } = resolve('data_dir = "/d"\nports { https = 8501, serf_wan = -1 }')
     assert.deepEqual(messages, [])
-    assert.deepEqual(warnings, ['ports.https is not supported yet and has no effect (a.hcl:2:17)'])
+    assert.deepEqual(warnings, [
+      'ports.https is not supported yet and has no effect (a.hcl:2:17): There is no HTTPS listener yet',
+    ])
   })
 
   it('are not given for keys that Consul’s own test kit writes about the program', () => {

@@ -1,0 +1,61 @@
+/**
+ * The HTTP API's part of the configuration: blocking times, and who may ask what (agent-config.md 3.4).
+ */
+
+import { parseIpNetwork } from '../ip-network.ts'
+import type { HttpConfig } from './model.ts'
+import type { RawReader } from './raw-reader.ts'
+
+const HEADER_BYTES_DEFAULT = 64 * 1024
+const HEADER_BYTES_MAX = 16 * 1024 * 1024
+
+export function resolveHttp(reader: RawReader): HttpConfig {
+  return {
+    ...resolveQueryTimes(reader),
+    headerBytesMax: reader.number(
+      'http_config.max_header_bytes',
+      HEADER_BYTES_DEFAULT,
+      1_024,
+      HEADER_BYTES_MAX,
+    ),
+    blockedEndpoints: resolveBlocked(reader),
+    writersFrom: resolveWriters(reader),
+  }
+}
+
+function resolveQueryTimes(
+  reader: RawReader,
+): Pick<HttpConfig, 'queryTimeDefaultMs' | 'queryTimeMaxMs'> {
+  const queryTimeMaxMs = reader.number('max_query_time', 600_000, 1)
+  const queryTimeDefaultMs = reader.number('default_query_time', 300_000, 1)
+  return { queryTimeMaxMs, queryTimeDefaultMs: Math.min(queryTimeDefaultMs, queryTimeMaxMs) }
+}
+
+/** One that does not begin with a slash would block nothing, which is not what was meant. */
+function resolveBlocked(reader: RawReader): readonly string[] {
+  const key = 'http_config.block_endpoints'
+  const prefixes = reader.list(key)
+  for (const prefix of prefixes) {
+    if (prefix.startsWith('/')) continue
+    reader.problem(
+      key,
+      `${key}: "${prefix}" is not the beginning of a path`,
+      'write it as /v1/agent/leave',
+    )
+  }
+  return prefixes
+}
+
+function resolveWriters(reader: RawReader): HttpConfig['writersFrom'] {
+  const key = 'http_config.allow_write_http_from'
+  return reader.list(key).flatMap((text) => {
+    const network = parseIpNetwork(text)
+    if (network !== null) return [network]
+    reader.problem(
+      key,
+      `${key}: "${text}" is not a network`,
+      'write it with its prefix, such as 127.0.0.0/8 or ::1/128',
+    )
+    return []
+  })
+}

@@ -1,0 +1,173 @@
+/**
+ * Keys of identity, addresses and joining (agent-config.md 3.1 to 3.3); part of the table in keys.ts.
+ */
+
+import { NO_OUTGOING_CALLS, NO_WAN } from './key-reasons.ts'
+import {
+  fixed,
+  group,
+  ignored,
+  type KeyTable,
+  key,
+  unsupported,
+  unsupportedGroup,
+} from './key-table.ts'
+
+/** Identity, addresses, joining. */
+export const IDENTITY_KEYS: KeyTable = {
+  server: key(
+    'bool',
+    'false',
+    'Run the server role: Raft, the catalog and the certificate authority',
+  ),
+  bootstrap: key('bool', 'false', 'Elect itself; the same as bootstrap_expect = 1'),
+  bootstrap_expect: key('integer', '0', 'Number of servers to wait for before the first election'),
+  datacenter: key('string', 'dc1', 'Lower case letters, digits, - and _'),
+  primary_datacenter: unsupported('string', NO_WAN),
+  node_name: key('string', 'the host name', 'Unique in the datacenter'),
+  node_id: key('string', 'random, kept in the data directory', 'A UUID'),
+  disable_host_node_id: fixed('bool', true, 'Node ids are random, and kept in the data directory'),
+  node_meta: key(
+    'string-map',
+    '{}',
+    'Facts about the node: at most 64, keys up to 128, values up to 512 characters',
+    true,
+  ),
+  locality: unsupported('any', 'Instances are not preferred by region or zone'),
+  domain: key('string', 'consul.', 'The DNS domain that is answered'),
+  alt_domain: key('string', '', 'A second domain, answered alike'),
+  data_dir: key('string', '', 'Where state is kept; required unless -dev'),
+  pid_file: key('string', '', 'File to write the process id to'),
+  tagged_addresses: key('string-map', '{}', 'More addresses of this node, by name'),
+  translate_wan_addrs: unsupported('bool', NO_WAN),
+  segment: unsupported('string', 'An enterprise feature of Consul: all agents are in one segment'),
+  segments: unsupported('any', 'An enterprise feature of Consul: all agents are in one segment'),
+  partition: unsupported(
+    'string',
+    'An enterprise feature of Consul: everything is in the default partition',
+  ),
+  read_replica: unsupported(
+    'bool',
+    'An enterprise feature of Consul: every server gets a vote once it is stable',
+  ),
+  non_voting_server: unsupported(
+    'bool',
+    'An enterprise feature of Consul: every server gets a vote once it is stable',
+  ),
+  license_path: ignored('there is no licence to enter'),
+  audit: unsupported('any', 'An enterprise feature of Consul: there is no audit log'),
+  reporting: ignored(NO_OUTGOING_CALLS),
+  cloud: ignored(NO_OUTGOING_CALLS),
+  experiments: ignored('no experiments'),
+  // Consul reads these as keys too, and its test kit writes them.
+  version: ignored('the version is that of the program'),
+  version_prerelease: ignored('see version'),
+  version_metadata: ignored('see version'),
+  revision: ignored('see version'),
+  build_date: ignored('see version'),
+  bind_addr: key(
+    'string',
+    '0.0.0.0 (127.0.0.1 with -dev)',
+    'One IP address for traffic between agents; templates allowed',
+  ),
+  advertise_addr: key(
+    'string',
+    'bind_addr, or the only private IPv4 address',
+    'The address others use to reach this node',
+  ),
+  advertise_addr_ipv4: key('string', '', 'Tagged address lan_ipv4 of this node'),
+  advertise_addr_ipv6: key('string', '', 'Tagged address lan_ipv6 of this node'),
+  advertise_addr_wan: key('string', 'advertise_addr', 'Tagged address wan of this node'),
+  advertise_addr_wan_ipv4: key('string', '', 'Tagged address wan_ipv4 of this node'),
+  advertise_addr_wan_ipv6: key('string', '', 'Tagged address wan_ipv6 of this node'),
+  serf_lan: unsupported('string', 'Gossip listens on bind_addr'),
+  serf_wan: unsupported('string', NO_WAN),
+  serf_lan_allowed_cidrs: key(
+    'strings',
+    'all',
+    'Networks in which members of the gossip pool may be; others are refused',
+  ),
+  serf_wan_allowed_cidrs: unsupported('strings', NO_WAN),
+  client_addr: key(
+    'string',
+    '127.0.0.1',
+    'Addresses for HTTP and DNS, separated by blanks; templates allowed',
+  ),
+  addresses: group({
+    dns: key('string', 'client_addr', 'IP addresses for DNS, separated by blanks'),
+    http: key('string', 'client_addr', 'IP addresses for the HTTP API, separated by blanks'),
+    https: unsupported('string', 'There is no HTTPS listener yet'),
+    grpc: unsupported('string', 'There is no gRPC listener for Envoy yet'),
+    grpc_tls: unsupported('string', 'There is no gRPC listener for Envoy yet'),
+  }),
+  ports: group({
+    dns: key('integer', '8600', 'DNS, UDP and TCP; -1 is off, 0 any free port'),
+    http: key('integer', '8500', 'The HTTP API; -1 is off, 0 any free port'),
+    // Without a TLS listener nothing answers there, which is safe: a warning is enough.
+    https: unsupported('integer', 'There is no HTTPS listener yet'),
+    grpc: key('integer', '-1 (8502 with -dev)', 'xDS for Envoy; has no effect yet'),
+    grpc_tls: unsupported('integer', 'There is no gRPC listener for Envoy yet'),
+    serf_lan: key('integer', '8301', 'Gossip, UDP and TCP'),
+    serf_wan: unsupported('integer', NO_WAN),
+    server: key('integer', '8300', 'RPC of servers'),
+    sidecar_min_port: key('integer', '21000', 'First port given to sidecars; 0 gives none'),
+    sidecar_max_port: key('integer', '21255', 'Last port given to sidecars; 0 gives none'),
+    expose_min_port: unsupported('integer', 'Paths are not exposed around the mesh'),
+    expose_max_port: unsupported('integer', 'Paths are not exposed around the mesh'),
+    proxy_min_port: ignored('unused'),
+    proxy_max_port: ignored('unused'),
+  }),
+  unix_sockets: unsupportedGroup(
+    'Listeners are TCP; a socket file in addresses is refused',
+    'user',
+    'group',
+    'mode',
+  ),
+  retry_join: key(
+    'strings',
+    '[]',
+    'Members to join, tried until one answers: addresses or host names, with or without a port',
+  ),
+  retry_interval: key('duration', '30s', 'Pause between attempts to join'),
+  retry_max: key(
+    'integer',
+    '0',
+    'Attempts to join before the agent gives up and exits; 0 is without limit',
+  ),
+  retry_join_wan: unsupported('strings', NO_WAN),
+  retry_interval_wan: unsupported('duration', NO_WAN),
+  retry_max_wan: unsupported('integer', NO_WAN),
+  rejoin_after_leave: key(
+    'bool',
+    'false',
+    'Rejoin the pool that was known from before also after leaving it',
+  ),
+  primary_gateways: unsupported('strings', NO_WAN),
+  primary_gateways_interval: unsupported('duration', NO_WAN),
+  reconnect_timeout: key(
+    'duration',
+    '72h',
+    'Time after which a failed node is forgotten and taken out of the catalog; at least 8h',
+  ),
+  reconnect_timeout_wan: unsupported('duration', NO_WAN),
+  advertise_reconnect_timeout: key(
+    'duration',
+    '',
+    'For this node, in place of reconnect_timeout of the others: after so long it is forgotten; not on servers',
+  ),
+  server_rejoin_age_max: key(
+    'duration',
+    '168h',
+    'A server that did not run for longer refuses to start; at least 6h',
+  ),
+  leave_on_terminate: key(
+    'bool',
+    'false on servers, true on others',
+    'SIGTERM makes the agent leave the cluster, not just stop',
+  ),
+  skip_leave_on_interrupt: key(
+    'bool',
+    'true on servers, false on others',
+    'SIGINT makes the agent stop without leaving the cluster',
+  ),
+}

@@ -1,0 +1,11 @@
+/**
+ * What is so in place of keys that have no effect: said in warnings and in the tables of the reference.
+ */
+
+export const NO_WAN = 'There is one datacenter: servers of others are not known'
+export const TLS_WAITS =
+  'Agents have no certificates yet; HTTPS, gRPC and calls between agents are not encrypted'
+export const ACL_WAITS = 'There is no access control yet: every caller may do everything'
+export const RPC_LIMITS = 'Connections between agents have fixed limits (docs/reference/limits.md)'
+export const LOG_TO_STDOUT = 'The log goes to standard output, which systemd keeps and rotates'
+export const NO_OUTGOING_CALLS = 'fairlead never calls home'

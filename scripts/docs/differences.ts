@@ -1,0 +1,59 @@
+/**
+ * Where Fairlead does a thing of Consul differently, or has something else in its place: what code cannot tell.
+ *
+ * Each entry names an endpoint, a key or a command that exists (test/architecture/compatibility.test.ts).
+ */
+
+/** Endpoints that work, but not in every respect. */
+export const ENDPOINT_DIFFERENCES: Readonly<Record<string, string>> = {
+  '/v1/agent/version':
+    'Says the version of Consul whose formats are spoken, and `fairlead` as the revision',
+  '/v1/agent/leave': 'Refused when it would cost the servers their quorum, unless `force` is given',
+  '/v1/agent/service/register': 'A `kind` of a gateway is kept, but no gateway runs',
+  '/v1/catalog/connect/': 'The proxies are those of Fairlead’s own data plane',
+  '/v1/catalog/gateway-services/': 'Says what the entries say; no gateway runs',
+  '/v1/connect/ca/configuration': 'The provider is always `consul`; its root cannot be changed yet',
+  '/v1/health/ingress/': 'Says what the entries say; no gateway runs',
+  '/v1/operator/keyring':
+    '`relay-factor` has no effect, members are asked directly; a change that would cut a member off is refused',
+  '/v1/snapshot':
+    'The archive is of Fairlead’s own format: snapshots of Consul cannot be restored, nor the other way round',
+}
+
+/** What is so in place of endpoints that answer 501 or 401, by the beginning of their path. */
+export const MISSING_ENDPOINTS: readonly (readonly [prefix: string, instead: string])[] = [
+  ['/v1/acl/', 'There is no access control yet: 401 `ACL support disabled`, as Consul without it'],
+  ['/v1/internal/acl/', 'There is no access control yet: 401 `ACL support disabled`'],
+  ['/v1/agent/token/', 'There is no access control yet: 401 `ACL support disabled`'],
+  ['/v1/peering', 'Clusters cannot be peered yet: 501'],
+  [
+    '/v1/internal/service-virtual-ip',
+    'Services have their `.virtual` addresses by themselves: 501',
+  ],
+]
+
+/** Keys that work, but not in every respect. */
+export const KEY_DIFFERENCES: Readonly<Record<string, string>> = {
+  'addresses.http': 'Socket files are refused',
+  'connect.ca_provider': 'Only `consul`; another stops the start',
+  'dns_config.max_stale': 'Agents answer from their own view of the catalog',
+  'config_entries.bootstrap':
+    'Written by every server that has them, at its start and at a reload, not when it becomes the leader',
+  encrypt: 'The packets are Fairlead’s own: an agent of Consul cannot join the pool',
+  'ports.grpc': 'Nothing listens there yet',
+  'ports.server': 'The protocol between servers is Fairlead’s own',
+  'ports.serf_lan': 'The gossip protocol is Fairlead’s own',
+  retry_join: 'Addresses and host names; `provider=…` stops the start',
+}
+
+/** Commands that work, but not in every respect. */
+export const COMMAND_DIFFERENCES: Readonly<Record<string, string>> = {
+  agent:
+    'The banner and the log lines have Fairlead’s own words; exit code 0 after SIGTERM, where Consul’s servers have 1',
+  'connect ca set-config': 'The provider is always `consul`; its root cannot be changed yet',
+  keyring: '`-relay-factor` has no effect: members are asked directly',
+  members: '`-wan` lists the servers of this datacenter; there are no others',
+  'services export': '`-consumer-partitions` is not there: partitions are an enterprise feature',
+  'snapshot inspect': 'Reads Fairlead’s own archives',
+  version: 'Says Fairlead’s version, and the version of Consul whose formats are spoken',
+}

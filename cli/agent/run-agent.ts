@@ -15,7 +15,13 @@ import { instant, type Timer } from '../../core/time.ts'
 import { systemClock } from '../../runtime/clock/system-clock.ts'
 import { PathWatch } from '../../runtime/files/watch-paths.ts'
 import { collectGarbage } from '../../runtime/host/collect-garbage.ts'
-import { createLogger, type RootLogger, stdoutSink } from '../../runtime/log/pino-logger.ts'
+import { bothSinks, type FileSink, openFileSink } from '../../runtime/log/file-sink.ts'
+import {
+  createLogger,
+  type LogSink,
+  type RootLogger,
+  stdoutSink,
+} from '../../runtime/log/pino-logger.ts'
 import type { CliContext } from '../command.ts'
 import { COMPATIBLE_CONSUL_VERSION, readVersion } from '../version.ts'
 import { formatBanner } from './banner.ts'
@@ -47,13 +53,26 @@ export async function runAgent(
   sources: ConfigSources,
   context: CliContext,
 ): Promise<number> {
-  const sink = holdLines(stdoutSink({ clock: systemClock }))
+  const held = holdLines(stdoutSink({ clock: systemClock }))
+  const { file } = loaded.config.log
+  let files: FileSink | undefined
+  if (file !== undefined) {
+    try {
+      files = await openFileSink(file, { clock: systemClock })
+    } catch (thrown) {
+      const reason = thrown instanceof Error ? thrown.message : String(thrown)
+      context.stderr(`==> The agent could not start: log_file cannot be written: ${reason}\n`)
+      return 1
+    }
+  }
+  await using _files = files
+  const sink: LogSink = files === undefined ? held : bothSinks(held, files)
   const log = createLogger(loaded.config.log, { clock: systemClock, sink })
   const manager = createServiceManager(context.env, {
     log: log.child('systemd'),
     monotonicUs: () => process.hrtime.bigint() / 1_000n,
   })
-  const run = new AgentRun(loaded, { sources, context, sink, log, manager })
+  const run = new AgentRun(loaded, { sources, context, sink: held, log, manager })
   const code = await run.toEnd()
   await manager.settled()
   await log.flush(LOG_FLUSH_MS)

@@ -2,7 +2,7 @@
  * Keys of checks, sessions, the HTTP API, the log and the mesh (agent-config.md 3.4); part of the table in keys.ts.
  */
 
-import { LOG_TO_STDOUT, NO_OUTGOING_CALLS, NO_WAN, TLS_WAITS } from './key-reasons.ts'
+import { NO_OUTGOING_CALLS, NO_WAN, TLS_WAITS } from './key-reasons.ts'
 import {
   fixed,
   group,
@@ -94,10 +94,14 @@ export const BEHAVIOUR_KEYS: KeyTable = {
   }),
   log_level: key('string', 'INFO', 'TRACE, DEBUG, INFO, WARN or ERROR', true),
   log_json: key('bool', 'false', 'Log JSON, one object per line'),
-  log_file: unsupported('string', LOG_TO_STDOUT),
-  log_rotate_duration: unsupported('duration', LOG_TO_STDOUT),
-  log_rotate_bytes: unsupported('integer', LOG_TO_STDOUT),
-  log_rotate_max_files: unsupported('integer', LOG_TO_STDOUT),
+  log_file: key(
+    'string',
+    '',
+    'Files to log to besides standard output: the name gets a time; a path that ends in / is a folder',
+  ),
+  log_rotate_duration: key('duration', '24h', 'Age at which a log file is turned over'),
+  log_rotate_bytes: key('integer', '0', 'Size at which a log file is turned over; 0 is any'),
+  log_rotate_max_files: key('integer', '0', 'Old log files that are kept; 0 is all, -1 none'),
   enable_syslog: unsupported(
     'bool',
     'The log goes to standard output, from where systemd hands it to syslog',

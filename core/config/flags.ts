@@ -119,7 +119,7 @@ export const AGENT_FLAGS: readonly AgentFlag[] = [
   flag('pid-file', 'pid_file', 'path', 'file to write the process id to'),
   flag('log-level', 'log_level', 'level', 'trace, debug, info, warn or error (default: info)'),
   toggle('log-json', 'log_json', 'log JSON, one object per line'),
-  flag('log-file', 'log_file', 'path', 'file to log to'),
+  flag('log-file', 'log_file', 'path', 'file, or folder/, to log to besides standard output'),
   flag('log-rotate-bytes', 'log_rotate_bytes', 'bytes', 'size of a log file'),
   flag('log-rotate-duration', 'log_rotate_duration', 'duration', 'time of a log file'),
   flag('log-rotate-max-files', 'log_rotate_max_files', 'count', 'log files kept'),

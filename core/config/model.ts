@@ -25,6 +25,16 @@ export type GossipSettings = Pick<
   | 'suspicionMult'
 >
 
+export interface LogFileConfig {
+  /** A file whose name gets the time, or a folder when it ends in a slash. */
+  readonly path: string
+  /** 0 is any size. */
+  readonly bytesMax: number
+  readonly ageMaxMs: number
+  /** Files besides the one that is written to; 0 keeps all, below 0 none. */
+  readonly filesMax: number
+}
+
 export interface AgentConfig {
   readonly devMode: boolean
   readonly server: boolean
@@ -147,7 +157,12 @@ export interface AgentConfig {
 
   readonly telemetry: TelemetryConfig
 
-  readonly log: { readonly level: LogLevel; readonly json: boolean }
+  readonly log: {
+    readonly level: LogLevel
+    readonly json: boolean
+    /** Besides standard output; undefined for none. */
+    readonly file: LogFileConfig | undefined
+  }
 
   /** Definitions found in configuration files, as given (decoded by agent/local/definitions.ts). */
   readonly services: readonly unknown[]

@@ -12,7 +12,7 @@ import { resolveCluster } from './cluster.ts'
 import { resolveConnect } from './connect.ts'
 import { resolveDns } from './dns.ts'
 import { resolveHttp } from './http.ts'
-import type { AgentConfig, LogLevel } from './model.ts'
+import type { AgentConfig, LogFileConfig, LogLevel } from './model.ts'
 import type { ConfigProblem } from './problem.ts'
 import type { Definition, RawConfig } from './raw-config.ts'
 import { RawReader } from './raw-reader.ts'
@@ -102,7 +102,11 @@ export function resolveConfig(raw: RawConfig, devMode: boolean, host: HostFacts)
     watches: resolveWatches(reader),
     autoReload: reader.bool('auto_reload_config', false),
     telemetry: resolveTelemetry(reader),
-    log: { level: resolveLogLevel(reader), json: reader.bool('log_json', false) },
+    log: {
+      level: resolveLogLevel(reader),
+      json: reader.bool('log_json', false),
+      file: resolveLogFile(reader),
+    },
     services: services.map((definition) => definition.body),
     checkDefinitions: checks.map((definition) => definition.body),
   }
@@ -324,6 +328,17 @@ function resolveLogLevel(reader: RawReader): LogLevel {
     )
   }
   return level ?? 'info'
+}
+
+function resolveLogFile(reader: RawReader): LogFileConfig | undefined {
+  const path = reader.text('log_file', '')
+  const file = {
+    path,
+    bytesMax: reader.number('log_rotate_bytes', 0),
+    ageMaxMs: reader.number('log_rotate_duration', 24 * 3_600_000),
+    filesMax: reader.number('log_rotate_max_files', 0, -1),
+  }
+  return path === '' ? undefined : file
 }
 
 function trimDot(name: string): string {

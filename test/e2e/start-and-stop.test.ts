@@ -149,3 +149,37 @@ describe('stop', () => {
     await assert.rejects(agent.get('/v1/status/leader'))
   })
 })
+
+describe('log files', () => {
+  it('get what standard output gets, and are turned over', async () => {
+    const folder = await temporaryFolder()
+    try {
+      await using agent = await startAgent({
+        flags: [`-log-file=${folder}/`, '-log-rotate-bytes=400', '-log-level=debug'],
+      })
+      const names = await eventually('there are several files', async () => {
+        const found = (await readdir(folder)).sort()
+        return found.length >= 3 && found
+      })
+      assert.ok(
+        names.every((name) => /^fairlead-[0-9]{13}\.log$/.test(name)),
+        names.join(' '),
+      )
+      await eventually('the files have the line that says the agent is ready', async () => {
+        const texts = await Promise.all(
+          (await readdir(folder)).map((name) => readFile(join(folder, name), 'utf8')),
+        )
+        return texts.some((text) => text.includes('"agent is ready"'))
+      })
+      assert.match(agent.output(), /"agent is ready"/)
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+
+  it('that cannot be written stop the start', async () => {
+    const refused = await runCommand(['agent', '-dev', '-log-file=/no/such/folder/'])
+    assert.equal(refused.code, 1)
+    assert.match(refused.stderr, /log_file cannot be written: ENOENT/)
+  })
+})

@@ -163,7 +163,7 @@ export function serverConfig(change: Partial<AgentConfig> = {}): AgentConfig {
       statsd: undefined,
       dogstatsd: undefined,
     },
-    log: { level: 'info', json: false },
+    log: { level: 'info', json: false, file: undefined },
     services: [],
     checkDefinitions: [],
     ...change,

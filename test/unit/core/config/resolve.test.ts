@@ -252,11 +252,11 @@ describe('problems', () => {
 describe('warnings', () => {
   it('name known keys that have no effect yet', () => {
     const { warnings, messages } = resolve(
-      'data_dir = "/d"\nlog_file = "/x"\ntelemetry { statsite_address = "a:1" }',
+      'data_dir = "/d"\nenable_syslog = true\ntelemetry { statsite_address = "a:1" }',
     )
     assert.deepEqual(messages, [])
     assert.deepEqual(warnings, [
-      'log_file is not supported yet and has no effect (a.hcl:2:12): The log goes to standard output, which systemd keeps and rotates',
+      'enable_syslog is not supported yet and has no effect (a.hcl:2:17): The log goes to standard output, from where systemd hands it to syslog',
       'telemetry.statsite_address is not supported yet and has no effect (a.hcl:3:32): statsd_address is there, over UDP',
     ])
   })

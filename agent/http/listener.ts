@@ -75,10 +75,13 @@ function refuseBytes(error: NodeJS.ErrnoException, socket: Duplex): void {
 }
 
 /** @throws the system's error (EADDRINUSE, EACCES, …) */
-export function listen(server: Server, host: string, port: number): Promise<void> {
+export function listen(
+  server: Server,
+  at: { readonly host: string; readonly port: number } | { readonly path: string },
+): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen({ host, port }, () => {
+    server.listen(at, () => {
       server.off('error', reject)
       resolve()
     })
@@ -89,9 +92,11 @@ export function portOf(server: Server): number {
   return (server.address() as AddressInfo).port
 }
 
-/** `host:port`, IPv6 in brackets. */
+/** `host:port`, IPv6 in brackets; `unix://` and the path of a socket file. */
 export function addressOf(server: Server): string {
-  const { address, port, family } = server.address() as AddressInfo
+  const bound = server.address()
+  if (typeof bound === 'string') return `unix://${bound}`
+  const { address, port, family } = bound as AddressInfo
   return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`
 }
 

@@ -15,6 +15,7 @@ import { FairleadError } from '../../core/errors.ts'
 import type { Service } from '../../core/lifecycle.ts'
 import type { MemberPool } from '../../core/membership.ts'
 import type { Instant } from '../../core/time.ts'
+import { clearDeadSocket, setSocketPermissions } from '../../runtime/host/socket-file.ts'
 import { CpuProfiler } from '../../runtime/profile/cpu-profile.ts'
 import type { OperatorEvents } from '../events/operator-events.ts'
 import type { CatalogViews } from '../view/types.ts'
@@ -62,7 +63,7 @@ export type HttpApiDeps = HttpApiHooks &
   }
 
 export interface HttpApi extends Service {
-  /** `host:port` of each listener, with the real port. Empty before `start`, or when the API is off. */
+  /** `host:port` of each listener, with the real port, then `unix://path` of socket files. Empty before `start`, or when the API is off. */
   readonly addresses: readonly string[]
   /** Takes over what a reload may change; connections that are open stay. */
   reload(config: Pick<AgentContext['config'], 'httpMaxConnsPerClient'>): void
@@ -198,10 +199,20 @@ class HttpApiServer implements HttpApi {
         const server = createListener(limits, (request, response) =>
           this.#app.routing(request, response),
         )
-        await listen(server, host, port)
+        await listen(server, { host, port })
         this.#servers.push(server)
         // With port 0 the first listener chooses, so that all addresses share one port.
         if (port === 0) port = portOf(server)
+      }
+      for (const path of http.sockets) {
+        signal.throwIfAborted()
+        await clearDeadSocket(path)
+        const server = createListener(limits, (request, response) =>
+          this.#app.routing(request, response),
+        )
+        await listen(server, { path })
+        this.#servers.push(server)
+        await setSocketPermissions(path, http.socketPermissions)
       }
     } catch (thrown) {
       await this.stop()

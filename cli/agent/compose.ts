@@ -121,7 +121,7 @@ class RunningAgent implements Agent {
   get ports(): BoundPorts {
     const { http, dns, pool, role } = this.#parts
     return {
-      http: http.addresses[0] === undefined ? -1 : portOf(http.addresses[0]),
+      http: httpPortOf(http.addresses),
       dns: dns.addresses[0]?.port ?? -1,
       grpc: -1,
       server: role.server === undefined ? -1 : portOf(role.server.rpcAddress),
@@ -162,6 +162,12 @@ class RunningAgent implements Agent {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack.disposeAsync()
   }
+}
+
+/** The first of those that have one. */
+function httpPortOf(addresses: readonly string[]): number {
+  const first = addresses.find((address) => !address.startsWith('unix://'))
+  return first === undefined ? -1 : portOf(first)
 }
 
 async function temporaryFolder(): Promise<AsyncDisposable & { readonly path: string }> {

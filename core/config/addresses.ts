@@ -14,6 +14,8 @@ export interface Addresses {
   readonly client: readonly string[]
   /** `client` unless given. */
   readonly http: readonly string[]
+  /** Paths. */
+  readonly httpSockets: readonly string[]
   readonly dns: readonly string[]
 }
 
@@ -32,10 +34,38 @@ export function resolveAddresses(
     bind,
     advertise: resolveAdvertise(reader, bind, options.interfaces),
     client,
-    http: ownOrClient('addresses.http'),
+    ...resolveHttpListeners(reader, client, options.interfaces),
     dns: ownOrClient('addresses.dns'),
   }
 }
+
+/** Socket files stand beside addresses, and replace them where there are only such. */
+function resolveHttpListeners(
+  reader: RawReader,
+  client: readonly string[],
+  interfaces: readonly HostInterface[],
+): Pick<Addresses, 'http' | 'httpSockets'> {
+  const key = 'addresses.http'
+  const text = expanded(reader, key, '', interfaces) ?? ''
+  const parts = text.split(/\s+/).filter((part) => part !== '')
+  if (parts.length === 0) return { http: client, httpSockets: [] }
+  const isSocket = (part: string): boolean => part.startsWith('unix://') || part.startsWith('/')
+  const http = parts.filter((part) => !isSocket(part))
+  for (const address of http) refuseNoIp(reader, key, address)
+  const httpSockets = parts.filter(isSocket).map((part) => part.replace(/^unix:\/\//, ''))
+  for (const path of httpSockets) {
+    if (path.startsWith('/') && path.length <= SOCKET_PATH_MAX) continue
+    reader.problem(
+      key,
+      `${key}: "${path}" is no path of a socket file`,
+      `write an absolute path of at most ${SOCKET_PATH_MAX} characters, as unix:///run/fairlead.sock`,
+    )
+  }
+  return { http, httpSockets }
+}
+
+/** What the kernel takes (unix(7)). */
+const SOCKET_PATH_MAX = 107
 
 /** A list of which each element may be a template, for one address or several. */
 export function expandedList(
@@ -208,7 +238,7 @@ function resolveClient(reader: RawReader, interfaces: readonly HostInterface[]):
   return addresses
 }
 
-/** A socket file is a problem, not a warning: who asks for one does not want a TCP port instead. */
+/** A socket file is a problem, not a warning: who asks for one does not want a port instead. */
 function ipList(
   reader: RawReader,
   options: {
@@ -220,14 +250,16 @@ function ipList(
   const { key } = options
   const text = expanded(reader, key, options.fallback, options.interfaces)
   const addresses = (text ?? '').split(/\s+/).filter((part) => part !== '')
-  for (const address of addresses) {
-    if (ipFamily(address) !== undefined) continue
-    const isSocket = address.startsWith('unix:') || address.startsWith('/')
-    reader.problem(
-      key,
-      `${key} must hold ip addresses, got "${address}"${isSocket ? '; socket files are not supported yet' : ''}`,
-      'write IP addresses of this host, separated by blanks',
-    )
-  }
+  for (const address of addresses) refuseNoIp(reader, key, address)
   return addresses
+}
+
+function refuseNoIp(reader: RawReader, key: string, address: string): void {
+  if (ipFamily(address) !== undefined) return
+  const isSocket = address.startsWith('unix:') || address.startsWith('/')
+  reader.problem(
+    key,
+    `${key} must hold ip addresses, got "${address}"${isSocket ? '; socket files are for addresses.http' : ''}`,
+    'write IP addresses of this host, separated by blanks',
+  )
 }

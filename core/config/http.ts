@@ -9,8 +9,14 @@ import type { RawReader } from './raw-reader.ts'
 const HEADER_BYTES_DEFAULT = 64 * 1024
 const HEADER_BYTES_MAX = 16 * 1024 * 1024
 
-export function resolveHttp(reader: RawReader): HttpConfig {
+export function resolveHttp(reader: RawReader, sockets: readonly string[]): HttpConfig {
   return {
+    sockets,
+    socketPermissions: {
+      user: reader.text('unix_sockets.user', ''),
+      group: reader.text('unix_sockets.group', ''),
+      mode: resolveMode(reader),
+    },
     ...resolveQueryTimes(reader),
     headerBytesMax: reader.number(
       'http_config.max_header_bytes',
@@ -29,6 +35,16 @@ function resolveQueryTimes(
   const queryTimeMaxMs = reader.number('max_query_time', 600_000, 1)
   const queryTimeDefaultMs = reader.number('default_query_time', 300_000, 1)
   return { queryTimeMaxMs, queryTimeDefaultMs: Math.min(queryTimeDefaultMs, queryTimeMaxMs) }
+}
+
+function resolveMode(reader: RawReader): number | undefined {
+  const key = 'unix_sockets.mode'
+  const text = reader.text(key, '')
+  if (text === '') return undefined
+  if (!/^0?[0-7]{3}$/.test(text)) {
+    reader.problem(key, `${key}: "${text}" is no mode`, 'write three octal digits, such as "0770"')
+  }
+  return Number.parseInt(text, 8)
 }
 
 /** One that does not begin with a slash would block nothing, which is not what was meant. */

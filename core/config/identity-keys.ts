@@ -3,15 +3,7 @@
  */
 
 import { NO_OUTGOING_CALLS, NO_WAN } from './key-reasons.ts'
-import {
-  fixed,
-  group,
-  ignored,
-  type KeyTable,
-  key,
-  unsupported,
-  unsupportedGroup,
-} from './key-table.ts'
+import { fixed, group, ignored, type KeyTable, key, unsupported } from './key-table.ts'
 
 /** Identity, addresses, joining. */
 export const IDENTITY_KEYS: KeyTable = {
@@ -95,7 +87,11 @@ export const IDENTITY_KEYS: KeyTable = {
   ),
   addresses: group({
     dns: key('string', 'client_addr', 'IP addresses for DNS, separated by blanks'),
-    http: key('string', 'client_addr', 'IP addresses for the HTTP API, separated by blanks'),
+    http: key(
+      'string',
+      'client_addr',
+      'IP addresses for the HTTP API, and socket files as unix:///path, separated by blanks',
+    ),
     https: unsupported('string', 'There is no HTTPS listener yet'),
     grpc: unsupported('string', 'There is no gRPC listener for Envoy yet'),
     grpc_tls: unsupported('string', 'There is no gRPC listener for Envoy yet'),
@@ -117,12 +113,11 @@ export const IDENTITY_KEYS: KeyTable = {
     proxy_min_port: ignored('unused'),
     proxy_max_port: ignored('unused'),
   }),
-  unix_sockets: unsupportedGroup(
-    'Listeners are TCP; a socket file in addresses is refused',
-    'user',
-    'group',
-    'mode',
-  ),
+  unix_sockets: group({
+    user: key('string', '', 'Owner of socket files: name or number'),
+    group: key('string', '', 'Group of socket files: name or number'),
+    mode: key('string', '', 'Mode of socket files, octal, such as 0770'),
+  }),
   retry_join: key(
     'strings',
     '[]',

@@ -193,6 +193,14 @@ export interface HttpConfig {
   readonly queryTimeMaxMs: number
   /** Request line and headers together; long KV keys travel in the request line. */
   readonly headerBytesMax: number
+  /** Socket files to listen at, beside `httpAddresses`. */
+  readonly sockets: readonly string[]
+  /** Of socket files: names or numbers, '' for those of the process. */
+  readonly socketPermissions: {
+    readonly user: string
+    readonly group: string
+    readonly mode: number | undefined
+  }
   /** Beginnings of paths that are answered with 403. */
   readonly blockedEndpoints: readonly string[]
   /** Networks from which writes are taken; none is from everywhere. */

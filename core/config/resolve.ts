@@ -85,7 +85,7 @@ export function resolveConfig(raw: RawConfig, devMode: boolean, host: HostFacts)
     kvMaxValueSize: reader.number('limits.kv_max_value_size', 524_288, 1),
     txnMaxReqLen: reader.number('limits.txn_max_req_len', 524_288, 1),
     httpMaxConnsPerClient: reader.number('limits.http_max_conns_per_client', 200),
-    http: resolveHttp(reader),
+    http: resolveHttp(reader, addresses.httpSockets),
     httpResponseHeaders: reader.map('http_config.response_headers'),
     enableDebug: reader.bool('enable_debug', devMode),
     dns: {

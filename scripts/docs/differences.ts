@@ -34,7 +34,6 @@ export const MISSING_ENDPOINTS: readonly (readonly [prefix: string, instead: str
 
 /** Keys that work, but not in every respect. */
 export const KEY_DIFFERENCES: Readonly<Record<string, string>> = {
-  'addresses.http': 'Socket files are refused',
   'connect.ca_provider': 'Only `consul`; another stops the start',
   'dns_config.max_stale': 'Agents answer from their own view of the catalog',
   'config_entries.bootstrap':

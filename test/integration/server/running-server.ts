@@ -126,6 +126,8 @@ export function serverConfig(change: Partial<AgentConfig> = {}): AgentConfig {
       queryTimeDefaultMs: 300_000,
       queryTimeMaxMs: 600_000,
       headerBytesMax: 65_536,
+      sockets: [],
+      socketPermissions: { user: '', group: '', mode: undefined },
       blockedEndpoints: [],
       writersFrom: [],
     },

@@ -12,6 +12,8 @@ const OPEN: HttpConfig = {
   queryTimeDefaultMs: 300_000,
   queryTimeMaxMs: 600_000,
   headerBytesMax: 65_536,
+  sockets: [],
+  socketPermissions: { user: '', group: '', mode: undefined },
   blockedEndpoints: [],
   writersFrom: [],
 }

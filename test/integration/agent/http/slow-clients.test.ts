@@ -25,7 +25,7 @@ before(async () => {
       else request.resume().on('end', () => response.end('read'))
     },
   )
-  await listen(server, '127.0.0.1', 0)
+  await listen(server, { host: '127.0.0.1', port: 0 })
 })
 
 after(async () => {

@@ -49,7 +49,8 @@ describe('who may ask the HTTP API what', () => {
       }
     `)
     assert.deepEqual(messages, [])
-    const { writersFrom, ...http } = config.http
+    const { writersFrom, sockets, socketPermissions, ...http } = config.http
+    assert.deepEqual([sockets, socketPermissions.user], [[], ''])
     assert.deepEqual(http, {
       queryTimeDefaultMs: 60_000,
       queryTimeMaxMs: 60_000,

@@ -355,11 +355,26 @@ describe('addresses', () => {
     assert.equal(resolve(ports).messages.length, 1)
   })
 
-  it('cannot be socket files yet, which no TCP port may stand in for', () => {
-    const { messages } = resolve('data_dir = "/d"\naddresses { http = "unix:///run/f.sock" }')
-    assert.deepEqual(messages, [
-      'addresses.http must hold ip addresses, got "unix:///run/f.sock"; socket files are not supported yet',
-    ])
+  it('may be socket files for HTTP, and for nothing else', () => {
+    const { config, messages } = resolve(
+      'data_dir = "/d"\naddresses { http = "unix:///run/f.sock /run/g.sock" }\nunix_sockets { mode = "0660" }',
+    )
+    assert.deepEqual(messages, [])
+    assert.deepEqual(config.httpAddresses, [])
+    assert.deepEqual(config.http.sockets, ['/run/f.sock', '/run/g.sock'])
+    assert.equal(config.http.socketPermissions.mode, 0o660)
+    const both = resolve('data_dir = "/d"\naddresses { http = "127.0.0.1 unix:///run/f.sock" }')
+    assert.deepEqual(both.config.httpAddresses, ['127.0.0.1'])
+    assert.deepEqual(
+      resolve(
+        'data_dir = "/d"\naddresses { dns = "unix:///run/f.sock", http = "unix://f" }\nunix_sockets { mode = "rwx" }',
+      ).messages,
+      [
+        'addresses.http: "f" is no path of a socket file',
+        'addresses.dns must hold ip addresses, got "unix:///run/f.sock"; socket files are for addresses.http',
+        'unix_sockets.mode: "rwx" is no mode',
+      ],
+    )
   })
 
   it('expand templates', () => {

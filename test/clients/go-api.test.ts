@@ -12,7 +12,7 @@ import { finished } from '../e2e/harness/program.ts'
 import { goProgram } from './harness/peers.ts'
 
 const RUN_MAX_MS = 90_000
-const CASES_MIN = 35
+const CASES_MIN = 48
 
 describe('the Go client', () => {
   it('finds every endpoint as it expects it', async (t) => {

@@ -12,7 +12,7 @@ import { pythonPackages } from './harness/peers.ts'
 
 const PROGRAM = join(import.meta.dirname, 'py-consul', 'cases.py')
 const RUN_MAX_MS = 90_000
-const CASES_MIN = 15
+const CASES_MIN = 18
 
 describe('the Python client', () => {
   it('finds every endpoint as it expects it', async (t) => {

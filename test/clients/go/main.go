@@ -131,7 +131,7 @@ func main() {
 		os.Exit(2)
 	}
 	var side []testCase
-	for _, list := range [][]testCase{agentCases, catalogCases, healthCases, kvCases, sessionCases, lockCases, meshCases, operatorCases} {
+	for _, list := range [][]testCase{agentCases, catalogCases, healthCases, kvCases, sessionCases, lockCases, meshCases, operatorCases, queryCases} {
 		side = append(side, list...)
 	}
 	failed := false

@@ -240,6 +240,7 @@ def the_agent(c):
     equal([m["Name"] for m in c.agent.members()], [node])
     assert ":" in c.status.leader() and c.status.leader() in c.status.peers()
     equal(c.agent.reload(), True)
+    assert "Gauges" in c.agent.metrics()
     equal(c.agent.maintenance(True, "because"), True)
     assert "_node_maintenance" in c.agent.checks()
     equal(c.agent.maintenance(False), True)
@@ -279,12 +280,31 @@ def events(c):
 
 
 @case
+def prepared_queries(c):
+    c.agent.service.register("pyquery", port=80, tags=["x"])
+    made = c.query.create("pyquery", name="pynamed", onlypassing=True, tags=["x"], ttl="10s")["ID"]
+    assert made in [q["ID"] for q in c.query.list()]
+    [found] = c.query.get(made)
+    equal((found["Name"], found["Service"]["Service"], found["DNS"]["TTL"]), ("pynamed", "pyquery", "10s"))
+    equal([n["Service"]["Service"] for n in c.query.execute("pynamed", limit=1)["Nodes"]], ["pyquery"])
+    equal(c.query.update(made, "pyquery", name="pyrenamed", tags=["absent"]), True)
+    equal(c.query.execute("pyrenamed")["Nodes"], [])
+    equal(c.query.delete(made), True)
+    made = c.query.create("${name.suffix}", name="pytemplate-", regexp="")["ID"]
+    equal(c.query.explain("pytemplate-abc")["Query"]["Service"]["Service"], "abc")
+    c.query.delete(made)
+    c.agent.service.deregister("pyquery")
+
+
+@case
 def config_entries(c):
     equal(c.config.set("service-defaults", "pyconf", {"Protocol": "http"}), True)
     entry = c.config.get("service-defaults", "pyconf")
     equal(entry["Protocol"], "http")
     equal(c.config.set("service-defaults", "pyconf", {"Protocol": "grpc"}, cas=1), False)
     assert "pyconf" in [e["Name"] for e in c.config.list("service-defaults")]
+    equal(c.discovery_chain.get("pyconf")["Chain"]["Protocol"], "http")
+    equal(c.discovery_chain.get("pyconf", override_protocol="tcp")["Chain"]["Protocol"], "tcp")
     equal(c.config.delete("service-defaults", "pyconf"), True)
 
 

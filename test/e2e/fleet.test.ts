@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict'
 import { Resolver } from 'node:dns/promises'
 import { describe, it } from 'node:test'
+import type { IntervalJson } from '../../core/metrics/interval-json.ts'
 import { createCluster, type TestCluster, type TestNode } from './harness/cluster.ts'
 import { eventually } from './harness/program.ts'
 
@@ -64,6 +65,21 @@ async function fleet(clients: number): Promise<{
   return { cluster, agents }
 }
 
+/** An interval is shown when it is over: what has just happened comes with the next. */
+async function isCounted(agent: TestNode): Promise<void> {
+  const whole = (name: string) => new RegExp(`^consul\\.(.+\\.)?${name.replace('.', '\\.')}$`)
+  await eventually(
+    `${agent.name} counts how it was fed`,
+    async () => {
+      const { Gauges, Counters } = await agent.json<IntervalJson>('/v1/agent/metrics')
+      const gauge = (name: string) => Gauges.find(({ Name }) => whole(name).test(Name))?.Value
+      const hasChanges = Counters.some(({ Name }) => whole('feed.changes').test(Name))
+      return hasChanges && (gauge('view.open') ?? 0) > 0 && gauge('feed.index_lag') === 0
+    },
+    30_000,
+  )
+}
+
 describe('an agent that is fed by a server', () => {
   it('misses nothing when that server dies or stalls, and is fed by another', async () => {
     const { cluster, agents } = await fleet(2)
@@ -89,6 +105,7 @@ describe('an agent that is fed by a server', () => {
     await tells(c2, 'web', [2, 3, 4])
     assert.notEqual(feeder(cluster, c2).name, third.name)
     third.signal('SIGCONT')
+    await isCounted(c2)
   })
 
   it('answers without any server, also after a restart, and drops hosts that fail', async () => {

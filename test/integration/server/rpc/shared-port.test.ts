@@ -21,6 +21,7 @@ import { dialFeeds, FEED_GREETING } from '../../../../runtime/rpc/feed-socket.ts
 import { RpcChannel } from '../../../../runtime/rpc/rpc-channel.ts'
 import { RpcHost } from '../../../../runtime/rpc/rpc-host.ts'
 import { rpcHandlers } from '../../../unit/runtime/rpc/rpc-handlers.ts'
+import { TcpWire } from './tcp-wire.ts'
 
 const never = new AbortController().signal
 const PING = encodeFeedMessage({ kind: 'ping' })
@@ -192,4 +193,23 @@ test('a server that stops waits for nobody', async () => {
   silent.resume()
   await once(silent, 'close')
   await assert.rejects(dialFeeds(host.address, never), { code: 'NO_SERVERS' })
+})
+
+test('a connection without calls is closed and made again by the next, while feeds go on', async () => {
+  await using host = await startHost()
+  await using wire = await TcpWire.open(() => host.port)
+  const keepalive = { everyMs: 30_000, timeoutMs: 10_000, idleMs: 1_000 }
+  const channel = await RpcChannel.open(wire.address, systemClock, keepalive)
+  const agent = await channel.feeds(never)
+  const server = await host.accepted()
+  server.onBytes(() => {})
+  assert.equal(await channel.call('read', 1, { timeoutMs: 5_000 }), 1)
+  assert.equal(wire.connections, 2)
+  await wire.closed()
+  const atAgent = received(agent, 1)
+  server.write(encodeFeedMessage(BOOKMARK), () => {})
+  assert.deepEqual((await atAgent).map(decodeFromServer), [BOOKMARK])
+  assert.equal(await channel.call('read', 2, { timeoutMs: 5_000 }), 2)
+  assert.equal(wire.connections, 2)
+  channel.retire(() => {})
 })

@@ -13,6 +13,7 @@ export class TcpWire implements AsyncDisposable {
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
   #mode: 'open' | 'cut' | 'silent' = 'open'
+  #onClosed: (() => void) | undefined
   /** Bytes that went through towards the target. */
   forwarded = 0
 
@@ -34,6 +35,16 @@ export class TcpWire implements AsyncDisposable {
 
   get connections(): number {
     return this.#sockets.size / 2
+  }
+
+  /** Resolves when a connection has ended on both sides. */
+  async closed(): Promise<void> {
+    const before = this.connections
+    while (this.connections > before - 1) {
+      await new Promise<void>((resolve) => {
+        this.#onClosed = resolve
+      })
+    }
   }
 
   cut(): void {
@@ -80,6 +91,7 @@ export class TcpWire implements AsyncDisposable {
       one.on('close', () => {
         this.#sockets.delete(one)
         if (this.#mode !== 'silent') other.destroy()
+        this.#onClosed?.()
       })
     }
   }

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { TopicKey } from '../../../../core/catalog/feed.ts'
 import { FairleadError } from '../../../../core/errors.ts'
+import { collectGarbage } from '../../../../runtime/host/collect-garbage.ts'
 import type { FromServer } from '../../../../runtime/rpc/feed-messages.ts'
 import {
   ADMITTED_BURST,
@@ -239,4 +240,42 @@ test('ended streams leave nothing behind', async () => {
     assert.equal(other.error?.code, 'SHUTTING_DOWN')
     assert.equal(open().error?.code, 'SHUTTING_DOWN')
   })
+})
+
+test('what was sent at first is not held as long as its topic is followed', async () => {
+  await using base = await new RaftAndStore().start()
+  const held: WeakRef<object>[] = []
+  const sessions = new FeedSessions({
+    store: {
+      get lastIndex() {
+        return base.store.lastIndex
+      },
+      follow: (topic, fromIndex, sink) =>
+        base.store.follow(topic, fromIndex, (frame) => {
+          held.push(new WeakRef(frame))
+          sink(frame)
+        }),
+    },
+    clock: base.clock,
+    hasLeader: () => true,
+    start: {
+      store: base.store,
+      clock: base.clock,
+      epoch: () => EPOCH,
+      ready: async () => {},
+      catchUp: async () => {},
+    },
+  })
+  const stream = new FakeStream()
+  sessions.accept(stream)
+  stream.say({ kind: 'follow', topic: WEB })
+  await settle()
+  assert.equal(stream.take().length, 1)
+  assert.equal(held.length, 1)
+  // A weak reference holds until the end of the turn in which it was made.
+  await new Promise((resolve) => setImmediate(resolve))
+  collectGarbage()
+  assert.equal(held[0]?.deref(), undefined)
+  assert.equal(sessions.size, 1)
+  sessions.close()
 })

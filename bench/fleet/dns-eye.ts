@@ -8,7 +8,7 @@
 import { createSocket, type Socket } from 'node:dgram'
 
 /** Seldom enough that a dozen of them do not load what they measure. */
-const ASK_EVERY_MS = 10
+const ASK_EVERY_MS = 5
 const LOST_AFTER_MS = 500
 const TYPE_SRV = 33
 

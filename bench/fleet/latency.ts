@@ -104,10 +104,11 @@ async function timed(
   timeoutMs = SEEN_MAX_MS,
 ): Promise<void> {
   const begun = performance.now()
-  const watched = seen(eyes, count, timeoutMs)
   await act()
   times.answered.push(performance.now() - begun)
-  const took = (await watched).map((at) => at - begun)
+  // Only now: before the servers have it nobody can, and a dozen who ask again and again hold up the two cores that
+  // it goes through. Who has had it for a moment already counts as having it when first asked.
+  const took = (await seen(eyes, count, timeoutMs)).map((at) => at - begun)
   times.each.push(...took)
   times.last.push(Math.max(...took))
 }

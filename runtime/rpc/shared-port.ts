@@ -1,21 +1,24 @@
 /**
  * The one port of RPC: gRPC and streams of feeds, told apart by the first byte that a caller sends.
  *
- * Guarantees: a connection is handed over once, with all that it has sent, or cut when it begins otherwise, says
- * nothing for FIRST_BYTE_MS, or more than UNDECIDED_MAX others are as silent. Who gets a connection owns it:
- * `close` cuts only what was not handed over. Why there are two protocols: docs/decisions/0020.
+ * Guarantees: a connection is handed over once, with all that it has sent, or cut when it begins otherwise or says
+ * nothing for FIRST_BYTE_MS. Of more than UNDECIDED_MAX that have said nothing the oldest is cut, so that silent ones
+ * do not keep others out. Who gets a connection owns it: `close` cuts only what was not handed over. Why there are
+ * two protocols: docs/decisions/0020.
  */
 
 import { createServer, type Server, type Socket } from 'node:net'
 import { FairleadError } from '../../core/errors.ts'
 
-export const FIRST_BYTE_MS = 10_000
-export const UNDECIDED_MAX = 4_096
+const FIRST_BYTE_MS = 10_000
+const UNDECIDED_MAX = 4_096
 
 export interface SharedPortDeps {
   readonly onGrpc: (socket: Socket) => void
   /** By the first byte of its greeting. */
   readonly others: ReadonlyMap<number, (socket: Socket) => void>
+  /** Default UNDECIDED_MAX. */
+  readonly undecidedMax?: number
 }
 
 /** `PRI * HTTP/2.0` is how an HTTP/2 client begins (RFC 9113 3.4). */
@@ -39,7 +42,8 @@ export class SharedPort {
         const message = `Cannot listen for RPC on "${host}:${port}": ${cause.message}`
         reject(new FairleadError('INVALID_CONFIG', message, { cause }))
       })
-      this.#server.listen({ host, port }, () => {
+      // As many may wait to be accepted: a whole fleet comes at once when its other server goes.
+      this.#server.listen({ host, port, backlog: UNDECIDED_MAX }, () => {
         // A connection that could not be accepted concerns its caller only.
         this.#server.removeAllListeners('error').on('error', () => {})
         const bound = this.#server.address()
@@ -55,11 +59,8 @@ export class SharedPort {
   }
 
   #accept(socket: Socket): void {
-    if (this.#undecided.size >= UNDECIDED_MAX) {
-      socket.destroy()
-      return
-    }
     this.#undecided.add(socket)
+    if (this.#undecided.size > (this.#deps.undecidedMax ?? UNDECIDED_MAX)) this.#cutOldest()
     const cut = (): void => void socket.destroy()
     const onClose = (): void => void this.#undecided.delete(socket)
     const onReadable = (): void => {
@@ -75,6 +76,14 @@ export class SharedPort {
     socket.on('error', cut).on('timeout', cut).on('end', cut)
     socket.on('close', onClose).on('readable', onReadable)
     socket.setTimeout(FIRST_BYTE_MS)
+  }
+
+  #cutOldest(): void {
+    for (const oldest of this.#undecided) {
+      this.#undecided.delete(oldest)
+      oldest.destroy()
+      return
+    }
   }
 
   #handOver(socket: Socket, bytes: Buffer): void {

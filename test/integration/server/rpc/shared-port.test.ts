@@ -20,6 +20,7 @@ import {
 import { dialFeeds, FEED_GREETING } from '../../../../runtime/rpc/feed-socket.ts'
 import { RpcChannel } from '../../../../runtime/rpc/rpc-channel.ts'
 import { RpcHost } from '../../../../runtime/rpc/rpc-host.ts'
+import { SharedPort } from '../../../../runtime/rpc/shared-port.ts'
 import { rpcHandlers } from '../../../unit/runtime/rpc/rpc-handlers.ts'
 import { TcpWire } from './tcp-wire.ts'
 
@@ -193,6 +194,35 @@ test('a server that stops waits for nobody', async () => {
   silent.resume()
   await once(silent, 'close')
   await assert.rejects(dialFeeds(host.address, never), { code: 'NO_SERVERS' })
+})
+
+test('of too many that say nothing the oldest is cut, and who speaks is let in', async () => {
+  const taken: string[] = []
+  const port = new SharedPort({
+    onGrpc: (socket) => {
+      taken.push('grpc')
+      socket.end('hello')
+    },
+    others: new Map(),
+    undecidedMax: 2,
+  })
+  const at = await port.listen('127.0.0.1', 0)
+  const silent: Socket[] = []
+  for (let i = 0; i < 3; i++) {
+    const socket = await raw(at, Buffer.alloc(0))
+    socket.resume()
+    silent.push(socket)
+  }
+  assert.ok(silent[0] !== undefined)
+  await once(silent[0], 'close')
+  const speaks = await raw(at, Buffer.from('PRI'))
+  const [said] = await once(speaks, 'data')
+  assert.equal(String(said), 'hello')
+  assert.deepEqual(taken, ['grpc'])
+  // The one that spoke took the place of none of the two that were left.
+  assert.equal(silent[2]?.destroyed, false)
+  port.close()
+  speaks.destroy()
 })
 
 test('a connection without calls is closed and made again by the next, while feeds go on', async () => {

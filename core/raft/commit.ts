@@ -44,7 +44,10 @@ export function advanceLeaderCommit(state: RaftState, role: LeaderRole): boolean
 export function advanceFollowerCommit(state: RaftState, commit: LogIndex): void {
   if (commit <= state.commit) return
   if (commit > state.log.lastIndex) {
-    halt(state, `entries up to ${commit} are committed, the log ends at ${state.log.lastIndex}`)
+    halt(
+      state,
+      `entries up to ${commit} are committed, the log ends at ${state.log.lastIndex}: this server lost what it had acknowledged, so its id is spent; start it with an empty data directory and a new node id, and it joins as a new server`,
+    )
     return
   }
   state.commit = commit

@@ -174,7 +174,7 @@ describe('a follower', () => {
   it('halts when a heartbeat says that entries it lacks are committed', () => {
     const bench = follower([1])
     bench.receive(heartbeat(B, 1, 5))
-    assert.match(bench.core.failure ?? '', /committed, the log ends at 1/)
+    assert.match(bench.core.failure ?? '', /committed, the log ends at 1: .* a new node id/)
   })
 
   it('goes back to the configuration before when a config entry is cut off', () => {

@@ -32,6 +32,19 @@ describe('documentation', () => {
     }
   })
 
+  it('numbers decisions one after another, each once, as their titles do', () => {
+    const names = globSync('docs/decisions/*.md', { cwd: ROOT }).sort()
+    for (const [i, path] of names.entries()) {
+      const number = String(i + 1).padStart(4, '0')
+      assert.match(
+        path,
+        new RegExp(`/${number}-[a-z0-9-]+\\.md$`),
+        `${path} is not number ${number}`,
+      )
+      assert.match(read(path), new RegExp(`^# ${i + 1}\\. `), `the title of ${path}`)
+    }
+  })
+
   it('has fresh generated pages', () => {
     const result = spawnSync(
       process.execPath,

@@ -10,7 +10,7 @@
 import type { HealthEntry } from '../../core/catalog/types.ts'
 import { FairleadError, toFairleadError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
-import { failoverDatacenters, selectInstances } from '../../core/queries/select.ts'
+import { failoverDatacenters, narrowingOf, selectInstances } from '../../core/queries/select.ts'
 import type { PreparedQueryRecord } from '../../core/queries/types.ts'
 import type { Rng } from '../../core/rng.ts'
 import type { ReadName, Reads } from '../../core/rpc/reads.ts'
@@ -125,7 +125,9 @@ export class PreparedQueries {
     request: QueryRequest,
   ): Promise<Pick<QueryAnswer, 'entries' | 'knownLeader' | 'lastContactMs'>> {
     const { service, connect } = query.service
-    const asked = { service, ...(connect || request.connect ? { connect: true } : {}) }
+    const isConnect = connect || request.connect
+    const narrowing = narrowingOf(query.service)
+    const asked = { service, ...(isConnect ? { connect: true } : {}), ...narrowing }
     const { value, ...meta } = await request.read('health.service', asked, datacenter)
     return { entries: selectInstances(value, query.service), ...meta }
   }

@@ -26,6 +26,17 @@ export function selectInstances(
   })
 }
 
+/** What a read of the service's health may leave out already: less to carry, the choice is the same. */
+export function narrowingOf(service: QueryService): {
+  readonly tags?: readonly string[]
+  readonly nodeMeta?: StringMap
+} {
+  const tags = (service.tags ?? []).filter((tag) => !tag.startsWith('!'))
+  const { nodeMeta } = service
+  const hasMeta = nodeMeta !== null && Object.keys(nodeMeta).length > 0
+  return { ...(tags.length === 0 ? {} : { tags }), ...(hasMeta ? { nodeMeta } : {}) }
+}
+
 function isGood(status: string, onlyPassing: boolean): boolean {
   return status === 'passing' || (status === 'warning' && !onlyPassing)
 }

@@ -6,7 +6,11 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import type { CheckStatus, HealthEntry } from '../../../../core/catalog/types.ts'
-import { failoverDatacenters, selectInstances } from '../../../../core/queries/select.ts'
+import {
+  failoverDatacenters,
+  narrowingOf,
+  selectInstances,
+} from '../../../../core/queries/select.ts'
 import type { QueryService } from '../../../../core/queries/types.ts'
 import { check, Driver, registration, service } from '../catalog/store-fixture.ts'
 import { queryService } from './query-fixture.ts'
@@ -20,7 +24,10 @@ interface Instance {
 }
 
 /** Instances as the store gives them: one a node, with a check that counts and one that may be ignored. */
-function entriesOf(instances: readonly Instance[]): readonly HealthEntry[] {
+function entriesOf(
+  instances: readonly Instance[],
+  narrowing: ReturnType<typeof narrowingOf> = {},
+): readonly HealthEntry[] {
   const driver = new Driver()
   for (const [i, { tags, rack, owner, status, noisy }] of instances.entries()) {
     const request = registration(`n${i}`, {
@@ -30,7 +37,7 @@ function entriesOf(instances: readonly Instance[]): readonly HealthEntry[] {
     })
     driver.ok({ kind: 'register', request })
   }
-  return driver.read('health.service', { service: 'web' })
+  return driver.read('health.service', { service: 'web', ...narrowing })
 }
 
 function chosen(instances: readonly Instance[], given: Partial<QueryService>): readonly string[] {
@@ -59,6 +66,15 @@ describe('the instances of a query', () => {
     assert.deepEqual(chosen(instances, { tags: ['v1', '!canary'] }), ['n0'])
     assert.deepEqual(chosen(instances, { tags: ['!V1'] }), ['n2'])
     assert.deepEqual(chosen(instances, { tags: [] }), ['n0', 'n1', 'n2'])
+  })
+
+  it('are read without those that lack a tag or metadata', () => {
+    const instances = [{ ...GOOD, tags: ['v1'], rack: 'x' }, { ...GOOD, tags: ['v1'] }, GOOD]
+    const service = queryService({ tags: ['V1', '!v2'], nodeMeta: { rack: 'x' } })
+    const narrowing = narrowingOf(service)
+    assert.deepEqual(narrowing, { tags: ['V1'], nodeMeta: { rack: 'x' } })
+    assert.equal(entriesOf(instances, narrowing).length, 1)
+    assert.deepEqual(narrowingOf(queryService({ tags: ['!v2'], nodeMeta: {} })), {})
   })
 
   it('are those that a naive model chooses', () => {
@@ -100,6 +116,10 @@ describe('the instances of a query', () => {
       fc.property(fc.array(instance, { maxLength: 5 }), asked, (instances, query) => {
         const expected = instances.flatMap((each, i) => (model(each, query) ? [`n${i}`] : []))
         assert.deepEqual(chosen(instances, query), expected)
+        const service = queryService(query)
+        const narrowed = entriesOf(instances, narrowingOf(service))
+        const nodes = selectInstances(narrowed, service).map(({ node }) => node.node)
+        assert.deepEqual(nodes, expected, 'narrowed')
       }),
       { numRuns: 60 },
     )

@@ -20,7 +20,7 @@ import type {
 export const META_PAIRS_MAX = 64
 export const META_KEY_LENGTH_MAX = 128
 export const META_VALUE_LENGTH_MAX = 512
-export const WEIGHT_MAX = 65_535
+const WEIGHT_MAX = 65_535
 
 const META_KEY = /^[A-Za-z0-9_-]+$/
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i

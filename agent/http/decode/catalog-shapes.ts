@@ -6,7 +6,6 @@
  */
 
 import { goQuote } from '../../../core/catalog/go-quote.ts'
-import { WEIGHT_MAX } from '../../../core/catalog/registration-rules.ts'
 import type {
   CheckDefinition,
   Json,
@@ -142,15 +141,10 @@ function kindOf(kind: string): ServiceKind {
   throw rejected(`unknown service kind ${goQuote(kind)}`)
 }
 
-/** Unlike at an agent, weights that make no sense are no error here: the Go client always sends some. */
+/** The Go client always sends some, zeros where it was given none; what else makes no sense is the store's to refuse. */
 function weightsOf({ weights }: DecodedNodeService): Weights {
-  const isValid =
-    weights !== undefined && isWeight(weights.passing, 1) && isWeight(weights.warning, 0)
-  return isValid ? weights : { passing: 1, warning: 1 }
-}
-
-function isWeight(weight: number, min: number): boolean {
-  return weight >= min && weight <= WEIGHT_MAX
+  const isGiven = weights !== undefined && (weights.passing !== 0 || weights.warning !== 0)
+  return isGiven ? weights : { passing: 1, warning: 1 }
 }
 
 function proxyOf(decoded: DecodedNodeService): ProxyConfig {

@@ -44,6 +44,24 @@ describe('zero weights', () => {
   })
 })
 
+describe('weights that make no sense', () => {
+  it('are refused, not replaced', async () => {
+    for (const [weights, text] of [
+      [{ Passing: 0, Warning: 1 }, 'Invalid Weights: Passing must be greater than 0'],
+      [{ Passing: 1, Warning: -1 }, 'Invalid Weights: Warning must be greater or equal than 0'],
+      [{ Passing: 65_536, Warning: 1 }, 'Invalid Weights: the maximum is 65535'],
+    ] as const) {
+      const answer = await agent.put('/v1/catalog/register', {
+        Node: 'foo',
+        Address: '10.0.0.1',
+        Service: { Service: 'odd', Weights: weights },
+      })
+      assert.deepEqual([answer.status, answer.text], [500, text])
+    }
+    assert.equal((await agent.get('/v1/catalog/service/odd')).text, '[]')
+  })
+})
+
 describe('a check of a catalog registration', () => {
   it('has the type that its definition says', async () => {
     const check = (CheckID: string, Definition: object, Type = ''): object => ({

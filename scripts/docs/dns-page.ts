@@ -12,7 +12,7 @@ ${GENERATED}
 
 Every agent answers DNS on port 8600 (\`ports.dns\`), UDP and TCP, at \`addresses.dns\` or else \`client_addr\`. It answers
 for \`domain\` (\`consul.\`) and \`alt_domain\`, and for reverse names; others are asked of the \`recursors\`, or refused
-where there are none.
+where there are none. How to put it behind the resolver of a host: [forward DNS](../how-to/forward-dns.md).
 
 ## Names
 

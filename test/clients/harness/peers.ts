@@ -7,7 +7,7 @@
  *
  * Guarantees: what it returns can be run; where it returns undefined the test was skipped with the reason, which the
  * summary of `npm test` repeats. A peer that can be had but does not build fails the test. Versions are pinned: for Go by
- * go.mod and go.sum of the peer's folder, for Python by its requirements.txt. Installs are bounded by INSTALL_MAX_MS;
+ * go.mod and go.sum of the peer's folder, for Python by its requirements.txt; Debian's are what its release has. Installs are bounded by INSTALL_MAX_MS;
  * an entry of the cache appears whole or not at all, so that tests may install at the same time. The folder is
  * FAIRLEAD_TEST_CACHE or, without it, in the user's cache folder; deleting it costs time only.
  */
@@ -45,6 +45,38 @@ export function installedProgram(
   const found = search.map((folder) => join(folder, name)).find((path) => existsSync(path))
   if (found === undefined) t.skip(`${name} is not installed`)
   return found
+}
+
+/**
+ * Path of a program that the machine has, or that its Debian package holds: the package is unpacked, not installed,
+ * where installing would change how the machine works.
+ *
+ * @param path inside the package
+ */
+export async function unpackedProgram(
+  t: TestContext,
+  { name, path }: { readonly name: string; readonly path: string },
+): Promise<string | undefined> {
+  if (existsSync(`/${path}`)) return `/${path}`
+  const entry = cacheEntry(name, [path])
+  const program = join(entry, path)
+  if (await isThere(program)) return program
+  if (spawnSync('dpkg-deb', ['--version']).status !== 0) {
+    t.skip(`${name} is not installed`)
+    return undefined
+  }
+  const problem = await install(entry, async (folder) => {
+    const { env } = process
+    const fetched = await run('apt-get', ['download', '-qq', name], { cwd: folder, env })
+    const [archive] = globSync('*.deb', { cwd: folder })
+    if (archive === undefined) return reason(fetched.stderr)
+    const unpacked = await run('dpkg-deb', ['-x', archive, '.'], { cwd: folder, env })
+    await rm(join(folder, archive))
+    return unpacked.code === 0 ? undefined : reason(unpacked.stderr)
+  })
+  if (problem === undefined) return program
+  t.skip(`${name} cannot be had: ${problem}`)
+  return undefined
 }
 
 export interface GoPeer {

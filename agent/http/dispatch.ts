@@ -42,19 +42,19 @@ type Target =
     }
 
 export class Dispatcher {
-  readonly #table: RouteTable
+  readonly #targetOf: (url: string) => Target
   readonly #agent: AgentContext
   readonly #recent: RecentTargets<Target>
 
   constructor(table: RouteTable, agent: AgentContext) {
-    this.#table = table
     this.#agent = agent
-    this.#recent = new RecentTargets((url) => targetOf(table, url))
+    this.#targetOf = (url) => targetOf(table, url, agent.config.http.takesUnprintable)
+    this.#recent = new RecentTargets(this.#targetOf)
   }
 
   dispatch(request: IncomingMessage, url: string): Dispatched {
     const method = request.method ?? ''
-    const target = method === 'GET' ? this.#recent.of(url) : targetOf(this.#table, url)
+    const target = method === 'GET' ? this.#recent.of(url) : this.#targetOf(url)
     if (target.kind === 'reply') return target
     const refused = refusedAccess(this.#agent.config.http, pathOf(url), request)
     if (refused !== undefined) return reply(refused)
@@ -70,13 +70,14 @@ export class Dispatcher {
   }
 }
 
-function targetOf(table: RouteTable, url: string): Target {
+function targetOf(table: RouteTable, url: string, takesUnprintable: boolean): Target {
   const mark = url.indexOf('?')
   const path = pathOf(url)
   const rawQuery = mark === -1 ? '' : url.slice(mark + 1)
   if (!path.startsWith('/')) return reply(textReply(400, '400 Bad Request'))
   const decoded = decodePercent(path, 'reject')
-  if (decoded === undefined || !isPrintable(decoded)) return reply(emptyReply(400))
+  if (decoded === undefined) return reply(emptyReply(400))
+  if (!takesUnprintable && !isPrintable(decoded)) return reply(emptyReply(400))
 
   const clean = cleanPath(path)
   if (clean !== path) return reply(redirect(clean, rawQuery))

@@ -178,7 +178,7 @@ function consistencyParameters(
   if (isStale && isConsistent) {
     throw bad('Cannot specify ?stale with ?consistent, conflicting semantics.')
   }
-  const isCached = query.has('cached')
+  const isCached = query.has('cached') && call.agent.config.http.useCache
   if (isCached && isConsistent) {
     throw bad('Cannot specify ?cached with ?consistent, conflicting semantics.')
   }

@@ -104,7 +104,7 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
       nodeName: config.nodeName,
       nodeId: config.nodeId,
       label: config.datacenter,
-      bindAddress: config.bindAddress,
+      bindAddress: config.gossipAddress,
       advertiseAddress: config.advertiseAddress,
       port: config.ports.serfLan,
       tags: tagsAt(config.ports.server),

@@ -10,6 +10,8 @@ import { expandTemplate } from './sockaddr/template.ts'
 
 export interface Addresses {
   readonly bind: string
+  /** `bind` unless given. */
+  readonly gossip: string
   readonly advertise: string
   readonly client: readonly string[]
   /** `client` unless given. */
@@ -25,6 +27,7 @@ export function resolveAddresses(
 ): Addresses {
   const bindDefault = options.devMode ? '127.0.0.1' : '0.0.0.0'
   const bind = resolveBind(reader, bindDefault, options.interfaces)
+  const gossip = oneAddress(reader, 'serf_lan', options.interfaces) ?? bind
   const client = resolveClient(reader, options.interfaces)
   const ownOrClient = (key: string): readonly string[] => {
     const own = ipList(reader, { key, fallback: '', interfaces: options.interfaces })
@@ -32,6 +35,7 @@ export function resolveAddresses(
   }
   return {
     bind,
+    gossip,
     advertise: resolveAdvertise(reader, bind, options.interfaces),
     client,
     ...resolveHttpListeners(reader, client, options.interfaces),

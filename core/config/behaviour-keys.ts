@@ -40,9 +40,10 @@ export const BEHAVIOUR_KEYS: KeyTable = {
   disable_remote_exec: fixed('bool', true, 'There is no remote execution'),
   disable_update_check: ignored(NO_OUTGOING_CALLS),
   disable_anonymous_signature: ignored(NO_OUTGOING_CALLS),
-  disable_http_unprintable_char_filter: unsupported(
+  disable_http_unprintable_char_filter: key(
     'bool',
-    'Paths with unprintable characters are answered with 400',
+    'false',
+    'Take paths with unprintable characters, as keys of old clients may have',
   ),
   disable_keyring_file: key('bool', 'false', 'Keep the keys of gossip in memory only'),
   default_query_time: key('duration', '300s', 'Length of a blocking query that asks for none'),
@@ -89,7 +90,7 @@ export const BEHAVIOUR_KEYS: KeyTable = {
       'Networks from which other methods than GET are taken; none is from everywhere',
     ),
     response_headers: key('string-map', '{}', 'Headers added to every answer of the HTTP API'),
-    use_cache: unsupported('bool', '?cached is always understood'),
+    use_cache: key('bool', 'true', 'Whether ?cached is understood; else it is passed over'),
     max_header_bytes: key('integer', '65536', 'Bytes of the request line and headers together'),
   }),
   log_level: key('string', 'INFO', 'TRACE, DEBUG, INFO, WARN or ERROR', true),

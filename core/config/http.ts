@@ -24,6 +24,8 @@ export function resolveHttp(reader: RawReader, sockets: readonly string[]): Http
       1_024,
       HEADER_BYTES_MAX,
     ),
+    useCache: reader.bool('http_config.use_cache', true),
+    takesUnprintable: reader.bool('disable_http_unprintable_char_filter', false),
     blockedEndpoints: resolveBlocked(reader),
     writersFrom: resolveWriters(reader),
   }

@@ -72,7 +72,7 @@ export const IDENTITY_KEYS: KeyTable = {
   advertise_addr_wan: key('string', 'advertise_addr', 'Tagged address wan of this node'),
   advertise_addr_wan_ipv4: key('string', '', 'Tagged address wan_ipv4 of this node'),
   advertise_addr_wan_ipv6: key('string', '', 'Tagged address wan_ipv6 of this node'),
-  serf_lan: unsupported('string', 'Gossip listens on bind_addr'),
+  serf_lan: key('string', 'bind_addr', 'One IP address for gossip; templates allowed'),
   serf_wan: unsupported('string', NO_WAN),
   serf_lan_allowed_cidrs: key(
     'strings',

@@ -53,6 +53,8 @@ export interface AgentConfig {
   readonly pidFile: string
 
   readonly bindAddress: string
+  /** Where gossip is bound. */
+  readonly gossipAddress: string
   readonly advertiseAddress: string
   /** Where clients are served unless a listener has addresses of its own. */
   readonly clientAddresses: readonly string[]
@@ -193,6 +195,9 @@ export interface HttpConfig {
   readonly queryTimeMaxMs: number
   /** Request line and headers together; long KV keys travel in the request line. */
   readonly headerBytesMax: number
+  /** Whether `?cached` is understood. */
+  readonly useCache: boolean
+  readonly takesUnprintable: boolean
   /** Socket files to listen at, beside `httpAddresses`. */
   readonly sockets: readonly string[]
   /** Of socket files: names or numbers, '' for those of the process. */

@@ -67,6 +67,7 @@ export function resolveConfig(raw: RawConfig, devMode: boolean, host: HostFacts)
     dataDir: resolveDataDir(reader, devMode, host),
     pidFile: reader.text('pid_file', ''),
     bindAddress: addresses.bind,
+    gossipAddress: addresses.gossip,
     advertiseAddress: addresses.advertise,
     clientAddresses: addresses.client,
     httpAddresses: addresses.http,
@@ -241,7 +242,7 @@ function refuseClashes(reader: RawReader, config: AgentConfig): void {
     {
       name: 'Serf LAN',
       key: 'ports.serf_lan',
-      address: config.bindAddress,
+      address: config.gossipAddress,
       port: config.ports.serfLan,
     },
     ...(config.server

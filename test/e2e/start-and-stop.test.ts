@@ -183,3 +183,21 @@ describe('log files', () => {
     assert.match(refused.stderr, /log_file cannot be written: ENOENT/)
   })
 })
+
+it('gossip listens at serf_lan alone', async () => {
+  await using agent = await startAgent({
+    flags: ['-serf-lan-bind=127.0.0.2', '-advertise=127.0.0.2'],
+  })
+  const { Member } = await agent.json<{ Member: { Port: number } }>('/v1/agent/self')
+  const ports = async (host: string): Promise<string> => {
+    const { stdout } = await agent.command(
+      'troubleshoot',
+      'ports',
+      `-host=${host}`,
+      `-ports=${Member.Port}`,
+    )
+    return stdout
+  }
+  assert.match(await ports('127.0.0.2'), /is open$/m)
+  assert.match(await ports('127.0.0.1'), /is not reachable: connection refused$/m)
+})

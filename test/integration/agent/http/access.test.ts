@@ -12,6 +12,8 @@ const OPEN: HttpConfig = {
   queryTimeDefaultMs: 300_000,
   queryTimeMaxMs: 600_000,
   headerBytesMax: 65_536,
+  useCache: true,
+  takesUnprintable: false,
   sockets: [],
   socketPermissions: { user: '', group: '', mode: undefined },
   blockedEndpoints: [],
@@ -77,5 +79,22 @@ describe('max_query_time and max_header_bytes', () => {
       assert.equal((await ask(agent, 'GET', path))[0], 404)
     }
     assert.equal((await ask(agent, 'GET', `/v1/kv/${'x'.repeat(3_000)}`))[0], 431)
+  })
+})
+
+describe('use_cache and disable_http_unprintable_char_filter', () => {
+  it('decide whether ?cached is understood, and what a path may hold', async () => {
+    await using agent = await startAgent({
+      http: { ...OPEN, useCache: false, takesUnprintable: true },
+    })
+    const path = '/v1/connect/ca/roots?cached'
+    const answer = await fetch(`http://127.0.0.1:${agent.port}${path}`)
+    assert.deepEqual([answer.status, answer.headers.get('x-cache')], [200, null])
+    assert.deepEqual(await ask(agent, 'PUT', '/v1/kv/bell%07'), [200, 'true'])
+    assert.equal((await ask(agent, 'GET', '/v1/kv/bell%07'))[0], 200)
+    await using usual = await startAgent({ http: OPEN })
+    const cached = await fetch(`http://127.0.0.1:${usual.port}${path}`)
+    assert.equal(cached.headers.get('x-cache'), 'MISS')
+    assert.equal((await ask(usual, 'PUT', '/v1/kv/bell%07'))[0], 400)
   })
 })

@@ -20,7 +20,7 @@ function call(
   headers: Readonly<Record<string, string>> = {},
   { discoveryMaxStaleMs = 0, path = '/v1/kv/a' } = {},
 ): HttpCall {
-  const http = { queryTimeDefaultMs: 300_000, queryTimeMaxMs: 600_000 }
+  const http = { queryTimeDefaultMs: 300_000, queryTimeMaxMs: 600_000, useCache: true }
   const config = { datacenter: 'dc1', devMode: false, discoveryMaxStaleMs, http }
   const agent = { config, local: { nodeName: 'n1' } }
   const parsed = parseQuery(query)

@@ -46,11 +46,15 @@ describe('who may ask the HTTP API what', () => {
         block_endpoints = ["/v1/agent/leave"]
         allow_write_http_from = ["127.0.0.0/8", "::1/128"]
         max_header_bytes = 4096
+        use_cache = false
       }
+      disable_http_unprintable_char_filter = true
     `)
     assert.deepEqual(messages, [])
-    const { writersFrom, sockets, socketPermissions, ...http } = config.http
+    const { writersFrom, sockets, socketPermissions, useCache, takesUnprintable, ...http } =
+      config.http
     assert.deepEqual([sockets, socketPermissions.user], [[], ''])
+    assert.deepEqual([useCache, takesUnprintable], [false, true])
     assert.deepEqual(http, {
       queryTimeDefaultMs: 60_000,
       queryTimeMaxMs: 60_000,
@@ -103,4 +107,17 @@ describe('tagged addresses', () => {
       /advertise_addr_ipv4 must be an ipv4 address, got "fd00::1"/,
     )
   })
+})
+
+it('gossip may have an address of its own', () => {
+  const { config, messages } = resolve(
+    'data_dir = "/d"\nbind_addr = "10.0.0.5"\nserf_lan = "{{ GetInterfaceIP \\"lo\\" }}"',
+  )
+  assert.deepEqual(messages, [])
+  assert.deepEqual([config.bindAddress, config.gossipAddress], ['10.0.0.5', '127.0.0.1'])
+  assert.equal(resolve('data_dir = "/d"\nbind_addr = "10.0.0.5"').config.gossipAddress, '10.0.0.5')
+  assert.match(
+    resolve('data_dir = "/d"\nserf_lan = "gossip.example"').messages[0] ?? '',
+    /^serf_lan must be an ip address, got "gossip\.example"/,
+  )
 })

@@ -18,7 +18,8 @@ export const systemClock: Clock = {
   timer: (at: Instant, fn: () => void): Timer => new SystemTimer(at, fn),
   sleep: async (ms: number, signal?: AbortSignal): Promise<void> => {
     try {
-      await sleepTimeout(ms, undefined, signal === undefined ? undefined : { signal })
+      // Of a time that has just gone by a caller may be left with a little less than nothing.
+      await sleepTimeout(Math.max(0, ms), undefined, signal === undefined ? undefined : { signal })
     } catch (thrown) {
       // The platform rejects with an error of its own, which only has the reason for its cause.
       signal?.throwIfAborted()

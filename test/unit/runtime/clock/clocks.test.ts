@@ -20,3 +20,19 @@ for (const [name, clock] of [
     await assert.rejects(clock.sleep(1_000_000, ending.signal), (thrown) => thrown === reason)
   })
 }
+
+test('the system clock sleeps over what has gone by without a warning', async () => {
+  const warnings: Error[] = []
+  const record = (warning: Error): void => {
+    warnings.push(warning)
+  }
+  process.on('warning', record)
+  try {
+    await systemClock.sleep(-0.5)
+    // Warnings are told in a later turn.
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.deepEqual(warnings, [])
+  } finally {
+    process.off('warning', record)
+  }
+})

@@ -44,6 +44,8 @@ describe('three servers on disk', () => {
     const { made } = await cluster.leader()
     const { index } = await cluster.settle(made.node.propose(bytes('seen')))
     for (const { node, machine } of cluster.nodes.values()) {
+      // Two of three are enough for the write, and one for a read of the leader: the third may hear of it later.
+      await cluster.until(() => node.status().leaderId !== null, 'a known leader')
       const reads = await cluster.settle(Promise.all([node.readIndex(), node.readIndex('lease')]))
       assert.ok(reads.every((read) => read >= index))
       assert.deepEqual(machine.texts, ['seen'])

@@ -260,6 +260,7 @@ class GossipPool implements MemberPool, NoticeBoard, EventBus, QueryBus, Service
         seal,
         clock: deps.clock,
         log: deps.log,
+        onUnsendable: (to, isOurs) => this.#handle({ kind: 'unsendable', to, isOurs }),
         onPacket: (from, bytes) => this.#handle({ kind: 'packet', from, bytes }),
         onRequest: (request) => this.#answer(request, keys),
       },

@@ -3,7 +3,7 @@
  *
  * A probe: a ping; without an ack in time others are asked to ping, and a stream is tried; without any ack by the end of
  * the interval the member is suspected. The interval grows with this member's own ill health.
- * Guarantees: one probe at a time; an ack counts only for the probe whose number it carries.
+ * A probe that this host could not send has no verdict. Guarantees: one probe at a time; an ack counts only for the probe whose number it carries.
  * Bounds: RELAYS_MAX pings on behalf of others at a time; more are not done, and not answered.
  */
 
@@ -28,6 +28,8 @@ interface Probe {
   nacksReceived: number
   /** Over a stream it answered. */
   answersTcp: boolean
+  /** Others were asked to ping. */
+  hasAsked: boolean
 }
 
 interface Relay {
@@ -85,6 +87,19 @@ export class Prober {
     probe.nacksReceived = Math.min(probe.nacksExpected, probe.nacksReceived + 1)
   }
 
+  /** Who cannot even send learns nothing of others; where the way ends at the other, more need not be waited for. */
+  onUnsendable({ address, port }: NodeAddress, isOurs: boolean): void {
+    const probe = this.#probe
+    if (probe === null || probe.target.address !== address || probe.target.port !== port) return
+    probe.timeout.cancel()
+    if (!isOurs) {
+      this.#askOthers(probe)
+      return
+    }
+    this.#probe = null
+    this.#pool.health.change(1)
+  }
+
   /** Another could not reach a member and asks this one to try. */
   onIndirectPing(message: IndirectPingMessage, from: NodeAddress): void {
     const { table, timing } = this.#pool
@@ -119,6 +134,7 @@ export class Prober {
       nacksExpected: 0,
       nacksReceived: 0,
       answersTcp: false,
+      hasAsked: false,
     }
     this.#probe = probe
     this.#pool.send(target, this.#pingOf(probe))
@@ -133,6 +149,8 @@ export class Prober {
   }
 
   #askOthers(probe: Probe): void {
+    if (probe.hasAsked) return
+    probe.hasAsked = true
     const { table, timing, self } = this.#pool
     const { target, seq } = probe
     const helpers = table.random(

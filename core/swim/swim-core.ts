@@ -181,6 +181,9 @@ export class SwimCore {
       case 'packet':
         this.#onPacket(input.from, input.bytes)
         return
+      case 'unsendable':
+        this.#prober.onUnsendable(input.to, input.isOurs)
+        return
       case 'request': {
         const bytes = this.#sync.onRequest(input.bytes, input.from)
         this.#pool.emit({ kind: 'reply', id: input.id, bytes })

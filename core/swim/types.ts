@@ -83,6 +83,8 @@ export type SwimInput =
   | { readonly kind: 'wake' }
   /** The body of one datagram. */
   | { readonly kind: 'packet'; readonly from: NodeAddress; readonly bytes: Uint8Array }
+  /** A packet to this address was not sent. `isOurs`: for a reason of this host, which says nothing of the other. */
+  | { readonly kind: 'unsendable'; readonly to: NodeAddress; readonly isOurs: boolean }
   /** A peer asks over a stream; answered by exactly one `reply` effect in the same turn. */
   | {
       readonly kind: 'request'

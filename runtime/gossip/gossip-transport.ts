@@ -29,6 +29,7 @@ export interface GossipTransportDeps {
   readonly seal: Seal
   readonly clock: Clock
   readonly log: Logger
+  readonly onUnsendable: (to: NodeAddress, isOurs: boolean) => void
   readonly onPacket: (from: NodeAddress, body: Uint8Array) => void
   readonly onRequest: RequestHandler
 }

@@ -1,7 +1,7 @@
 /**
  * The UDP socket of a gossip member: sealed bodies out, opened bodies in.
  *
- * A packet that cannot be sent is lost, as any packet may be: counted, never an error. Addresses are literals, so no
+ * A packet that cannot be sent is lost, as any packet may be: counted and told, never an error. Addresses are literals, so no
  * name is looked up on the way out.
  */
 
@@ -28,6 +28,8 @@ export interface PacketSocketDeps {
   readonly seal: Seal
   readonly log: Logger
   readonly refusals: RefusalLog
+  /** @param isOurs for a reason of this host: its interface is down, its filter forbids it */
+  readonly onUnsendable: (to: NodeAddress, isOurs: boolean) => void
   /** `body` is the caller's to keep. */
   readonly onPacket: (from: NodeAddress, body: Uint8Array) => void
 }
@@ -73,7 +75,9 @@ export class PacketSocket {
     this.counters.sent++
     this.counters.bytesSent += packet.length
     this.#socket.send(packet, to.port, to.address, (error) => {
-      if (error !== null) this.counters.failed++
+      if (error === null) return
+      this.counters.failed++
+      if (!this.#isClosed) this.#deps.onUnsendable(to, !isOfTheOther(error))
     })
   }
 
@@ -105,4 +109,9 @@ export class PacketSocket {
       this.#deps.log.debug('gossip socket keeps its small receive buffer', { err })
     }
   }
+}
+
+/** The way to the other ends there; everything else is of this host. */
+function isOfTheOther(error: NodeJS.ErrnoException): boolean {
+  return ['ECONNREFUSED', 'EHOSTUNREACH', 'EHOSTDOWN'].includes(error.code ?? '')
 }

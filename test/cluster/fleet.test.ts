@@ -118,7 +118,7 @@ describe('a fleet', { skip: whyNoHosts() ?? false, timeout: 3_600_000 }, () => {
       tell(
         `${done} changes acknowledged, ${unknown} unknown; ${await network.dropped()} packets lost`,
       )
-      assert(done > 1000, 'too little was done: this run proves nothing')
+      assert(done > 600, 'too little was done: this run proves nothing')
       isWon = true
     } finally {
       if (isWon) await rm(folder, { recursive: true, force: true })

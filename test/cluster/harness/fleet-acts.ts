@@ -105,8 +105,8 @@ export function lossyFleet(percent: number): FleetAct {
       const before = await fleet.network.dropped()
       await fleet.network.lose(percent)
       const failed = new Set<string>()
-      for (let i = 0; i < 5; i++) {
-        await changes(80)
+      for (let i = 0; i < 4; i++) {
+        await changes(50)
         for (const name of await failedNodes(fleet)) failed.add(name)
       }
       assert((await fleet.network.dropped()) > before, 'packets were lost')
@@ -157,7 +157,8 @@ export const SERVERS_RESTART: FleetAct = {
   name: 'all servers killed and started at once',
   begin: async ({ fleet, changes }) => {
     await Promise.all(fleet.servers.all.map((server) => server.kill()))
-    await changes(60)
+    // Each waits for a server for a while.
+    await changes(15)
   },
   end: startAll,
 }

@@ -59,6 +59,11 @@ it('are written at the start and at a reload, in order, and only where there are
       Name: 'db',
       Sources: [{ Name: 'web', Action: 'allow' }],
     })
+    await agent.put('/v1/config', {
+      Kind: 'proxy-defaults',
+      Name: 'global',
+      Config: { protocol: 'http', changed: true },
+    })
     const deleted = await fetch(`${agent.url}/v1/config/service-splitter/web`, { method: 'DELETE' })
     assert.equal(deleted.status, 200)
     await eventually('the splitter is gone', async () => {
@@ -66,6 +71,8 @@ it('are written at the start and at a reload, in order, and only where there are
     })
     assert.equal((await agent.command('reload')).code, 0)
     await eventually('the splitter is back', () => entry(agent, 'service-splitter/web'))
+    const kept = await entry(agent, 'proxy-defaults/global')
+    assert.deepEqual(kept?.['Config'], { protocol: 'http', changed: true })
     const intentions = await entry(agent, 'service-intentions/db')
     assert.deepEqual(
       listOf(intentions, 'Sources').map((source) => source['Action']),

@@ -124,21 +124,26 @@ describe('a reload', () => {
     }
   })
 
-  it('comes by itself when a file changes, where that is wanted', async () => {
-    const folder = await temporaryFolder()
-    try {
-      const file = join(folder, 'services.hcl')
-      await writeFile(file, 'service { name = "web" port = 1 }\n')
-      await using agent = await startAgent({
-        flags: [`-config-dir=${folder}`, '-auto-reload-config'],
-      })
-      assert.equal(await serviceIds(agent), 'web')
-      // As tools do: a new file takes the place of the old one.
-      await writeFile(`${file}.new`, 'service { name = "api" port = 1 }\n')
-      await rename(`${file}.new`, file)
-      await eventually('the new service is there', async () => (await serviceIds(agent)) === 'api')
-    } finally {
-      await rm(folder, { recursive: true })
-    }
-  })
+  for (const kind of ['file', 'folder'] as const) {
+    it(`comes by itself when a ${kind} of the command line changes, where that is wanted`, async () => {
+      const folder = await temporaryFolder()
+      try {
+        const file = join(folder, 'services.hcl')
+        await writeFile(file, 'service { name = "web" port = 1 }\n')
+        await using agent = await startAgent({
+          flags: [`-config-dir=${kind === 'file' ? file : folder}`, '-auto-reload-config'],
+        })
+        assert.equal(await serviceIds(agent), 'web')
+        // As tools do: a new file takes the place of the old one.
+        await writeFile(`${file}.new`, 'service { name = "api" port = 1 }\n')
+        await rename(`${file}.new`, file)
+        await eventually(
+          'the new service is there',
+          async () => (await serviceIds(agent)) === 'api',
+        )
+      } finally {
+        await rm(folder, { recursive: true })
+      }
+    })
+  }
 })

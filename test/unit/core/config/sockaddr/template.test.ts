@@ -93,6 +93,8 @@ describe('address templates', () => {
     ['{{ GetPrivateInterfaces | limit 1 | math "network" "-2" | attr "address" }}', '10.1.2.254'],
     ['{{ GetPrivateInterfaces | limit 1 | math "mask" "16" | attr "string" }}', '10.1.0.0/16'],
     ['{{ GetAllInterfaces | include "name" "no-such" | attr "address" }}', ''],
+    ['{{ GetAllInterfaces | include "flags" "loopback|multicast" | attr "name" }}', ''],
+    ['{{ GetAllInterfaces | include "flags" "up|loopback" | attr "name" }}', 'lo'],
     ['{{ GetAllInterfaces | include "name" "no-such" }}', ''],
   ]
   for (const [template, expected] of cases) {

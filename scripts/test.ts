@@ -57,7 +57,13 @@ const STAGES: readonly Stage[] = [
   { name: 'sim', globs: ['test/sim/**/*.test.ts'] },
   { name: 'integration', globs: ['test/integration/**/*.test.ts'] },
   { name: 'e2e', globs: ['test/e2e/**/*.test.ts'], concurrency: 2 },
-  { name: 'clients', globs: ['test/clients/**/*.test.ts'], concurrency: 2 },
+  // The first run on a machine compiles what it drives.
+  {
+    name: 'clients',
+    globs: ['test/clients/**/*.test.ts'],
+    concurrency: 2,
+    timeoutMs: 15 * 60_000,
+  },
   // One at a time: every file has the machine to itself, or starved processors would be the only fault.
   {
     name: 'cluster',

@@ -22,6 +22,7 @@ before(async () => {
     { perClientMax: () => 0, headerBytesMax: 65_536, times: TIMES },
     (request, response) => {
       if (request.url === '/waits') answer = () => void response.end('late')
+      else if (request.url === '/at-once') response.end('early')
       else request.resume().on('end', () => response.end('read'))
     },
   )
@@ -65,6 +66,11 @@ describe('a slow client', () => {
   it('of a chunked body gets 408', async () => {
     const head = 'PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nfffff\r\n'
     assert.match(await drip(head), /408/)
+  })
+
+  it('of a body that nobody waits for has its answer, and is ended as well', async () => {
+    const head = 'GET /at-once HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nfffff\r\n'
+    assert.match(await drip(head), /^HTTP\/1\.1 200 OK\r\n.*early|reset/s)
   })
 
   it('is not who waits for an answer longer than all these times', async () => {

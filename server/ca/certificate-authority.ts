@@ -45,7 +45,7 @@ export interface CertificateAuthorityOptions {
 
 export interface CertificateAuthorityDeps {
   readonly store: StateStoreApi
-  readonly writer: CommandWriter
+  readonly writer: Pick<CommandWriter, 'write'>
   readonly clock: Clock
   readonly rng: Rng
   readonly log: Logger
@@ -53,6 +53,9 @@ export interface CertificateAuthorityDeps {
   /** Whether the caller may have this identity; throws PERMISSION_DENIED. Allows all while ACLs are off. */
   readonly authorize?: (identity: SignableIdentity) => void
 }
+
+/** At the start of a reign, while snapshots are restored. */
+const ATTEMPTS_MAX = 3
 
 interface ActiveCa {
   readonly root: CaRoot
@@ -88,14 +91,16 @@ export class CertificateAuthority {
    */
   async lead(): Promise<void> {
     if (!this.#options.isEnabled) return
-    const clusterId = await this.#ensureConfig()
-    let root = activeRoot(this.#roots())
-    if (root === undefined) {
-      await this.#createRoot(clusterId)
-      root = activeRoot(this.#roots())
+    // A snapshot restored meanwhile may take away what was just made.
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+      const clusterId = await this.#ensureConfig()
+      if (activeRoot(this.#roots()) === undefined) await this.#createRoot(clusterId)
+      const root = activeRoot(this.#roots())
+      if (root === undefined) continue
+      this.#active = await this.#open(root)
+      return
     }
-    if (root === undefined) throw uninitialized('no active root')
-    this.#active = await this.#open(root)
+    throw uninitialized('no active root')
   }
 
   /** Stops signing: this server does not lead any more. */
@@ -216,9 +221,11 @@ export class CertificateAuthority {
     const active = this.#active
     if (active === undefined) throw uninitialized('no active root')
     const root = activeRoot(this.#roots())
-    if (root === undefined || root.id === active.root.id) return active
-    this.#active = await this.#open(root)
-    return this.#active
+    if (root?.id === active.root.id) return active
+    // A snapshot of a time before there was a CA was restored: nobody would trust the root of before.
+    if (root === undefined) await this.lead()
+    else this.#active = await this.#open(root)
+    return this.#active ?? active
   }
 
   async #open(root: CaRoot): Promise<ActiveCa> {

@@ -23,6 +23,7 @@ const HOUR = 3_600_000
 function authority(
   base: RaftAndStore,
   change: Partial<CertificateAuthorityOptions> = {},
+  writer: Pick<RaftAndStore['writer'], 'write'> = base.writer,
 ): CertificateAuthority {
   return new CertificateAuthority(
     {
@@ -36,7 +37,7 @@ function authority(
     },
     {
       store: base.store,
-      writer: base.writer,
+      writer,
       clock: base.clock,
       rng: base.rng,
       log: silentLogger,
@@ -102,6 +103,38 @@ test('leading again, here or elsewhere, keeps the root and writes nothing', asyn
   await other.lead()
   assert.equal(base.store.lastIndex, index)
   assert.ok(isSignedBy((await other.sign(await csr())).certPem, root))
+})
+
+test('a snapshot of before there was a CA, restored while one is made, is given one too', async () => {
+  await using base = await new RaftAndStore().start()
+  const before = [...base.store.snapshot().image()]
+  let restores = 0
+  const ca = authority(
+    base,
+    {},
+    {
+      write: async (command, options) => {
+        const written = await base.writer.write(command, options)
+        if (command.kind === 'ca.roots.set' && restores++ === 0) base.store.restore(before)
+        return written
+      },
+    },
+  )
+  await ca.lead()
+  assert.equal(restores, 2)
+  assert.ok(isSignedBy((await ca.sign(await csr())).certPem, activeRootPem(base)))
+})
+
+test('after such a restore nothing is signed by the root that is gone', async () => {
+  await using base = await new RaftAndStore().start()
+  const before = [...base.store.snapshot().image()]
+  const ca = authority(base)
+  await ca.lead()
+  const gone = activeRootPem(base)
+  base.store.restore(before)
+  const leaf = await ca.sign(await csr())
+  assert.ok(isSignedBy(leaf.certPem, activeRootPem(base)))
+  assert.equal(isSignedBy(leaf.certPem, gone), false)
 })
 
 test('it signs only while it leads, and says that it is a matter of time', async () => {

@@ -39,6 +39,10 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
     title: 'DNS',
     run: async () => (await import('./dns.ts')).benchDns(),
   },
+  'dns/peers': {
+    title: 'DNS beside peers',
+    run: async () => (await import('./dns-peers.ts')).benchDnsPeers(),
+  },
   'fleet/latency': {
     title: 'Changes on their way to a fleet',
     run: async () => (await import('./fleet/latency.ts')).benchLatency(),

@@ -2,10 +2,9 @@
  * Decides what a question gets: which zone and kind it is, where the facts come from, and which records.
  *
  * Services, nodes, addresses and virtual addresses come from local views, so they are answered at once and while no
- * server is reachable; prepared queries and other datacentres are read from the servers, and so is everything when stale
+ * server is reachable; prepared queries, ingress gateways and other datacentres are read from the servers, and so is everything when stale
  * answers are not wanted or the view is older than allowed. A view that has never been filled is waited for
- * `COLD_WAIT_MS`, then SERVFAIL. Ingress gateways and peers do not exist yet, so their names are unknown (NXDOMAIN).
- * Never throws.
+ * `COLD_WAIT_MS`, then SERVFAIL. Peers do not exist yet, so their names are unknown (NXDOMAIN). Never throws.
  * Source: dns.md sections 2 to 9.
  */
 
@@ -37,6 +36,7 @@ import {
 import type { Draft } from '../../core/dns/records.ts'
 import { answerNs, answerSoa, empty, negative, type SoaSource } from '../../core/dns/soa.ts'
 import { type ErrorCode, FairleadError } from '../../core/errors.ts'
+import { gatewayServices } from '../../core/gateways/gateway-services.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Rng } from '../../core/rng.ts'
 import type { ReadName, ReadReply, Reads } from '../../core/rpc/reads.ts'
@@ -89,6 +89,8 @@ const READ_WAIT_MS = 5000
 /** What a literal address depends on: nothing. */
 const CONSTANT: Versioned = { version: 0 }
 const SERVERS_SERVICE = 'consul'
+/** Gateways before one service that are asked for. */
+const GATEWAYS_MAX = 16
 const SERVERS = { kind: 'service', service: SERVERS_SERVICE, tag: '' } as const
 /** The own datacentre. */
 const OWN: Locality = { datacenter: undefined, peer: undefined }
@@ -157,23 +159,20 @@ export class Responder {
       case 'query':
         return this.#guard(this.#query(lookup, question, { client, zone }), zone)
       case 'ingress':
+        return this.#guard(this.#ingress(lookup, question, zone), zone)
       case 'invalid':
         return final(negative(RCODE.NXDOMAIN, this.#soa(zone)))
     }
   }
 
   #service(lookup: ServiceLookup, question: Question, zone: string): Outcome | Promise<Outcome> {
-    const { config } = this.#options
     const { locality, service } = lookup
     if (locality.peer !== undefined || service === '') {
       return final(negative(RCODE.NXDOMAIN, this.#soa(zone)))
     }
     const make = (all: readonly HealthyInstance[]): Draft => {
       const instances = lookup.kind === 'service' ? withTag(all, lookup.tag) : all
-      const { type, labels } = question
-      const ttl = serviceTtl(config, service)
-      const asked = { type, zone, name: labels.join('.'), ttl, soa: this.#soa(zone) }
-      return answerInstances(instances, asked, config, this.#deps.rng)
+      return this.#instances(instances, service, question, zone)
     }
     if (!this.#isFromView(locality)) return this.#guard(this.#remoteService(lookup, make), zone)
     const topic = lookup.kind === 'connect' ? 'connect' : 'health'
@@ -183,6 +182,44 @@ export class Responder {
       ask: () => this.#remoteService(lookup, make),
       zone,
     })
+  }
+
+  #instances(
+    instances: readonly HealthyInstance[],
+    service: string,
+    { type, labels }: Question,
+    zone: string,
+  ): Draft {
+    const { config } = this.#options
+    const ttl = serviceTtl(config, service)
+    const asked = { type, zone, name: labels.join('.'), ttl, soa: this.#soa(zone) }
+    return answerInstances(instances, asked, config, this.#deps.rng)
+  }
+
+  /** Instances of the ingress gateways whose config entries name the service, or `*` where it exists. */
+  async #ingress(lookup: ServiceLookup, question: Question, zone: string): Promise<Outcome> {
+    const { locality, service } = lookup
+    const { onlyPassing } = this.#options.config
+    const request = { entryKind: 'ingress-gateway' }
+    const entries = await this.#read('config.list', request, locality)
+    const isKnown = async (): Promise<boolean> => {
+      const found = await this.#read('catalog.service', { service }, locality)
+      return found.some((instance) => instance.service.kind === '')
+    }
+    const rows = gatewayServices(entries, [service]).filter((row) => {
+      return row.service.toLowerCase() === service
+    })
+    const isExposed =
+      rows.some((row) => !row.fromWildcard) || (rows.length > 0 && (await isKnown()))
+    const gateways = isExposed ? [...new Set(rows.map((row) => row.gateway))] : []
+    const found = await Promise.all(
+      gateways.slice(0, GATEWAYS_MAX).map((gateway) => {
+        return this.#read('health.service', { service: gateway }, locality)
+      }),
+    )
+    const instances = found.flat().filter((entry) => entry.service.kind === 'ingress-gateway')
+    const healthy = new InstanceList({ onlyPassing }).healthy(instances)
+    return { kind: 'draft', draft: this.#instances(healthy, service, question, zone) }
   }
 
   async #remoteService(

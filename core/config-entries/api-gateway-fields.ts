@@ -21,7 +21,7 @@ export const API_GATEWAY: Fields = {
     fields({
       Name: 'text',
       Hostname: 'text',
-      Port: 'number',
+      Port: 'integer',
       Protocol: 'text',
       TLS: fields({
         Certificates: list(fields(REFERENCE)),
@@ -41,9 +41,9 @@ const FILTERS = fields({
   Headers: list(HEADER_MODIFIERS),
   URLRewrite: fields({ Path: 'text' }),
   RetryFilter: fields({
-    NumRetries: 'number',
+    NumRetries: 'integer',
     RetryOn: TEXTS,
-    RetryOnStatusCodes: list('number'),
+    RetryOnStatusCodes: list('integer'),
     RetryOnConnectFailure: 'flag',
   }),
   TimeoutFilter: fields({ RequestTimeout: 'duration', IdleTimeout: 'duration' }),
@@ -69,7 +69,7 @@ export const HTTP_ROUTE: Fields = {
       Services: list(
         fields({
           Name: 'text',
-          Weight: 'number',
+          Weight: 'integer',
           Namespace: 'text',
           Partition: 'text',
           Filters: FILTERS,

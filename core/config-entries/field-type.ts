@@ -7,6 +7,7 @@ export type FieldType =
   | 'any'
   | 'text'
   | 'flag'
+  | 'integer'
   | 'number'
   /** A Go duration string, or nanoseconds. */
   | 'duration'

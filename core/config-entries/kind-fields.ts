@@ -10,14 +10,14 @@ import { API_GATEWAY, HTTP_ROUTE, TCP_ROUTE } from './api-gateway-fields.ts'
 import { type Fields, fields, HEADER_MODIFIERS, list, map, TEXT_MAP, TEXTS } from './field-type.ts'
 
 const MESH_GATEWAY = fields({ Mode: 'text' })
-const TRANSPARENT_PROXY = fields({ OutboundListenerPort: 'number', DialedDirectly: 'flag' })
+const TRANSPARENT_PROXY = fields({ OutboundListenerPort: 'integer', DialedDirectly: 'flag' })
 const EXPOSE = fields({
   Checks: 'flag',
   Paths: list(
     fields({
-      ListenerPort: 'number',
+      ListenerPort: 'integer',
       Path: 'text',
-      LocalPathPort: 'number',
+      LocalPathPort: 'integer',
       Protocol: 'text',
       ParsedFromCheck: 'flag',
     }),
@@ -33,15 +33,15 @@ const ENVOY_EXTENSIONS = list(
   }),
 )
 const LIMITS = fields({
-  MaxConnections: 'number',
-  MaxPendingRequests: 'number',
-  MaxConcurrentRequests: 'number',
+  MaxConnections: 'integer',
+  MaxPendingRequests: 'integer',
+  MaxConcurrentRequests: 'integer',
 })
 const PASSIVE_HEALTH_CHECK = fields({
   Interval: 'duration',
-  MaxFailures: 'number',
-  EnforcingConsecutive5xx: 'number',
-  MaxEjectionPercent: 'number',
+  MaxFailures: 'integer',
+  EnforcingConsecutive5xx: 'integer',
+  MaxEjectionPercent: 'integer',
   BaseEjectionTime: 'duration',
 })
 const UPSTREAM_CONFIG = fields({
@@ -50,7 +50,7 @@ const UPSTREAM_CONFIG = fields({
   Partition: 'text',
   Peer: 'text',
   Protocol: 'text',
-  ConnectTimeoutMs: 'number',
+  ConnectTimeoutMs: 'integer',
   Limits: LIMITS,
   PassiveHealthCheck: PASSIVE_HEALTH_CHECK,
   MeshGateway: MESH_GATEWAY,
@@ -85,10 +85,10 @@ const SERVICE_DEFAULTS: Fields = {
   Expose: EXPOSE,
   ExternalSNI: 'text',
   UpstreamConfig: fields({ Overrides: list(UPSTREAM_CONFIG), Defaults: UPSTREAM_CONFIG }),
-  Destination: fields({ Addresses: TEXTS, Port: 'number' }),
-  MaxInboundConnections: 'number',
-  LocalConnectTimeoutMs: 'number',
-  LocalRequestTimeoutMs: 'number',
+  Destination: fields({ Addresses: TEXTS, Port: 'integer' }),
+  MaxInboundConnections: 'integer',
+  LocalConnectTimeoutMs: 'integer',
+  LocalRequestTimeoutMs: 'integer',
   BalanceInboundConnections: 'text',
   RateLimits: 'any',
   EnvoyExtensions: ENVOY_EXTENSIONS,
@@ -145,10 +145,10 @@ const ROUTE_DESTINATION = fields({
   PrefixRewrite: 'text',
   RequestTimeout: 'duration',
   IdleTimeout: 'duration',
-  NumRetries: 'number',
+  NumRetries: 'integer',
   RetryOnConnectFailure: 'flag',
   RetryOn: TEXTS,
-  RetryOnStatusCodes: list('number'),
+  RetryOnStatusCodes: list('integer'),
   RequestHeaders: HEADER_MODIFIERS,
   ResponseHeaders: HEADER_MODIFIERS,
   Mirror: 'any',
@@ -197,8 +197,8 @@ const SERVICE_RESOLVER: Fields = {
   PrioritizeByLocality: fields({ Mode: 'text' }),
   LoadBalancer: fields({
     Policy: 'text',
-    RingHashConfig: fields({ MinimumRingSize: 'number', MaximumRingSize: 'number' }),
-    LeastRequestConfig: fields({ ChoiceCount: 'number' }),
+    RingHashConfig: fields({ MinimumRingSize: 'integer', MaximumRingSize: 'integer' }),
+    LeastRequestConfig: fields({ ChoiceCount: 'integer' }),
     HashPolicies: list(
       fields({
         Field: 'text',
@@ -210,7 +210,7 @@ const SERVICE_RESOLVER: Fields = {
     ),
     SlowStart: fields({ Window: 'duration', Aggression: 'number', MinWeightPercent: 'number' }),
     PanicThreshold: 'number',
-    RetryBudget: fields({ Percent: 'number', MinConcurrency: 'number' }),
+    RetryBudget: fields({ Percent: 'number', MinConcurrency: 'integer' }),
   }),
 }
 
@@ -236,14 +236,14 @@ const MESH: Fields = {
 const INGRESS_GATEWAY: Fields = {
   TLS: GATEWAY_TLS,
   Defaults: fields({
-    MaxConnections: 'number',
-    MaxPendingRequests: 'number',
-    MaxConcurrentRequests: 'number',
+    MaxConnections: 'integer',
+    MaxPendingRequests: 'integer',
+    MaxConcurrentRequests: 'integer',
     PassiveHealthCheck: PASSIVE_HEALTH_CHECK,
   }),
   Listeners: list(
     fields({
-      Port: 'number',
+      Port: 'integer',
       Protocol: 'text',
       TLS: GATEWAY_TLS,
       Services: list(
@@ -255,9 +255,9 @@ const INGRESS_GATEWAY: Fields = {
           TLS: fields({ SDS }),
           RequestHeaders: HEADER_MODIFIERS,
           ResponseHeaders: HEADER_MODIFIERS,
-          MaxConnections: 'number',
-          MaxPendingRequests: 'number',
-          MaxConcurrentRequests: 'number',
+          MaxConnections: 'integer',
+          MaxPendingRequests: 'integer',
+          MaxConcurrentRequests: 'integer',
           PassiveHealthCheck: PASSIVE_HEALTH_CHECK,
         }),
       ),
@@ -298,12 +298,12 @@ const JWT_PROVIDER: Fields = {
     Local: fields({ JWKS: 'text', Filename: 'text' }),
     Remote: fields({
       URI: 'text',
-      RequestTimeoutMs: 'number',
+      RequestTimeoutMs: 'integer',
       CacheDuration: 'duration',
       FetchAsynchronously: 'flag',
       UseSNI: 'flag',
       RetryPolicy: fields({
-        NumRetries: 'number',
+        NumRetries: 'integer',
         RetryPolicyBackOff: fields({ BaseInterval: 'duration', MaxInterval: 'duration' }),
       }),
       JWKSCluster: fields({
@@ -331,8 +331,8 @@ const JWT_PROVIDER: Fields = {
     }),
   ),
   Forwarding: fields({ HeaderName: 'text', PadForwardPayloadHeader: 'flag' }),
-  ClockSkewSeconds: 'number',
-  CacheConfig: fields({ Size: 'number' }),
+  ClockSkewSeconds: 'integer',
+  CacheConfig: fields({ Size: 'integer' }),
 }
 
 const SERVICE_INTENTIONS: Fields = {
@@ -369,7 +369,7 @@ const SERVICE_INTENTIONS: Fields = {
           JWT: 'any',
         }),
       ),
-      Precedence: 'number',
+      Precedence: 'integer',
       Type: 'text',
       Description: 'text',
       LegacyID: 'text',

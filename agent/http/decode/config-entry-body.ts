@@ -157,6 +157,8 @@ function scalar(value: Json, type: Extract<FieldType, string>, walk: Omit<Walk, 
       return typeof value === 'string' ? value : mistyped(walk, 'a string')
     case 'flag':
       return typeof value === 'boolean' ? value : mistyped(walk, 'a boolean')
+    case 'integer':
+      return Number.isSafeInteger(value) ? value : mistyped(walk, 'an integer')
     case 'number':
       return typeof value === 'number' ? value : mistyped(walk, 'a number')
     case 'duration':

@@ -177,3 +177,13 @@ test('a chain comes from the cache where asked', async () => {
     ['HIT', true],
   )
 })
+
+test('a fraction where an integer belongs is refused by the name of its field', async () => {
+  const answer = await agent.put('/v1/config', {
+    Kind: 'service-defaults',
+    Name: 'web',
+    MaxInboundConnections: 1.5,
+  })
+  assert.equal(answer.status, 400)
+  assert.match(answer.text, /"MaxInboundConnections" must be an integer/)
+})

@@ -23,6 +23,7 @@ import { HEALTH_ROUTES } from './routes/health.ts'
 import { INTENTION_ROUTES } from './routes/intentions.ts'
 import { KEYRING_ROUTES } from './routes/keyring.ts'
 import { KV_ROUTES } from './routes/kv.ts'
+import { METRICS_PROXY_ROUTES } from './routes/metrics-proxy.ts'
 import { OPERATOR_ROUTES } from './routes/operator.ts'
 import { QUERY_ROUTES } from './routes/queries.ts'
 import { SESSION_ROUTES } from './routes/sessions.ts'
@@ -59,6 +60,7 @@ export const ROUTES: readonly Route[] = [
   ...GATEWAY_ROUTES,
   ...FEDERATION_ROUTES,
   ...UI_ROUTES,
+  ...METRICS_PROXY_ROUTES,
   ...DEBUG_ROUTES,
   ...UNSUPPORTED_ROUTES,
 ]

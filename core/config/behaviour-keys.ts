@@ -13,6 +13,7 @@ import {
   unsupported,
   unsupportedGroup,
 } from './key-table.ts'
+import { METRICS_PROXY_KEYS } from './telemetry-keys.ts'
 
 export const BEHAVIOUR_KEYS: KeyTable = {
   check_update_interval: key(
@@ -67,17 +68,19 @@ export const BEHAVIOUR_KEYS: KeyTable = {
     'false',
     'Reload when a file or folder of the command line changes',
   ),
-  ui_config: unsupportedGroup(
-    'There is no web page yet',
-    'enabled',
-    'dir',
-    'content_path',
-    'metrics_provider',
-    'metrics_provider_files',
-    'metrics_provider_options_json',
-    'metrics_proxy',
-    'dashboard_url_templates',
-  ),
+  ui_config: group({
+    ...unsupportedGroup(
+      'There is no web page yet',
+      'enabled',
+      'dir',
+      'content_path',
+      'metrics_provider',
+      'metrics_provider_files',
+      'metrics_provider_options_json',
+      'dashboard_url_templates',
+    ).group,
+    metrics_proxy: group(METRICS_PROXY_KEYS),
+  }),
   http_config: group({
     block_endpoints: key(
       'strings',

@@ -158,6 +158,8 @@ export interface AgentConfig {
   readonly autoReload: boolean
 
   readonly telemetry: TelemetryConfig
+  /** Where user interfaces read figures of services; absent where they cannot. */
+  readonly metricsProxy?: MetricsProxyConfig
 
   readonly log: {
     readonly level: LogLevel
@@ -180,6 +182,14 @@ export interface TelemetryConfig {
   readonly prometheusRetentionMs: number
   readonly statsd: UdpTarget | undefined
   readonly dogstatsd: (UdpTarget & { readonly tags: readonly string[] }) | undefined
+}
+
+export interface MetricsProxyConfig {
+  /** Without a slash at the end. */
+  readonly baseUrl: string
+  readonly headers: readonly (readonly [name: string, value: string])[]
+  /** Whole paths, that of the URL included; empty for all. */
+  readonly pathAllowlist: readonly string[]
 }
 
 export interface UdpTarget {

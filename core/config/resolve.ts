@@ -12,6 +12,7 @@ import { resolveCluster } from './cluster.ts'
 import { resolveConnect } from './connect.ts'
 import { resolveDns } from './dns.ts'
 import { resolveHttp } from './http.ts'
+import { resolveMetricsProxy } from './metrics-proxy.ts'
 import type { AgentConfig, LogFileConfig, LogLevel } from './model.ts'
 import type { ConfigProblem } from './problem.ts'
 import type { Definition, RawConfig } from './raw-config.ts'
@@ -55,6 +56,7 @@ export function resolveConfig(raw: RawConfig, devMode: boolean, host: HostFacts)
   const datacenter = resolveDatacenter(reader)
   const addresses = resolveAddresses(reader, { devMode, interfaces: host.interfaces })
   const enableScripts = reader.bool('enable_script_checks', false)
+  const metricsProxy = resolveMetricsProxy(reader)
   const config: AgentConfig = {
     devMode,
     server,
@@ -103,6 +105,7 @@ export function resolveConfig(raw: RawConfig, devMode: boolean, host: HostFacts)
     watches: resolveWatches(reader),
     autoReload: reader.bool('auto_reload_config', false),
     telemetry: resolveTelemetry(reader),
+    ...(metricsProxy === undefined ? {} : { metricsProxy }),
     log: {
       level: resolveLogLevel(reader),
       json: reader.bool('log_json', false),

@@ -1,5 +1,6 @@
 /**
- * Keys of the telemetry block (agent-config.md section 12); part of the table in keys.ts.
+ * Keys of the telemetry block (agent-config.md section 12) and of the way to a metrics store; part of the table in
+ * keys.ts.
  */
 
 import { ignored, type KeyTable, key, unsupported } from './key-table.ts'
@@ -48,4 +49,18 @@ export const TELEMETRY_KEYS: KeyTable = {
   disable_per_tenancy_usage_metrics: ignored('there is one tenancy'),
   retry_failed_connection: ignored('nothing waits for a connection'),
   ...CIRCONUS,
+}
+
+export const METRICS_PROXY_KEYS: KeyTable = {
+  base_url: key(
+    'string',
+    '',
+    'URL of a metrics store that user interfaces may read through the API',
+  ),
+  add_headers: key('definitions', '[]', 'Headers for its requests, each with name and value'),
+  path_allowlist: key(
+    'strings',
+    '[]',
+    'Paths of the store that may be read; all where it is empty',
+  ),
 }

@@ -91,11 +91,6 @@ export const UI_ROUTES: readonly Route[] = [
     query: ['kind'],
     methods: { GET: topology },
   },
-  {
-    path: `${UI}/metrics-proxy/`,
-    doc: 'Not configured in this version: always 404',
-    methods: { GET: () => textReply(404, 'Metrics proxy is not enabled') },
-  },
 ]
 
 interface Dump {

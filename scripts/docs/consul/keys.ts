@@ -33,7 +33,8 @@ const BLOCKS: Readonly<Record<string, string>> = {
   rpc: 'enable_streaming',
   cache: 'entry_fetch_max_burst entry_fetch_rate',
   ui_config: `enabled dir content_path metrics_provider metrics_provider_files metrics_provider_options_json
-    metrics_proxy dashboard_url_templates`,
+    dashboard_url_templates`,
+  'ui_config.metrics_proxy': 'base_url add_headers path_allowlist',
   http_config: 'block_endpoints allow_write_http_from response_headers use_cache max_header_bytes',
   config_entries: 'bootstrap',
   connect: 'enabled ca_provider enable_mesh_gateway_wan_federation',

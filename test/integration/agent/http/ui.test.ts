@@ -3,6 +3,9 @@
  */
 
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 import { type RunningAgent, startAgent } from './running-agent.ts'
 
@@ -340,7 +343,47 @@ describe('what one datacentre has of many', () => {
     assert.equal((await agent.get('/v1/internal/federation-state/dc2')).status, 404)
   })
 
-  it('has no metrics store to pass requests on to', async () => {
+  it('passes reads on to a metrics store, below its URL and to listed paths only', async () => {
+    const seen: string[] = []
+    const store = createServer((request, response) => {
+      seen.push(`${request.url} ${request.headers['x-own']} ${request.headers['x-consul-token']}`)
+      response.writeHead(418, { 'content-type': 'application/x-figures', 'x-secret': '1' })
+      response.end('{"up":1}')
+    }).listen(0, '127.0.0.1')
+    const close = (): void => {
+      store.closeAllConnections()
+      store.close()
+    }
+    using cleanUp = new DisposableStack()
+    cleanUp.defer(close)
+    await once(store, 'listening')
+    const { port } = store.address() as AddressInfo
+    const metricsProxy = {
+      baseUrl: `http://127.0.0.1:${port}/p`,
+      headers: [['X-Own', 'own']] as const,
+      pathAllowlist: ['/p/api/v1/query'],
+    }
+    await using other = await startAgent({ metricsProxy })
+    const path = '/v1/internal/ui/metrics-proxy'
+    const answer = await other.get(`${path}/api/v1/query?query=up%7B%7D`, {
+      'x-consul-token': 'secret',
+    })
+    assert.deepEqual([answer.status, answer.text], [418, '{"up":1}'])
+    assert.equal(answer.headers['content-type'], 'application/x-figures')
+    assert.equal(answer.headers['x-secret'], undefined)
+    assert.deepEqual(seen, ['/p/api/v1/query?query=up%7B%7D own undefined'])
+    assert.equal((await other.get(`${path}/api/v1/admin`)).status, 403)
+    const outside = await other.get(`${path}/%2e%2e/p/api/v1/query`)
+    assert.notEqual(outside.status, 418)
+    assert.equal(seen.length, 1)
+    const closed = once(store, 'close')
+    close()
+    await closed
+    assert.equal((await other.get(`${path}/api/v1/query`)).status, 502)
+    assert.deepEqual(other.errors, [])
+  })
+
+  it('has no metrics store to pass requests on to unless configured', async () => {
     const answer = await agent.get('/v1/internal/ui/metrics-proxy/api/v1/query')
     assert.deepEqual([answer.status, answer.text], [404, 'Metrics proxy is not enabled'])
   })

@@ -440,6 +440,30 @@ describe('telemetry', () => {
     assert.equal(warnings[1], `Filter rule must begin with either '+' or '-': "mesh.x"`)
   })
 
+  it('knows the metrics store of user interfaces, and refuses what is none', () => {
+    const { config, messages } = resolve(`data_dir = "/d"
+      ui_config { metrics_proxy {
+        base_url = "http://prometheus:9090/p/" path_allowlist = ["/p/api/v1/query"]
+        add_headers = [{ name = "Authorization" value = "Basic eDp5" }]
+      } }`)
+    assert.deepEqual(messages, [])
+    assert.deepEqual(config.metricsProxy, {
+      baseUrl: 'http://prometheus:9090/p',
+      headers: [['Authorization', 'Basic eDp5']],
+      pathAllowlist: ['/p/api/v1/query'],
+    })
+    assert.equal(resolve('data_dir = "/d"').config.metricsProxy, undefined)
+    const wrong = resolve(`data_dir = "/d"
+      ui_config { metrics_proxy {
+        base_url = "ftp://x" path_allowlist = ["api"] add_headers = [{ name = "a b" value = "x" }]
+      } }`)
+    assert.deepEqual(wrong.messages.toSorted(), [
+      'ui_config.metrics_proxy.add_headers: an entry is no header',
+      'ui_config.metrics_proxy.base_url: "ftp://x" must be an HTTP or HTTPS URL without a query',
+      'ui_config.metrics_proxy.path_allowlist: "api" does not begin with /',
+    ])
+  })
+
   it('refuses what cannot be sent to', () => {
     const { messages } = resolve(`data_dir = "/d"
       telemetry {

@@ -49,7 +49,7 @@ export function readNodes(
 
 export function readServices(
   state: State,
-  { nodeMeta }: Request<'catalog.services'>,
+  { nodeMeta, alsoConfig }: Request<'catalog.services'>,
 ): Evaluated<'catalog.services'> {
   const value: ServiceWithNode[] = []
   for (const group of state.services.values()) {
@@ -58,7 +58,8 @@ export function readServices(
     }
   }
   const index = Math.max(state.indexes.nodes, state.indexes.services)
-  return evaluated(value, index, [NODES_TABLE, SERVICES_TABLE])
+  const found = evaluated<'catalog.services'>(value, index, [NODES_TABLE, SERVICES_TABLE])
+  return alsoConfig === true ? withConfig(state, found, found.value) : found
 }
 
 export function readService(
@@ -69,7 +70,7 @@ export function readService(
   const value = narrowed(group, request).map(withoutChecks)
   const found = evaluated<'catalog.service'>(value, index, watch, group !== undefined)
   if (request.mergeCentral !== true) return found
-  return withCentral(
+  return withConfig(
     state,
     found,
     value.map((each) => merged(state, each)),
@@ -84,7 +85,7 @@ export function readHealth(
   const value = selectHealth(group?.instances.values() ?? [], request)
   const found = evaluated<'health.service'>(value, index, watch, group !== undefined)
   if (request.mergeCentral !== true) return found
-  return withCentral(
+  return withConfig(
     state,
     found,
     value.map((each) => merged(state, each)),
@@ -149,10 +150,13 @@ export function readNode(
   if (mergeCentral !== true) return found
   const entryOf = entriesOf(state)
   const services = value.services.map((service) => withCentralConfig(service, entryOf))
-  return withCentral(state, found, { ...value, services })
+  return withConfig(state, found, { ...value, services })
 }
 
-export function readDump(state: State): Evaluated<'catalog.dump'> {
+export function readDump(
+  state: State,
+  { alsoConfig }: Request<'catalog.dump'>,
+): Evaluated<'catalog.dump'> {
   const value = state.nodes.values().map((node) => ({
     node: node.record,
     services: node.services.values(),
@@ -160,7 +164,8 @@ export function readDump(state: State): Evaluated<'catalog.dump'> {
   }))
   const { nodes, services, checks } = state.indexes
   const watch = [NODES_TABLE, SERVICES_TABLE, CHECKS_TABLE]
-  return evaluated<'catalog.dump'>(value, Math.max(nodes, services, checks), watch)
+  const found = evaluated<'catalog.dump'>(value, Math.max(nodes, services, checks), watch)
+  return alsoConfig === true ? withConfig(state, found, found.value) : found
 }
 
 export function readNodeChecks(
@@ -242,8 +247,8 @@ function missingNodeWatch(name: string): readonly WatchKey[] {
 
 const CONFIG_TABLE = tableWatch('config')
 
-/** A read whose proxies carry what config entries say: its index is also that of the config entries. */
-function withCentral<N extends 'catalog.service' | 'catalog.node' | 'health.service'>(
+/** A read whose answer config entries shape too: its index is also theirs, and their changes wake who waits. */
+function withConfig<N extends keyof Reads>(
   state: State,
   found: Evaluated<N>,
   value: Evaluated<N>['value'],

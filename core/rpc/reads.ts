@@ -34,7 +34,7 @@ export interface Reads {
   'catalog.nodes': { request: { readonly nodeMeta?: StringMap }; reply: readonly NodeRecord[] }
   /** Instances of all services; the HTTP layer folds them to names and tags. */
   'catalog.services': {
-    request: { readonly nodeMeta?: StringMap }
+    request: { readonly nodeMeta?: StringMap; readonly alsoConfig?: boolean }
     reply: readonly ServiceWithNode[]
   }
   /** `connect`: instances able to accept mesh traffic for `service` (proxies of it and native ones). */
@@ -57,8 +57,11 @@ export interface Reads {
       readonly checks: readonly CheckRecord[]
     } | null
   }
-  /** Everything in the catalog, in the order of node names; for overviews. */
-  'catalog.dump': { request: Record<string, never>; reply: readonly NodeDump[] }
+  /**
+   * Everything in the catalog, in the order of node names; for overviews. `alsoConfig`, here and above, lets changes of
+   * config entries count too: for answers that are made of both.
+   */
+  'catalog.dump': { request: { readonly alsoConfig?: boolean }; reply: readonly NodeDump[] }
   /** Node whose address, or a tagged address, is this IP; and service instances at it (for PTR). */
   'catalog.address': {
     request: { readonly ip: string }

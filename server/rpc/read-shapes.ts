@@ -26,10 +26,10 @@ const instances = object(
 
 const READS: Readonly<Record<ReadName, Shape>> = {
   'catalog.nodes': object({}, { nodeMeta }),
-  'catalog.services': object({}, { nodeMeta }),
+  'catalog.services': object({}, { nodeMeta, alsoConfig: boolean }),
   'catalog.service': instances,
   'catalog.node': object({ node: text }, { mergeCentral: boolean }),
-  'catalog.dump': object({}),
+  'catalog.dump': object({}, { alsoConfig: boolean }),
   'catalog.address': object({ ip: text }),
   'catalog.virtual-ips': object({}),
   'health.node': object({ node: text }),

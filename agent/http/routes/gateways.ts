@@ -8,7 +8,7 @@ import { objectsIn, textAt } from '../../../core/config-entries/read-field.ts'
 import { HEALTH_ENTRY_SCHEMA } from '../../../core/filter/schemas.ts'
 import type { HttpCall } from '../call.ts'
 import { filtered } from '../filter.ts'
-import { plainServices, readGatewayServices } from '../gateway-reading.ts'
+import { plainServices, plainServicesOf, readGatewayServices } from '../gateway-reading.ts'
 import { nearest } from '../near.ts'
 import { type ReadParameters, readOptions, readParameters } from '../query-options.ts'
 import { askWith } from '../reading.ts'
@@ -44,7 +44,7 @@ export const GATEWAY_ROUTES: readonly Route[] = [
 async function servicesOfGateway(call: HttpCall): Promise<Reply> {
   if (call.suffix === '') return textReply(400, 'Missing gateway name')
   const parameters = readParameters(call)
-  const instances = await askWith(call, parameters, 'catalog.services', {})
+  const instances = await askWith(call, parameters, 'catalog.services', { alsoConfig: true })
   const rows = await readGatewayServices(call, parameters, plainServices(instances.value))
   const name = call.suffix.toLowerCase()
   const found = rows.filter(({ gateway }) => gateway.toLowerCase() === name)
@@ -54,8 +54,8 @@ async function servicesOfGateway(call: HttpCall): Promise<Reply> {
 async function ingress(call: HttpCall): Promise<Reply> {
   if (call.suffix === '') return textReply(400, 'Missing service name')
   const parameters = readParameters(call)
-  const instances = await askWith(call, parameters, 'catalog.services', {})
-  const rows = await readGatewayServices(call, parameters, plainServices(instances.value))
+  const instances = await askWith(call, parameters, 'catalog.dump', { alsoConfig: true })
+  const rows = await readGatewayServices(call, parameters, plainServicesOf(instances.value))
   const service = call.suffix.toLowerCase()
   const gateways = rows
     .filter((row) => row.gatewayKind === 'ingress-gateway' && row.service.toLowerCase() === service)

@@ -101,7 +101,7 @@ interface Dump {
 
 async function readDump(call: HttpCall): Promise<Dump> {
   const parameters = readParameters(call)
-  const { value, headers } = await askWith(call, parameters, 'catalog.dump', {})
+  const { value, headers } = await askWith(call, parameters, 'catalog.dump', { alsoConfig: true })
   return { dump: value, parameters, headers }
 }
 

@@ -278,6 +278,25 @@ describe('gateways', () => {
     assert.equal((await agent.get('/v1/catalog/gateway-services/nope')).text, 'null')
   })
 
+  it('wake those who wait when an entry changes, not only when the catalog does', async () => {
+    const paths = ['/v1/catalog/gateway-services/late', '/v1/health/ingress/web']
+    const first = await Promise.all(paths.map((path) => agent.get(path)))
+    const waiting = paths.map((path, i) =>
+      agent.get(`${path}?wait=60s&index=${first[i]?.headers['x-consul-index']}`),
+    )
+    await put('/v1/config', {
+      Kind: 'ingress-gateway',
+      Name: 'late',
+      Listeners: [{ Port: 8181, Services: [{ Name: 'web' }] }],
+    })
+    const [services] = await Promise.all(waiting)
+    const found = services?.json() as { Service: { Name: string } }[]
+    assert.deepEqual(
+      found.map(({ Service }) => Service.Name),
+      ['web'],
+    )
+  })
+
   it('are found by the services behind them', async () => {
     const entries = await json<{ Service: { Service: string } }[]>('/v1/health/ingress/web')
     assert.deepEqual(

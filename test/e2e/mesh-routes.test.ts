@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { startAgent, type TestAgent } from './harness/agent.ts'
 import {
+  type App,
   call,
   callUntil,
   keepAlive,
@@ -20,6 +21,14 @@ import { eventually } from './harness/program.ts'
 async function write(agent: TestAgent, entry: object): Promise<void> {
   const response = await agent.put('/v1/config', entry)
   assert.equal(response.status, 200, await response.text())
+}
+
+/** A sidecar is healthy once it listens, which its check notices a moment later. */
+async function allAnswer(agent: TestAgent, apps: readonly App[]): Promise<void> {
+  for (const app of apps) {
+    const address = await sharedAddress(agent, app.name)
+    await callUntil((reply) => reply.status === 200, address, app.port)
+  }
 }
 
 const says =
@@ -65,6 +74,7 @@ describe('calls along a discovery chain', () => {
     )
     await using beta = await startApp('beta', (_, response) => response.end('beta'))
     for (const app of [web, admin, beta]) await registerMesh(agent, app)
+    await allAnswer(agent, [web, admin, beta])
     for (const Name of ['web', 'admin', 'beta']) {
       await write(agent, { Kind: 'service-defaults', Name, Protocol: 'http' })
     }
@@ -155,6 +165,7 @@ describe('calls along a discovery chain', () => {
     await using blue = await startApp('blue', (_, response) => response.end('blue'))
     await using green = await startApp('green', (_, response) => response.end('green'))
     for (const app of [blue, green]) await registerMesh(agent, app)
+    await allAnswer(agent, [blue, green])
     for (const Name of ['blue', 'green']) {
       await write(agent, { Kind: 'service-defaults', Name, Protocol: 'http' })
     }

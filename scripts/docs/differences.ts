@@ -15,7 +15,7 @@ export const ENDPOINT_DIFFERENCES: Readonly<Record<string, string>> = {
   '/v1/connect/ca/configuration': 'The provider is always `consul`; its root cannot be changed yet',
   '/v1/health/ingress/': 'Says what the entries say; no gateway runs',
   '/v1/operator/keyring':
-    '`relay-factor` has no effect, members are asked directly; a change that would cut a member off is refused',
+    '`relay-factor` counts for members that do not answer; a change that would cut a member off is refused',
   '/v1/snapshot':
     'The archive is of Fairlead’s own format: snapshots of Consul cannot be restored, nor the other way round',
 }
@@ -50,7 +50,8 @@ export const COMMAND_DIFFERENCES: Readonly<Record<string, string>> = {
   agent:
     'The banner and the log lines have Fairlead’s own words; exit code 0 after SIGTERM, where Consul’s servers have 1',
   'connect ca set-config': 'The provider is always `consul`; its root cannot be changed yet',
-  keyring: '`-relay-factor` has no effect: members are asked directly',
+  keyring:
+    '`-relay-factor` counts for members that do not answer; a change that would cut a member off is refused',
   members: '`-wan` lists the servers of this datacenter; there are no others',
   'services export': '`-consumer-partitions` is not there: partitions are an enterprise feature',
   'snapshot inspect': 'Reads Fairlead’s own archives',

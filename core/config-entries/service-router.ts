@@ -4,6 +4,7 @@
 
 import type { JsonObject } from '../catalog/types.ts'
 import { regexProblem } from '../filter/regex.ts'
+import { methodsProblem } from '../mesh/http-methods.ts'
 import { headerEditsProblem } from './header-edits.ts'
 import {
   durationAt,
@@ -16,17 +17,6 @@ import {
   textAt,
 } from './read-field.ts'
 
-const METHODS: ReadonlySet<string> = new Set([
-  'GET',
-  'HEAD',
-  'POST',
-  'PUT',
-  'PATCH',
-  'DELETE',
-  'CONNECT',
-  'OPTIONS',
-  'TRACE',
-])
 const RETRY_CONDITIONS: ReadonlySet<string> = new Set([
   '5xx',
   'gateway-error',
@@ -49,7 +39,7 @@ export function serviceRouterProblem(body: JsonObject): string | undefined {
       pathProblem(match) ??
       headersProblem(match) ??
       queryProblem(match) ??
-      methodsProblem(match) ??
+      methodsProblem(listAt(match, 'Methods').map(String)) ??
       destinationProblem(objectAt(route, 'Destination'), match)
     if (problem !== undefined) return `Route[${i}] ${problem}`
   }
@@ -100,17 +90,6 @@ function queryProblem(match: JsonObject | undefined): string | undefined {
 function matchersGiven(matcher: JsonObject, keys: readonly string[]): number {
   const texts = keys.filter((key) => textAt(matcher, key) !== '').length
   return texts + (flagAt(matcher, 'Present') ? 1 : 0)
-}
-
-function methodsProblem(match: JsonObject | undefined): string | undefined {
-  const seen = new Set<string>()
-  for (const given of listAt(match, 'Methods')) {
-    const method = String(given).toUpperCase()
-    if (!METHODS.has(method)) return `Methods contains an invalid method "${method}"`
-    if (seen.has(method)) return `Methods contains "${method}" more than once`
-    seen.add(method)
-  }
-  return undefined
 }
 
 function destinationProblem(

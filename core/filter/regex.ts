@@ -69,11 +69,22 @@ function compile(pattern: string): RE2JS {
   }
 }
 
-/** @returns why a pattern cannot be used, or undefined; an empty one is none */
+/**
+ * Matches whole texts only, as the rules of intentions and routes do.
+ *
+ * The pattern is compiled by itself first: `a)|(b` must not become valid by the group around it.
+ *
+ * @throws FilterError as `compileRegex`
+ */
+export function compileWholeRegex(pattern: string): (text: string) => boolean {
+  compileRegex(pattern)
+  return compileRegex(`\\A(?:${pattern})\\z`)
+}
+
+/** @returns why `compileWholeRegex` would refuse a pattern, or undefined */
 export function regexProblem(pattern: string): string | undefined {
-  if (pattern === '') return undefined
   try {
-    compileRegex(pattern)
+    compileWholeRegex(pattern)
     return undefined
   } catch (thrown) {
     if (!(thrown instanceof FilterError)) throw thrown

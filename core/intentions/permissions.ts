@@ -15,7 +15,7 @@ import type {
   IntentionPermission,
   IntentionRecord,
 } from '../catalog/types.ts'
-import { compileRegex } from '../filter/regex.ts'
+import { compileWholeRegex, regexProblem } from '../filter/regex.ts'
 
 /** What a permission can look at. */
 export interface PermissionRequest {
@@ -53,16 +53,6 @@ export function permits(
     if (matchesAll(permission.tests, request)) return permission.allows
   }
   return defaultAction === 'allow'
-}
-
-/** @returns undefined when `pattern` is an RE2 expression within the bounds of filter/regex.ts, else why not */
-export function regexProblem(pattern: string): string | undefined {
-  try {
-    matchWhole(pattern)
-    return undefined
-  } catch (thrown) {
-    return thrown instanceof Error ? thrown.message : String(thrown)
-  }
 }
 
 function matchesAll(tests: readonly RequestTest[], request: PermissionRequest): boolean {
@@ -148,11 +138,5 @@ function isSet(text: string | undefined): text is string {
  * fails to the safe side: an allow matches nothing, a deny matches everything.
  */
 function safeMatch(pattern: string, allows: boolean): TextTest {
-  return regexProblem(pattern) === undefined ? matchWhole(pattern) : () => !allows
-}
-
-/** Compiles the pattern by itself first: `a)|(b` must not become valid by the group around it. */
-function matchWhole(pattern: string): TextTest {
-  compileRegex(pattern)
-  return compileRegex(`\\A(?:${pattern})\\z`)
+  return regexProblem(pattern) === undefined ? compileWholeRegex(pattern) : () => !allows
 }

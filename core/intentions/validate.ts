@@ -11,7 +11,8 @@
 import type { IntentionWrite } from '../catalog/commands.ts'
 import { goQuote } from '../catalog/go-quote.ts'
 import type { IntentionHeaderMatch, IntentionPermission } from '../catalog/types.ts'
-import { regexProblem } from './permissions.ts'
+import { regexProblem } from '../filter/regex.ts'
+import { methodsProblem } from '../mesh/http-methods.ts'
 import { WILDCARD } from './precedence.ts'
 
 export const DESCRIPTION_LENGTH_MAX = 512
@@ -22,18 +23,6 @@ export const NAME_LENGTH_MAX = 1024
 export const PERMISSIONS_MAX = 256
 export const HEADERS_MAX = 64
 export const PATTERN_LENGTH_MAX = 2048
-
-const METHODS: ReadonlySet<string> = new Set([
-  'GET',
-  'HEAD',
-  'POST',
-  'PUT',
-  'PATCH',
-  'DELETE',
-  'CONNECT',
-  'OPTIONS',
-  'TRACE',
-])
 
 /** Methods in upper case, as they are stored and compared. */
 export function normalizeIntention(intention: IntentionWrite): IntentionWrite {
@@ -132,7 +121,8 @@ function permissionProblem(permission: IntentionPermission): string | undefined 
     const problem = headerProblem(header)
     if (problem !== undefined) return `HTTP.Header[${k}] ${problem}`
   }
-  return methodProblem(methods)
+  const problem = methodsProblem(methods)
+  return problem === undefined ? undefined : `HTTP.${problem}`
 }
 
 function headerProblem(match: IntentionHeaderMatch): string | undefined {
@@ -153,17 +143,6 @@ function patternProblem(text: string, isRegex: boolean): string | undefined {
   if (text.length > PATTERN_LENGTH_MAX) return `exceeds maximum length ${PATTERN_LENGTH_MAX}`
   const problem = isRegex ? regexProblem(text) : undefined
   return problem === undefined ? undefined : `is not a valid regular expression: ${problem}`
-}
-
-function methodProblem(methods: readonly string[]): string | undefined {
-  const seen = new Set<string>()
-  for (const method of methods) {
-    const upper = method.toUpperCase()
-    if (!METHODS.has(upper)) return `HTTP.Methods contains an invalid method ${goQuote(method)}`
-    if (seen.has(upper)) return `HTTP.Methods contains ${goQuote(method)} more than once`
-    seen.add(upper)
-  }
-  return undefined
 }
 
 function hasLowerCaseMethod(permission: IntentionPermission): boolean {

@@ -6,7 +6,7 @@
  * does not compile, from another version, matches nothing. Paths are compared in normal form.
  */
 
-import { compileRegex, regexProblem } from '../../core/filter/regex.ts'
+import { compileWholeRegex, regexProblem } from '../../core/filter/regex.ts'
 import type {
   NamedMatch,
   RequestMatch,
@@ -167,10 +167,8 @@ function textTest({ kind, value }: TextMatch): TextTest {
   }
 }
 
-/** Judged by itself first: `a)|(b` must not become valid by the group around it. */
 function regexTest(pattern: string): TextTest {
-  if (regexProblem(pattern) !== undefined) return () => false
-  return compileRegex(`\\A(?:${pattern})\\z`)
+  return regexProblem(pattern) === undefined ? compileWholeRegex(pattern) : () => false
 }
 
 function rewrite(head: RequestHead, { spec }: CompiledRoute, view: RequestView): void {

@@ -93,7 +93,7 @@ check('service-router', 'web', [
     'Route[0] QueryParam[0] should only contain one of Present, Exact, or Regex',
     route({ QueryParam: [{ Name: 'x', Exact: 'a', Regex: 'b' }] }),
   ],
-  ['Route[0] Methods contains an invalid method "FETCH"', route({ Methods: ['fetch'] })],
+  ['Route[0] Methods contains an invalid method "FETCH"', route({ Methods: ['FETCH'] })],
   ['Route[0] Methods contains "GET" more than once', route({ Methods: ['get', 'GET'] })],
   [
     'Route[0] cannot make use of PrefixRewrite without configuring either PathExact or PathPrefix',

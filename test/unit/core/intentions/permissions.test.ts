@@ -6,7 +6,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import type { IntentionHeaderMatch, IntentionPermission } from '../../../../core/catalog/types.ts'
-import { permits, regexProblem } from '../../../../core/intentions/permissions.ts'
+import { regexProblem } from '../../../../core/filter/regex.ts'
+import { permits } from '../../../../core/intentions/permissions.ts'
 import { intention } from './intention-fixture.ts'
 
 type Http = IntentionPermission['http']

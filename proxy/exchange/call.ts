@@ -161,7 +161,8 @@ export class Call implements RequestSink, ResponseSink {
       const ms = Math.round(this.#deps.clock.now() - this.#startedAt)
       head.text += `x-envoy-upstream-service-time: ${ms}\r\n`
     }
-    for (const edits of this.head?.responseEdits ?? []) head.text = edits.apply(head.text)
+    const edits = this.head?.responseEdits
+    if (edits !== undefined) for (const edit of edits) head.text = edit.apply(head.text)
     this.#caller.onResponse(head)
   }
 

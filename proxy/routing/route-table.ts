@@ -57,12 +57,13 @@ export class RouteTable {
   /** Changes the head for the route taken. @returns undefined when none matches */
   take(head: RequestHead): Leg | undefined {
     const view = new RequestView(head.text)
-    const path = pathOf(normaliseTarget(view.target) ?? view.target)
+    const target = normalTarget(view)
+    const path = pathOf(target)
     for (const route of this.#routes) {
       if (!matchesAll(route.tests, view, path)) continue
       const leg = this.#legOf(route)
       if (leg === undefined) return undefined
-      rewrite(head, route, view)
+      rewrite(head, route, target)
       // Those of the leg before those of the route: what the route says last, holds.
       if (leg.request !== undefined) head.text = leg.request.apply(head.text)
       if (route.request !== undefined) head.text = route.request.apply(head.text)
@@ -83,6 +84,14 @@ export class RouteTable {
     }
     return legs.at(-1)
   }
+}
+
+/** Escapes, backslashes and dot segments are all that normalisation changes; most paths have none. */
+const UNUSUAL = /[%\\]|\/\./
+
+/** A target that cannot be normalised is taken as it is. */
+function normalTarget({ path, target }: RequestView): string {
+  return UNUSUAL.test(path) ? (normaliseTarget(target) ?? target) : target
 }
 
 function matchesAll(tests: readonly Test[], view: RequestView, path: string): boolean {
@@ -171,17 +180,10 @@ function regexTest(pattern: string): TextTest {
   return regexProblem(pattern) === undefined ? compileWholeRegex(pattern) : () => false
 }
 
-function rewrite(head: RequestHead, { spec }: CompiledRoute, view: RequestView): void {
+/** What the match took is replaced in the form in which it matched. */
+function rewrite(head: RequestHead, { spec }: CompiledRoute, target: string): void {
   const { path } = spec.match
   if (spec.prefixRewrite === '' || path === undefined || path.kind === 'regex') return
-  // A path that is written unusually is forwarded in the form in which it matched.
-  const isUsual = textIsAt(view.target, path.value, spec.match.ignoreCase)
-  const target = isUsual ? view.target : (normaliseTarget(view.target) ?? view.target)
   const end = path.kind === 'exact' ? pathOf(target).length : path.value.length
   head.text = withTarget(head.text, spec.prefixRewrite + target.slice(end))
-}
-
-function textIsAt(target: string, value: string, ignoreCase: boolean): boolean {
-  const start = target.slice(0, value.length)
-  return ignoreCase ? start.toLowerCase() === value.toLowerCase() : start === value
 }

@@ -162,6 +162,8 @@ describe('a rewrite', () => {
   test('replaces a prefix that is written unusually, or in another case', () => {
     assert.match(to('/b', { kind: 'prefix', value: '/a' }, 'GET /%61/c'), /^GET \/b\/c HTTP/)
     assert.match(to('/b', { kind: 'prefix', value: '/a' }, 'GET /A/c', true), /^GET \/b\/c HTTP/)
+    // What is behind the prefix cannot climb out of what replaces it.
+    assert.match(to('/b', { kind: 'prefix', value: '/a' }, 'GET /a/../a/c', false), /^GET \/b\/c /)
   })
 })
 

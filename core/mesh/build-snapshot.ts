@@ -85,6 +85,7 @@ function inboundListeners(inputs: MeshInputs): InboundListener[] {
     const identityId = serviceIdentityId(proxy.destinationServiceName)
     const intentions = inputs.intentions.get(proxy.destinationServiceName)
     if (intentions === undefined || !inputs.identities.has(identityId)) continue
+    const requestTimeoutMs = number(proxy.config, 'local_request_timeout_ms')
     listeners.push({
       id: sidecar.id,
       serviceName: proxy.destinationServiceName,
@@ -105,6 +106,7 @@ function inboundListeners(inputs: MeshInputs): InboundListener[] {
             }
           : { socketPath: proxy.localServiceSocketPath },
       connectTimeoutMs: number(proxy.config, 'local_connect_timeout_ms') ?? CONNECT_TIMEOUT_MS,
+      ...(requestTimeoutMs === undefined ? {} : { requestTimeoutMs }),
       maxConnections: number(proxy.config, 'max_inbound_connections') ?? 0,
       intentions,
       defaultAction: inputs.defaultAction,

@@ -29,25 +29,13 @@ export interface ClusterInputs {
 export function clustersOf(inputs: ClusterInputs): readonly Cluster[] {
   const clusters = new Map<string, Cluster>()
   for (const chain of inputs.chains.values()) {
-    const requestTimeoutMs = requestTimeoutOf(chain)
     for (const target of Object.values(chain.targets)) {
       if (clusters.has(target.name)) continue
       const cluster = clusterOf(inputs, target)
-      if (cluster === undefined) continue
-      clusters.set(
-        target.name,
-        requestTimeoutMs === undefined ? cluster : { ...cluster, requestTimeoutMs },
-      )
+      if (cluster !== undefined) clusters.set(target.name, cluster)
     }
   }
   return [...clusters.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
-}
-
-/** A resolver's counts only where the chain begins with it (mesh.md 7.6). */
-function requestTimeoutOf(chain: CompiledChain): number | undefined {
-  const start = chain.nodes[chain.startNode]
-  if (start?.type !== 'resolver' || start.resolver.requestTimeoutNs <= 0) return undefined
-  return start.resolver.requestTimeoutNs / NS_PER_MS
 }
 
 function clusterOf(inputs: ClusterInputs, target: ChainTarget): Cluster | undefined {

@@ -127,7 +127,7 @@ export interface RouteSpec {
   readonly splits: readonly SplitSpec[]
   /** Replaces what the path match took; '' leaves the path. */
   readonly prefixRewrite: string
-  /** From the end of a request to the head of its response; 0: no limit; undefined: the cluster's. */
+  /** From the end of a request to the head of its response; 0: no limit; undefined: 15,000. */
   readonly requestTimeoutMs: number | undefined
   readonly retry: RetrySpec | undefined
   readonly requestHeaders: HeaderEdits | undefined
@@ -161,8 +161,6 @@ export interface Cluster {
   readonly spiffeUris: readonly string[]
   readonly endpoints: readonly Endpoint[]
   readonly connectTimeoutMs: number
-  /** From the end of a request to the head of its response; 0: no limit. Default 15,000. */
-  readonly requestTimeoutMs?: number
 }
 
 export interface ProxySnapshot {

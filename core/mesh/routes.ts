@@ -6,7 +6,7 @@
  */
 
 import type { JsonObject } from '../catalog/types.ts'
-import type { ChainNode, CompiledChain } from '../chain/types.ts'
+import type { ChainNode, ChainResolver, CompiledChain } from '../chain/types.ts'
 import {
   durationAt,
   flagAt,
@@ -50,7 +50,7 @@ export function routingOf(chain: CompiledChain): ChainRouting {
     case undefined:
       return { clusterId: '', failover: [], routes: undefined }
     case 'resolver':
-      return { ...destinationOf(chain, chain.startNode), routes: undefined }
+      return { ...destinationOf(chain, chain.startNode), routes: timedRoute(chain, start.resolver) }
     case 'splitter': {
       const route = routeOf(chain, undefined, chain.startNode)
       return { ...firstOf(route), routes: [route] }
@@ -61,6 +61,16 @@ export function routingOf(chain: CompiledChain): ChainRouting {
       return { ...firstOf(last), routes }
     }
   }
+}
+
+/** A resolver's own time limit counts only where the chain begins with it (mesh.md 7.6). */
+function timedRoute(
+  chain: CompiledChain,
+  { requestTimeoutNs }: ChainResolver,
+): readonly RouteSpec[] | undefined {
+  if (requestTimeoutNs <= 0) return undefined
+  const requestTimeoutMs = requestTimeoutNs / NS_PER_MS
+  return [{ ...routeOf(chain, undefined, chain.startNode), requestTimeoutMs }]
 }
 
 function firstOf(route: RouteSpec | undefined): { clusterId: string; failover: readonly string[] } {

@@ -39,7 +39,7 @@ export class RequestHead {
   hasForwardedProto = false
   /** What arrived in X-Forwarded-Client-Cert, taken out of the text. */
   clientCert: string | undefined = undefined
-  /** Of its route: for the time until the response's head, ms; 0: no limit; undefined: the target's own. */
+  /** Of its route: for the time until the response's head, ms; 0: no limit; undefined: that of every request. */
   responseTimeoutMs: number | undefined = undefined
   /** Of its route: when it may be sent again. */
   retry: RetryPolicy | undefined = undefined

@@ -183,10 +183,6 @@ export class EndpointPool implements Http1ClientOwner, MuxClientOwner {
     this.#connectMore()
   }
 
-  get #responseTimeoutMs(): number {
-    return this.#cluster.spec.requestTimeoutMs ?? RESPONSE_TIMEOUT_MS
-  }
-
   #releaseConnections(): void {
     for (const mux of [...this.#muxes]) mux.drain()
     this.#idle.length = 0
@@ -282,10 +278,13 @@ export class EndpointPool implements Http1ClientOwner, MuxClientOwner {
   }
 
   #addMux(wire: Wire, identity: Identity): void {
-    const responseTimeoutMs = this.#responseTimeoutMs
     const mux = new MuxClientConnection(
       wire,
-      { responseTimeoutMs, streamIdleMs: STREAM_IDLE_MS, rawIdleMs: RAW_IDLE_MS },
+      {
+        responseTimeoutMs: RESPONSE_TIMEOUT_MS,
+        streamIdleMs: STREAM_IDLE_MS,
+        rawIdleMs: RAW_IDLE_MS,
+      },
       { ...this.#deps, owner: this },
     )
     this.#muxes.push(mux)
@@ -302,7 +301,7 @@ export class EndpointPool implements Http1ClientOwner, MuxClientOwner {
     const { sweep, date } = this.#deps
     const connection = new Http1ClientConnection(
       wire,
-      { responseTimeoutMs: this.#responseTimeoutMs, streamIdleMs: STREAM_IDLE_MS },
+      { responseTimeoutMs: RESPONSE_TIMEOUT_MS, streamIdleMs: STREAM_IDLE_MS },
       { owner: this, sweep, date },
     )
     this.#own({ destroy: () => wire.socket.destroy() }, wire, identity)

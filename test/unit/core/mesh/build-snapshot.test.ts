@@ -283,6 +283,33 @@ test('fails over from a subset to another service, each with the name it must pr
   )
 })
 
+test('a resolver limits the time of requests only where the chain begins with it', () => {
+  const resolver = { 'service-resolver/payments': { RequestTimeout: '3s' } }
+  const [own] = buildProxySnapshot(inputs({ chains: chains(resolver) })).outbound
+  assert.deepEqual(
+    own?.routes?.map((route) => [route.match.path, route.requestTimeoutMs]),
+    [[undefined, 3000]],
+  )
+  const routed = {
+    ...resolver,
+    'service-defaults/payments': { Protocol: 'http' },
+    'service-router/payments': { Routes: [] },
+  }
+  const [through] = buildProxySnapshot(inputs({ chains: chains(routed) })).outbound
+  assert.deepEqual(
+    through?.routes?.map((route) => route.requestTimeoutMs),
+    [undefined],
+  )
+})
+
+test('the time that the service itself is given is the sidecar registration to say', () => {
+  const sidecar = sidecarOf('cart', 21000)
+  const config = { local_request_timeout_ms: 60_000 }
+  const services = [{ ...sidecar, proxy: sidecar.proxy && { ...sidecar.proxy, config } }]
+  const [inbound] = buildProxySnapshot(inputs({ services: services as never })).inbound
+  assert.equal(inbound?.requestTimeoutMs, 60_000)
+})
+
 test('opens no listener towards a service whose chain is not known', () => {
   assert.deepEqual(buildProxySnapshot(inputs({ chains: new Map() })).outbound, [])
 })

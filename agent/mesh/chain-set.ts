@@ -9,23 +9,16 @@
 import type { JsonObject } from '../../core/catalog/types.ts'
 import { compileChain, NO_OVERRIDES } from '../../core/chain/compile.ts'
 import {
+  CHAIN_KINDS,
   type ChainEntries,
   type ChainEntryKind,
-  proxyDefaultsOf,
-  serviceDefaultsOf,
+  configuredProtocol,
 } from '../../core/chain/entries.ts'
 import { type CompiledChain, isProblem } from '../../core/chain/types.ts'
 import type { Logger } from '../../core/log.ts'
 import { unsupportedIn } from '../../core/mesh/routes.ts'
 import type { CatalogViews, View } from '../view/types.ts'
 
-const KINDS: readonly ChainEntryKind[] = [
-  'proxy-defaults',
-  'service-defaults',
-  'service-router',
-  'service-splitter',
-  'service-resolver',
-]
 /** Sentences that are said once; beyond it they are forgotten and may be said again. */
 const SAID_MAX = 1000
 
@@ -47,7 +40,7 @@ export class ChainSet {
 
   constructor(deps: ChainSetDeps) {
     this.#deps = deps
-    this.#views = new Map(KINDS.map((kind) => [kind, deps.views.open('config', kind)]))
+    this.#views = new Map(CHAIN_KINDS.map((kind) => [kind, deps.views.open('config', kind)]))
     this.onChange(() => this.#forget())
   }
 
@@ -79,10 +72,7 @@ export class ChainSet {
 
   /** @returns what the entries say of a service's protocol, undefined when they say nothing */
   protocolOf(service: string): string | undefined {
-    const entries = this.#entries()
-    const own = serviceDefaultsOf(entries, service)
-    const protocol = own === undefined ? proxyDefaultsOf(entries).protocol : own.protocol
-    return protocol === '' ? undefined : protocol
+    return configuredProtocol(this.#entries(), service) || undefined
   }
 
   close(): void {

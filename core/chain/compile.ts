@@ -10,9 +10,9 @@ import type { JsonObject } from '../catalog/types.ts'
 import { textAt } from '../config-entries/read-field.ts'
 import {
   type ChainEntries,
+  configuredProtocol,
   type Failover,
   type ProxyDefaults,
-  protocolOf,
   proxyDefaultsOf,
   type Resolver,
   resolverOf,
@@ -158,7 +158,7 @@ class ChainCompiler {
     const override = this.#request.overrides.protocol
     if (override !== '' && !isHttpLike(override)) return false
     if (this.#request.layer7OnLayer4 === 'refused') return true
-    return isHttpLike(protocolOf(this.#entries, service))
+    return isHttpLike(this.#protocolOf(service))
   }
 
   #splitterOrResolver(service: string): string | ChainProblem {
@@ -338,12 +338,16 @@ class ChainCompiler {
   }
 
   #recordProtocol(service: string): ChainProblem | undefined {
-    const protocol = protocolOf(this.#entries, service)
+    const protocol = this.#protocolOf(service)
     this.#protocol ??= protocol
     if (protocol === this.#protocol) return undefined
     return {
       problem: `discovery chain "${this.#request.serviceName}" uses inconsistent protocols; service "${service}" has "${protocol}" which is not "${this.#protocol}"`,
     }
+  }
+
+  #protocolOf(service: string): string {
+    return configuredProtocol(this.#entries, service) || 'tcp'
   }
 
   #adviseAgainstLayer4(): ChainProblem | undefined {

@@ -23,12 +23,16 @@ export interface ChainEntries {
   entry(kind: ChainEntryKind, name: string): JsonObject | undefined
 }
 
-export type ChainEntryKind =
-  | 'proxy-defaults'
-  | 'service-defaults'
-  | 'service-router'
-  | 'service-splitter'
-  | 'service-resolver'
+/** All kinds of entries that chains follow from. */
+export const CHAIN_KINDS = [
+  'proxy-defaults',
+  'service-defaults',
+  'service-router',
+  'service-splitter',
+  'service-resolver',
+] as const
+
+export type ChainEntryKind = (typeof CHAIN_KINDS)[number]
 
 /** Names another destination; '' is "not given". */
 export interface Reference {
@@ -208,13 +212,9 @@ export function proxyDefaultsOf(entries: ChainEntries): ProxyDefaults {
   }
 }
 
-/**
- * The protocol a service speaks: an entry without one counts as tcp and hides the default of all proxies.
- */
-export function protocolOf(entries: ChainEntries, service: string): string {
-  const own = serviceDefaultsOf(entries, service)
-  if (own !== undefined) return own.protocol || 'tcp'
-  return proxyDefaultsOf(entries).protocol || 'tcp'
+/** @returns '' when nothing is said: a service's own entry without a protocol hides the default of all proxies */
+export function configuredProtocol(entries: ChainEntries, service: string): string {
+  return (serviceDefaultsOf(entries, service) ?? proxyDefaultsOf(entries)).protocol
 }
 
 /** Services that the entries of `service` lead to in one step, itself left out (mesh.md 9.2). */

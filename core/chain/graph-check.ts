@@ -8,7 +8,7 @@
  */
 
 import { compileChain, NO_OVERRIDES } from './compile.ts'
-import { type ChainEntries, type ChainEntryKind, referencesOf } from './entries.ts'
+import { CHAIN_KINDS, type ChainEntries, type ChainEntryKind, referencesOf } from './entries.ts'
 import { type ChainProblem, isProblem } from './types.ts'
 
 export interface ChainGraph extends ChainEntries {
@@ -18,7 +18,7 @@ export interface ChainGraph extends ChainEntries {
 
 /** The kinds from which graphs are made. */
 const GRAPH_KINDS = ['service-router', 'service-splitter', 'service-resolver'] as const
-const KINDS: ReadonlySet<string> = new Set([...GRAPH_KINDS, 'service-defaults', 'proxy-defaults'])
+const KINDS: ReadonlySet<string> = new Set(CHAIN_KINDS)
 
 /** Names do not matter to whether a chain compiles. */
 const ANY_TRUST_DOMAIN = 'trust.invalid'

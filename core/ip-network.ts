@@ -21,6 +21,12 @@ export function parseIpNetwork(text: string): IpNetwork | null {
   return { text, base, prefixBits }
 }
 
+/** @returns the network that holds this one address alone, null for what is no address */
+export function networkOfOne(address: string): IpNetwork | null {
+  const base = parseIp(address)
+  return base === null ? null : { text: address, base, prefixBits: 8 * base.length }
+}
+
 /** An address of the other family, or a text that is none, is in no network. */
 export function isInNetwork({ base, prefixBits }: IpNetwork, address: string): boolean {
   const bytes = parseIp(address)

@@ -6,8 +6,8 @@ import { type IpFamily, ipFamily } from '../ip-address.ts'
 import { type HostInterface, TemplateProblem } from './host-interface.ts'
 import {
   bitsOf,
-  type IpNetwork,
   lastOf,
+  type NumberedNetwork,
   networkOf,
   octetsOf,
   toNumber,
@@ -18,7 +18,7 @@ interface Known {
   readonly host: HostInterface
   readonly family: IpFamily
   readonly value: bigint
-  readonly network: IpNetwork
+  readonly network: NumberedNetwork
 }
 
 const ATTRIBUTES: Readonly<Record<string, (it: Known) => string>> = {
@@ -95,6 +95,6 @@ function hostMask(prefix: number, family: IpFamily): bigint {
 }
 
 /** IPv4 networks keep their first and last address for themselves, unless they have only two. */
-function usableGap({ family, prefix }: IpNetwork): bigint {
+function usableGap({ family, prefix }: NumberedNetwork): bigint {
   return family === 4 && prefix < 31 ? 1n : 0n
 }

@@ -4,7 +4,7 @@
  * Source: the RFCs themselves and IANA's registries of special-purpose addresses (RFC 6890).
  */
 
-import { type IpNetwork, isWithin, parseNetwork } from './ip-number.ts'
+import { type IpNetwork, isInNetwork, parseIpNetwork } from '../../ip-network.ts'
 
 const BLOCKS: Readonly<Record<string, readonly string[]>> = {
   '919': ['255.255.255.255/32'],
@@ -62,7 +62,7 @@ const BLOCKS: Readonly<Record<string, readonly string[]>> = {
 /** @returns undefined for an RFC that sets no block aside here */
 export function rfcBlocks(number: string): readonly IpNetwork[] | undefined {
   const blocks = Object.hasOwn(BLOCKS, number) ? BLOCKS[number] : undefined
-  return blocks?.flatMap((text) => parseNetwork(text) ?? [])
+  return blocks?.flatMap((text) => parseIpNetwork(text) ?? [])
 }
 
 export function knownRfcs(): readonly string[] {
@@ -72,10 +72,10 @@ export function knownRfcs(): readonly string[] {
 const NOT_FORWARDED = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '240.0.0.0/4']
 const NOT_FORWARDED_V6 = ['::/128', '::1/128', 'fe80::/10', 'ff00::/8']
 const UNROUTED: readonly IpNetwork[] = [...NOT_FORWARDED, ...NOT_FORWARDED_V6].flatMap(
-  (text) => parseNetwork(text) ?? [],
+  (text) => parseIpNetwork(text) ?? [],
 )
 
 /** Whether routers pass packets to it on: not for loopback, link-local, multicast and the like. */
 export function isForwardable(address: string): boolean {
-  return !UNROUTED.some((block) => isWithin(block, address))
+  return !UNROUTED.some((block) => isInNetwork(block, address))
 }

@@ -4,10 +4,11 @@
 
 import { FilterError } from '../../filter/errors.ts'
 import { compileRegex } from '../../filter/regex.ts'
+import { isInNetwork, networkOfOne, parseIpNetwork } from '../../ip-network.ts'
 import { ipFamily, isPrivate } from '../ip-address.ts'
 import { attribute } from './attributes.ts'
 import { type HostInterface, TemplateProblem } from './host-interface.ts'
-import { isWithin, parseNetwork, toNumber } from './ip-number.ts'
+import { toNumber } from './ip-number.ts'
 import { isForwardable, knownRfcs, rfcBlocks } from './rfc-blocks.ts'
 
 type Predicate = (host: HostInterface) => boolean
@@ -92,11 +93,12 @@ function flagPredicate(flag: string): Predicate {
 }
 
 function networkPredicate(text: string): Predicate {
-  const network = parseNetwork(text.trim())
-  if (network === undefined) {
+  const trimmed = text.trim()
+  const network = parseIpNetwork(trimmed) ?? networkOfOne(trimmed)
+  if (network === null) {
     throw new TemplateProblem(`"${text}" is no network; write one such as "10.0.0.0/8"`)
   }
-  return (host) => isWithin(network, host.address)
+  return (host) => isInNetwork(network, host.address)
 }
 
 function rfcPredicate(number: string): Predicate {
@@ -106,7 +108,7 @@ function rfcPredicate(number: string): Predicate {
       `no blocks of RFC ${number} are known (known are: ${knownRfcs().join(', ')})`,
     )
   }
-  return (host) => blocks.some((block) => isWithin(block, host.address))
+  return (host) => blocks.some((block) => isInNetwork(block, host.address))
 }
 
 function typePredicate(type: string): Predicate {

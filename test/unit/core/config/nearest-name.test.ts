@@ -66,6 +66,8 @@ describe('addresses', () => {
       '1:2:3',
       'g::1',
       '1:2:3:4:5:6:7:8:9',
+      '1.2.3.4::',
+      '::1.2.3.4:5',
     ]) {
       assert.equal(ipFamily(bad), undefined, bad)
     }

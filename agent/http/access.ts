@@ -5,6 +5,7 @@
  */
 
 import type { IncomingMessage } from 'node:http'
+import { withoutMapping } from '../../core/config/ip-address.ts'
 import type { HttpConfig } from '../../core/config/model.ts'
 import { isInNetwork } from '../../core/ip-network.ts'
 import { decodePercent } from './path.ts'
@@ -26,7 +27,6 @@ export function refusedAccess(
     if (blockedEndpoints.some((prefix) => plain.startsWith(prefix))) return BLOCKED
   }
   if (writersFrom.length === 0 || READS.has(request.method ?? '')) return undefined
-  // IPv4 on a socket for both families.
-  const address = (request.socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, '')
+  const address = withoutMapping(request.socket.remoteAddress ?? '')
   return writersFrom.some((network) => isInNetwork(network, address)) ? undefined : RESTRICTED
 }

@@ -6,6 +6,7 @@
  */
 
 import type { IncomingMessage } from 'node:http'
+import { withoutMapping } from '../../core/config/ip-address.ts'
 import { FairleadError } from '../../core/errors.ts'
 import type { AgentContext } from './context.ts'
 import { decodePercent } from './path.ts'
@@ -54,7 +55,7 @@ export class HttpCall {
   get clientAddress(): string {
     const forwarded = this.header('x-forwarded-for')?.split(',')[0]?.trim() ?? ''
     const address = forwarded === '' ? (this.#request.socket.remoteAddress ?? '') : forwarded
-    return address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address
+    return withoutMapping(address)
   }
 
   /** As it came, without the query. */

@@ -9,10 +9,19 @@ export type IpFamily = 4 | 6
 const OCTET = '(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])'
 const IPV4 = new RegExp(`^${OCTET}(?:\\.${OCTET}){3}$`)
 
+const MAPPED = '::ffff:'
+
 export function ipFamily(text: string): IpFamily | undefined {
   // Asked of every address that gossip sends: no bytes are made for the usual one.
   if (IPV4.test(text)) return 4
   return parseIp(text)?.length === 16 ? 6 : undefined
+}
+
+/** An IPv4 address that a socket for both families shows as `::ffff:10.0.0.1` in its own form, any other text as it is. */
+export function withoutMapping(address: string): string {
+  if (!address.startsWith(MAPPED)) return address
+  const plain = address.slice(MAPPED.length)
+  return plain.includes(':') ? address : plain
 }
 
 export function isAnyAddress(text: string): boolean {

@@ -2,6 +2,7 @@
  * Where a question comes from: the subnet that a resolver names for its client, else the sender (dns.md 6, 12). Pure.
  */
 
+import { withoutMapping } from '../config/ip-address.ts'
 import type { EdnsQuery } from './decode.ts'
 import { formatIp } from './ip.ts'
 
@@ -11,7 +12,7 @@ export function clientAddress(
   sender: string,
 ): string {
   const subnet = question.edns?.clientSubnet ?? null
-  if (subnet === null) return sender.startsWith('::ffff:') ? sender.slice('::ffff:'.length) : sender
+  if (subnet === null) return withoutMapping(sender)
   const bytes = new Uint8Array(subnet.family === 1 ? 4 : 16)
   bytes.set(subnet.address)
   return formatIp(bytes)

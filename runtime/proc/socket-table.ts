@@ -8,6 +8,7 @@
 
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { withoutMapping } from '../../core/config/ip-address.ts'
 
 export interface SocketEnd {
   /** IPv4 in dots, or IPv6 as text; an IPv4-mapped address counts as IPv4. */
@@ -78,8 +79,7 @@ function listeningPart(table: string): string {
 
 /** The tables print an address as the host's integer in hexadecimal: little-endian on what we run on. */
 function ipv4Hex(address: string): string | undefined {
-  const plain = address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address
-  const parts = plain.split('.')
+  const parts = withoutMapping(address).split('.')
   if (parts.length !== 4) return undefined
   let text = ''
   for (const part of parts.reverse()) {

@@ -6,7 +6,12 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { RENAMED } from '../../../../core/config/deprecated.ts'
 import { AGENT_FLAGS } from '../../../../core/config/flags.ts'
-import { ipFamily, isPrivate, isPublic } from '../../../../core/config/ip-address.ts'
+import {
+  ipFamily,
+  isPrivate,
+  isPublic,
+  withoutMapping,
+} from '../../../../core/config/ip-address.ts'
 import { leaves } from '../../../../core/config/key-table.ts'
 import { KEYS } from '../../../../core/config/keys.ts'
 import { editDistance, nearestName } from '../../../../core/config/nearest-name.ts'
@@ -70,6 +75,13 @@ describe('addresses', () => {
       '::1.2.3.4:5',
     ]) {
       assert.equal(ipFamily(bad), undefined, bad)
+    }
+  })
+
+  it('of IPv4 lose the mapping into IPv6, and only that', () => {
+    assert.equal(withoutMapping('::ffff:10.0.0.1'), '10.0.0.1')
+    for (const same of ['10.0.0.1', '::1', '::ffff:a00:1', 'fe80::1', '']) {
+      assert.equal(withoutMapping(same), same)
     }
   })
 

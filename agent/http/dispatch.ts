@@ -2,12 +2,13 @@
  * From a request line to a handler, or to the answer that needs none: 301, 400, 404, 405, OPTIONS.
  *
  * The order of the checks is that of the reference (http-api.md 1.2): characters of the path, route, query
- * string, method. Runs before the body is read, so that a refused request costs nothing. All but the method is a
- * matter of the URL alone, and remembered for what is read again and again.
+ * string, method. Runs before the body is read, so that a refused request costs nothing. All but the method and
+ * who may write is a matter of the URL alone, and remembered for what is read again and again.
  */
 
 import type { IncomingMessage } from 'node:http'
-import { refusedAccess } from './access.ts'
+import type { HttpConfig } from '../../core/config/model.ts'
+import { refusedEndpoint, refusedWrite } from './access.ts'
 import { HttpCall } from './call.ts'
 import type { AgentContext } from './context.ts'
 import { cleanPath, decodePercent, isPrintable } from './path.ts'
@@ -48,7 +49,7 @@ export class Dispatcher {
 
   constructor(table: RouteTable, agent: AgentContext) {
     this.#agent = agent
-    this.#targetOf = (url) => targetOf(table, url, agent.config.http.takesUnprintable)
+    this.#targetOf = (url) => targetOf(table, url, agent.config.http)
     this.#recent = new RecentTargets(this.#targetOf)
   }
 
@@ -56,7 +57,7 @@ export class Dispatcher {
     const method = request.method ?? ''
     const target = method === 'GET' ? this.#recent.of(url) : this.#targetOf(url)
     if (target.kind === 'reply') return target
-    const refused = refusedAccess(this.#agent.config.http, pathOf(url), request)
+    const refused = refusedWrite(this.#agent.config.http, request)
     if (refused !== undefined) return reply(refused)
     const { route, suffix, query } = target
     if (method === 'OPTIONS') return reply(emptyReply(200, ['Allow', allowedMethods(route)]))
@@ -70,14 +71,14 @@ export class Dispatcher {
   }
 }
 
-function targetOf(table: RouteTable, url: string, takesUnprintable: boolean): Target {
+function targetOf(table: RouteTable, url: string, http: HttpConfig): Target {
   const mark = url.indexOf('?')
-  const path = pathOf(url)
+  const path = mark === -1 ? url : url.slice(0, mark)
   const rawQuery = mark === -1 ? '' : url.slice(mark + 1)
   if (!path.startsWith('/')) return reply(textReply(400, '400 Bad Request'))
   const decoded = decodePercent(path, 'reject')
   if (decoded === undefined) return reply(emptyReply(400))
-  if (!takesUnprintable && !isPrintable(decoded)) return reply(emptyReply(400))
+  if (!http.takesUnprintable && !isPrintable(decoded)) return reply(emptyReply(400))
 
   const clean = cleanPath(path)
   if (clean !== path) return reply(redirect(clean, rawQuery))
@@ -94,12 +95,8 @@ function targetOf(table: RouteTable, url: string, takesUnprintable: boolean): Ta
   if (query === undefined) {
     return reply({ status: 500, type: TEXT_TYPE, headers: [], body: '' })
   }
-  return { kind: 'route', route, suffix, query }
-}
-
-function pathOf(url: string): string {
-  const mark = url.indexOf('?')
-  return mark === -1 ? url : url.slice(0, mark)
+  const refused = refusedEndpoint(http, decoded)
+  return refused === undefined ? { kind: 'route', route, suffix, query } : reply(refused)
 }
 
 function redirect(path: string, rawQuery: string): Reply {

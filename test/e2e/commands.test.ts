@@ -7,7 +7,7 @@ import { execFileSync } from 'node:child_process'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { startAgent, type TestAgent, temporaryFolder } from './harness/agent.ts'
+import { commandsOf, startAgent, type TestAgent, temporaryFolder } from './harness/agent.ts'
 import { eventually, PROGRAM, runCommand } from './harness/program.ts'
 
 let agent: TestAgent
@@ -19,17 +19,7 @@ after(async () => {
   await agent[Symbol.asyncDispose]()
 })
 
-async function ok(...argv: readonly string[]): Promise<string> {
-  const result = await agent.command(...argv)
-  assert.equal(result.code, 0, `${argv.join(' ')}: ${result.stderr}${result.stdout}`)
-  return result.stdout
-}
-
-async function fails(code: number, ...argv: readonly string[]): Promise<string> {
-  const result = await agent.command(...argv)
-  assert.equal(result.code, code, `${argv.join(' ')}: ${result.stderr}${result.stdout}`)
-  return result.stderr
-}
+const { ok, fails } = commandsOf(() => agent)
 
 describe('kv', () => {
   it('puts, gets and deletes', async () => {
@@ -44,7 +34,7 @@ describe('kv', () => {
     assert.equal(await ok('kv', 'get', '-keys', 'app/'), 'app/a\napp/b/\n')
     assert.equal(await ok('kv', 'get', '-recurse', 'app/'), 'app/a:one two\napp/b/c:\n')
     assert.equal(await ok('kv', 'delete', 'app/a'), 'Success! Deleted key: app/a\n')
-    assert.equal(await fails(1, 'kv', 'get', 'app/a'), 'Error! No key exists at: app/a\n')
+    assert.equal(await fails('kv', 'get', 'app/a'), 'Error! No key exists at: app/a\n')
     assert.equal(
       await ok('kv', 'delete', '-recurse', 'app/'),
       'Success! Deleted keys with prefix: app/\n',
@@ -58,11 +48,11 @@ describe('kv', () => {
       'Success! Data written to: cas\n',
     )
     assert.equal(
-      await fails(1, 'kv', 'put', '-cas', '-modify-index=0', 'cas', '2'),
+      await fails('kv', 'put', '-cas', '-modify-index=0', 'cas', '2'),
       'Error! Did not write to cas: CAS performed with index=0 and key already exists.\n',
     )
     assert.equal(
-      await fails(1, 'kv', 'put', '-cas', '-modify-index=1', 'cas', '2'),
+      await fails('kv', 'put', '-cas', '-modify-index=1', 'cas', '2'),
       'Error! Did not write to cas: CAS failed\n',
     )
   })
@@ -73,7 +63,7 @@ describe('kv', () => {
     assert.deepEqual(JSON.parse(exported), [{ key: 'x/1', flags: 0, value: 'w6Q=' }])
     assert.equal(await ok('kv', 'import', '-prefix=copy/', exported), 'Imported: copy/x/1\n')
     assert.equal(await ok('kv', 'get', 'copy/x/1'), 'ä\n')
-    assert.match(await fails(1, 'kv', 'import', '{'), /Cannot unmarshal data/)
+    assert.match(await fails('kv', 'import', '{'), /Cannot unmarshal data/)
   })
 
   it('keeps values that are no text, and flags of 64 bits', async () => {
@@ -104,7 +94,7 @@ describe('kv', () => {
       const put = await runCommand(['kv', 'put', 'f', '-'], { env, stdin: 'from stdin' })
       assert.equal(put.code, 0, put.stderr)
       assert.equal(await ok('kv', 'get', 'f'), 'from stdin\n')
-      assert.match(await fails(1, 'kv', 'put', 'f', '@/no/such/file'), /Failed to read file/)
+      assert.match(await fails('kv', 'put', 'f', '@/no/such/file'), /Failed to read file/)
     } finally {
       await rm(folder, { recursive: true })
     }
@@ -169,12 +159,14 @@ describe('members, catalog and services', () => {
 
 describe('intention', () => {
   it('creates, checks, matches, shows, lists and deletes', async () => {
-    assert.match(await fails(2, 'intention', 'list'), /There are no intentions\./)
+    const none = await agent.command('intention', 'list')
+    assert.equal(none.code, 2)
+    assert.match(none.stderr, /There are no intentions\./)
     assert.equal(
       await ok('intention', 'create', '-deny', '-meta', 'why=test', 'web', 'db'),
       'Created: web => db (deny)\n',
     )
-    assert.match(await fails(1, 'intention', 'create', 'web', 'db'), /it exists; use -replace/)
+    assert.match(await fails('intention', 'create', 'web', 'db'), /it exists; use -replace/)
     const denied = await agent.command('intention', 'check', 'web', 'db')
     assert.deepEqual([denied.code, denied.stdout], [1, 'Denied\n'])
     assert.equal(
@@ -192,7 +184,7 @@ describe('intention', () => {
       /^ID +Source +Action +Destination +Precedence\n.*web +allow +db +9$/m,
     )
     assert.equal(await ok('intention', 'delete', 'web', 'db'), 'Intention deleted.\n')
-    await fails(1, 'intention', 'get', 'web', 'db')
+    await fails('intention', 'get', 'web', 'db')
   })
 })
 
@@ -232,9 +224,9 @@ it('leave stops the agent with exit code 0', async () => {
 
 describe('event', () => {
   it('fires an event that the agent then lists', async () => {
-    assert.match(await fails(1, 'event'), /^Event name must be specified\n/)
+    assert.match(await fails('event'), /^Event name must be specified\n/)
     assert.match(
-      await fails(1, 'event', '-name=deploy', '-tag=v1'),
+      await fails('event', '-name=deploy', '-tag=v1'),
       /^Cannot provide tag filter without service filter\.\n/,
     )
     const said = await ok('event', '-name=deploy', '-node=^vm-', 'v1.2')
@@ -246,6 +238,6 @@ describe('event', () => {
       list.map((event) => [event['ID'], event['Payload'], event['NodeFilter']]),
       [[id, 'djEuMg==', '^vm-']],
     )
-    assert.match(await fails(1, 'event', '-name=x', '-node=('), /500 \(Invalid node filter: /)
+    assert.match(await fails('event', '-name=x', '-node=('), /500 \(Invalid node filter: /)
   })
 })

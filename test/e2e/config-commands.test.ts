@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { startAgent, type TestAgent, temporaryFolder } from './harness/agent.ts'
+import { commandsOf, startAgent, type TestAgent, temporaryFolder } from './harness/agent.ts'
 import { runCommand } from './harness/program.ts'
 
 let agent: TestAgent
@@ -21,17 +21,7 @@ after(async () => {
   await rm(folder, { recursive: true })
 })
 
-async function ok(...argv: readonly string[]): Promise<string> {
-  const result = await agent.command(...argv)
-  assert.equal(result.code, 0, `${argv.join(' ')}: ${result.stderr}${result.stdout}`)
-  return result.stdout
-}
-
-async function fails(...argv: readonly string[]): Promise<string> {
-  const result = await agent.command(...argv)
-  assert.equal(result.code, 1, `${argv.join(' ')}: ${result.stderr}${result.stdout}`)
-  return result.stderr
-}
+const { ok, fails } = commandsOf(() => agent)
 
 async function file(name: string, text: string): Promise<string> {
   const path = join(folder, name)

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { startAgent, type TestAgent, temporaryFolder } from './harness/agent.ts'
+import { commandsOf, startAgent, type TestAgent, temporaryFolder } from './harness/agent.ts'
 
 let agent: TestAgent
 let folder: string
@@ -20,17 +20,7 @@ after(async () => {
   await rm(folder, { recursive: true })
 })
 
-async function ok(...argv: readonly string[]): Promise<string> {
-  const result = await agent.command(...argv)
-  assert.equal(result.code, 0, `${argv.join(' ')}: ${result.stderr}${result.stdout}`)
-  return result.stdout
-}
-
-async function fails(...argv: readonly string[]): Promise<string> {
-  const result = await agent.command(...argv)
-  assert.equal(result.code, 1, `${argv.join(' ')}: ${result.stderr}${result.stdout}`)
-  return result.stderr
-}
+const { ok, fails } = commandsOf(() => agent)
 
 describe('operator raft', () => {
   it('lists the servers', async () => {

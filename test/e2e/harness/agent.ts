@@ -64,6 +64,24 @@ export interface TestAgent extends AsyncDisposable {
   command(...argv: readonly string[]): Promise<Finished>
 }
 
+/** Commands against the agent that a file of tests starts before them. */
+export function commandsOf(agent: () => TestAgent): {
+  /** Standard output of a command that must succeed. */
+  ok(...argv: readonly string[]): Promise<string>
+  /** Standard error of a command that must end with 1. */
+  fails(...argv: readonly string[]): Promise<string>
+} {
+  const run = async (code: number, argv: readonly string[]): Promise<Finished> => {
+    const result = await agent().command(...argv)
+    assert.equal(result.code, code, `${argv.join(' ')}: ${result.stderr}${result.stdout}`)
+    return result
+  }
+  return {
+    ok: async (...argv) => (await run(0, argv)).stdout,
+    fails: async (...argv) => (await run(1, argv)).stderr,
+  }
+}
+
 export async function temporaryFolder(): Promise<string> {
   return await mkdtemp(join(tmpdir(), 'fairlead-e2e-'))
 }

@@ -5,13 +5,7 @@
  * writes has one. None leaves the agent, waits, or makes it dial another host.
  */
 
-export type Json =
-  | null
-  | boolean
-  | number
-  | string
-  | readonly Json[]
-  | { readonly [name: string]: Json }
+import type { Json } from '../../../core/catalog/types.ts'
 
 export interface Specimen {
   readonly method: 'PUT' | 'POST' | 'DELETE'

@@ -4,9 +4,10 @@
  * Deterministic by the generator passed in. Bounds: one to four damages; a body of at most a few hundred kilobytes.
  */
 
+import type { Json } from '../../../core/catalog/types.ts'
 import type { Rng } from '../../../core/rng.ts'
 import { mutate } from '../mutate.ts'
-import type { Json, Specimen } from './corpus.ts'
+import type { Specimen } from './corpus.ts'
 
 export interface DamagedRequest {
   readonly method: string

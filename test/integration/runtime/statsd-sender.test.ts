@@ -12,6 +12,7 @@ import { counter } from '../../../core/metrics/definition.ts'
 import { ManualClock } from '../../../runtime/clock/manual-clock.ts'
 import { Telemetry } from '../../../runtime/metrics/telemetry.ts'
 import { eventually } from '../../e2e/harness/program.ts'
+import { serverConfig } from '../server/running-server.ts'
 
 const REQUESTS = counter('requests', 'Requests', ['path'])
 const SERIES = 200
@@ -31,10 +32,7 @@ describe('a StatsD server', () => {
     using dog = await listen()
     const clock = new ManualClock()
     const config: TelemetryConfig = {
-      prefix: 'consul',
-      disableHostname: false,
-      filter: { rules: [], default: true },
-      prometheusRetentionMs: 0,
+      ...serverConfig().telemetry,
       statsd: { host: '127.0.0.1', port: plain.port },
       dogstatsd: { host: 'localhost', port: dog.port, tags: ['env:prod'] },
     }

@@ -6,19 +6,10 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { HttpConfig } from '../../../../core/config/model.ts'
 import { parseIpNetwork } from '../../../../core/ip-network.ts'
+import { serverConfig } from '../../server/running-server.ts'
 import { type RunningAgent, startAgent } from './running-agent.ts'
 
-const OPEN: HttpConfig = {
-  queryTimeDefaultMs: 300_000,
-  queryTimeMaxMs: 600_000,
-  headerBytesMax: 65_536,
-  useCache: true,
-  takesUnprintable: false,
-  sockets: [],
-  socketPermissions: { user: '', group: '', mode: undefined },
-  blockedEndpoints: [],
-  writersFrom: [],
-}
+const OPEN = serverConfig().http
 
 function networks(...texts: readonly string[]): HttpConfig['writersFrom'] {
   return texts.flatMap((text) => parseIpNetwork(text) ?? [])

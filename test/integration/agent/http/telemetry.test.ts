@@ -20,17 +20,11 @@ import { createLogger } from '../../../../runtime/log/pino-logger.ts'
 import { Telemetry } from '../../../../runtime/metrics/telemetry.ts'
 import { eventually } from '../../../e2e/harness/program.ts'
 import { parsePrometheus } from '../../../prometheus/strict-parser.ts'
+import { serverConfig } from '../../server/running-server.ts'
 import { type RunningAgent, startAgent } from './running-agent.ts'
 
 const WALL = Date.UTC(2026, 0, 10, 12, 0, 0)
-const CONFIG: TelemetryConfig = {
-  prefix: 'consul',
-  disableHostname: false,
-  filter: { rules: [], default: true },
-  prometheusRetentionMs: 60_000,
-  statsd: undefined,
-  dogstatsd: undefined,
-}
+const CONFIG: TelemetryConfig = { ...serverConfig().telemetry, prometheusRetentionMs: 60_000 }
 
 const clock = new ManualClock({ wall: WALL })
 const now = (): string => new Date(clock.wall()).toISOString()

@@ -46,6 +46,12 @@ async function startInstance(
   })
   server.listen(port, address)
   await once(server, 'listening')
+  await using started = new AsyncDisposableStack()
+  started.defer(async () => {
+    server.closeAllConnections()
+    server.close()
+    await once(server, 'close')
+  })
   const registered = await agent.put('/v1/agent/service/register', {
     Name: service,
     ID: id,
@@ -54,16 +60,13 @@ async function startInstance(
     Check: { CheckID: id, TTL: '10m', Status: 'passing' },
   })
   assert.equal(registered.status, 200, await registered.text())
+  const stack = started.move()
   return {
     id,
     setStatus: async (status) => {
       assert.equal((await agent.put(`/v1/agent/check/${status}/${id}`)).status, 200)
     },
-    [Symbol.asyncDispose]: async () => {
-      server.closeAllConnections()
-      server.close()
-      await once(server, 'close')
-    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
 }
 

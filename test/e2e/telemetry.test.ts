@@ -145,7 +145,7 @@ describe('fairlead monitor', () => {
   })
 
   it('says so when the agent ends it', async () => {
-    const other = await startAgent()
+    await using other = await startAgent()
     const child = spawn(PROGRAM, ['monitor'], {
       env: { ...process.env, CONSUL_HTTP_ADDR: other.url },
     })
@@ -244,10 +244,11 @@ describe('fairlead debug', () => {
     assert.equal(statSync(`${output}.tar.gz`).mode & 0o777, 0o600)
   })
 
-  it('keeps what it has when it is interrupted, and can leave the folder as it is', async () => {
+  it('keeps what it has when it is interrupted, and can leave the folder as it is', async (t) => {
     const output = join(agent.folder, 'cut')
     const argv = ['debug', `-output=${output}`, '-archive=false', '-capture=agent', '-capture=logs']
     const child = spawn(PROGRAM, argv, { env: { ...process.env, CONSUL_HTTP_ADDR: agent.url } })
+    t.after(() => child.kill('SIGKILL'))
     const ended = finished(child)
     await eventually('a line of the log', async () => {
       await agent.put('/v1/agent/reload')

@@ -105,7 +105,7 @@ describe('DNS server: nodes and reverse names', () => {
 })
 
 describe('DNS server: transports', () => {
-  it('rejects broken packets and goes on', async () => {
+  it('rejects broken packets and goes on', async (t) => {
     await using running = await startServer()
     const { catalog, port } = running
     catalog.register(...WEB)
@@ -116,6 +116,7 @@ describe('DNS server: transports', () => {
     update[2] = 5 << 3
     assert.equal(answered(await exchangeUdp(port, update, '127.0.0.1')).rcode, 'NOTIMP')
     const socket = createSocket('udp4')
+    t.after(() => socket.close())
     const rng = seededRng(3)
     for (let i = 0; i < 300; i++) {
       const junk = Buffer.from(Array.from({ length: rng.range(0, 80) }, () => rng.range(0, 256)))
@@ -126,7 +127,6 @@ describe('DNS server: transports', () => {
       'listening',
     )
     assert.equal((await ask(port, 'web.service.consul', 'A')).answers.length, 2)
-    socket.close()
   })
 
   it('answers any class alike, and never one class with the echo of another', async () => {
@@ -161,7 +161,7 @@ describe('DNS server: transports', () => {
   it('starts, drains and stops in a loop, and leaves nothing behind', async () => {
     const clock = new ManualClock()
     for (let i = 0; i < 5; i++) {
-      const running = await startServer({ clock })
+      await using running = await startServer({ clock })
       running.catalog.register(...WEB)
       assert.equal((await ask(running.port, 'web.service.consul', 'A')).answers.length, 2)
       const idle = connect(running.port, '127.0.0.1')

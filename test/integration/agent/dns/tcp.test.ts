@@ -152,7 +152,9 @@ describe('DNS over TCP', { timeout: 120_000 }, () => {
       asked++
       return never
     }
-    const listener = new TcpListener({ answer, clock: new ManualClock(), log: silentLogger })
+    await using listener = disposable(
+      new TcpListener({ answer, clock: new ManualClock(), log: silentLogger }),
+    )
     const port = await listener.listen('127.0.0.1', 0)
     const packet = query('web.service.consul', 'A')
     const busy = await connectMany(port, CONNECTIONS_MAX)
@@ -162,7 +164,6 @@ describe('DNS over TCP', { timeout: 120_000 }, () => {
     extra.resume()
     await once(extra, 'close')
     assert.deepEqual([listener.refused, listener.displaced], [1, 0])
-    await listener.close()
     for (const socket of busy) socket.destroy()
   })
 })

@@ -52,9 +52,9 @@ before(async () => {
 })
 
 after(async () => {
-  assert.deepEqual(agent.errors, [])
   await agent[Symbol.asyncDispose]()
   await telemetry.stop()
+  assert.deepEqual(agent.errors, [])
 })
 
 /** A stream whose text grows while it is looked at. */

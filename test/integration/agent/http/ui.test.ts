@@ -90,8 +90,8 @@ before(async () => {
 })
 
 after(async () => {
-  assert.deepEqual(agent.errors, [])
   await agent[Symbol.asyncDispose]()
+  assert.deepEqual(agent.errors, [])
 })
 
 describe('internal/ui/nodes', () => {

@@ -86,9 +86,10 @@ async function raw(port: number, bytes: Uint8Array): Promise<Socket> {
   return socket
 }
 
-test('feeds and calls share a port', async () => {
+test('feeds and calls share a port', async (t) => {
   await using host = await startHost()
   const channel = await RpcChannel.open(host.address, systemClock)
+  t.after(() => channel.close())
   const agent = await channel.feeds(never)
   const server = await host.accepted()
   const atServer = received(server, 2)
@@ -99,7 +100,6 @@ test('feeds and calls share a port', async () => {
   server.write(encodeFeedMessage(BOOKMARK), () => {})
   assert.deepEqual((await atAgent).map(decodeFromServer), [BOOKMARK])
   assert.equal(await channel.call('read', 5, { timeoutMs: 5_000 }), 5)
-  channel.close()
 })
 
 test('a message comes whole however it is cut, and several in one piece', async () => {
@@ -183,7 +183,7 @@ test('a channel that is retired ends its feeds as lost', async () => {
 })
 
 test('a server that stops waits for nobody', async () => {
-  const host = await startHost()
+  await using host = await startHost()
   const silent = await raw(host.port, Buffer.alloc(0))
   const agent = await dialFeeds(host.address, never)
   const over = ended(agent)
@@ -196,7 +196,7 @@ test('a server that stops waits for nobody', async () => {
   await assert.rejects(dialFeeds(host.address, never), { code: 'NO_SERVERS' })
 })
 
-test('of too many that say nothing the oldest is cut, and who speaks is let in', async () => {
+test('of too many that say nothing the oldest is cut, and who speaks is let in', async (t) => {
   const taken: string[] = []
   const port = new SharedPort({
     onGrpc: (socket) => {
@@ -206,6 +206,7 @@ test('of too many that say nothing the oldest is cut, and who speaks is let in',
     others: new Map(),
     undecidedMax: 2,
   })
+  t.after(() => port.close())
   const at = await port.listen('127.0.0.1', 0)
   const silent: Socket[] = []
   for (let i = 0; i < 3; i++) {
@@ -221,15 +222,15 @@ test('of too many that say nothing the oldest is cut, and who speaks is let in',
   assert.deepEqual(taken, ['grpc'])
   // The one that spoke took the place of none of the two that were left.
   assert.equal(silent[2]?.destroyed, false)
-  port.close()
   speaks.destroy()
 })
 
-test('a connection without calls is closed and made again by the next, while feeds go on', async () => {
+test('a connection without calls is closed and made again by the next, while feeds go on', async (t) => {
   await using host = await startHost()
   await using wire = await TcpWire.open(() => host.port)
   const keepalive = { everyMs: 30_000, timeoutMs: 10_000, idleMs: 1_000 }
   const channel = await RpcChannel.open(wire.address, systemClock, keepalive)
+  t.after(() => channel.close())
   const agent = await channel.feeds(never)
   const server = await host.accepted()
   server.onBytes(() => {})
@@ -241,5 +242,4 @@ test('a connection without calls is closed and made again by the next, while fee
   assert.deepEqual((await atAgent).map(decodeFromServer), [BOOKMARK])
   assert.equal(await channel.call('read', 2, { timeoutMs: 5_000 }), 2)
   assert.equal(wire.connections, 2)
-  channel.retire(() => {})
 })

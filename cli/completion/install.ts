@@ -5,7 +5,7 @@
  * The program must be found by its name: completion works wherever `fairlead` does.
  */
 
-import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
 const BASH = 'complete -C fairlead fairlead'
@@ -85,10 +85,12 @@ function linesOf(text: string): readonly string[] {
 
 /** A shell that starts meanwhile reads the old file or the new one. Links are followed, modes stay. */
 async function replace(path: string, text: string): Promise<void> {
-  const mode = (await exists(path)) ? (await stat(path)).mode & 0o777 : 0o644
-  const next = `${path}.fairlead-${process.pid}`
+  const isThere = await exists(path)
+  const target = isThere ? await realpath(path) : path
+  const mode = isThere ? (await stat(target)).mode & 0o777 : 0o644
+  const next = `${target}.fairlead-${process.pid}`
   await writeFile(next, text, { mode })
-  await rename(next, path)
+  await rename(next, target)
 }
 
 async function readIfThere(path: string): Promise<string | undefined> {

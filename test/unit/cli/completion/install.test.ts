@@ -3,7 +3,17 @@
  */
 
 import assert from 'node:assert/strict'
-import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readFile,
+  readlink,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { it } from 'node:test'
@@ -40,6 +50,23 @@ it('installs once, keeps what is there, and uninstalls', async () => {
     assert.equal(await readFile(join(HOME, '.zshrc'), 'utf8'), '')
     await assert.rejects(stat(fish), /ENOENT/)
     assert.equal((await run(['-autocomplete-uninstall'], { HOME })).code, 1)
+  })
+})
+
+it('leaves a link to the file of a shell a link', async () => {
+  await withHome(async (HOME) => {
+    await mkdir(join(HOME, 'dotfiles'))
+    const kept = join(HOME, 'dotfiles', 'bashrc')
+    await writeFile(kept, 'alias l=ls\n')
+    await symlink('dotfiles/bashrc', join(HOME, '.bashrc'))
+    for (const [flag, text] of [
+      ['-autocomplete-install', 'alias l=ls\ncomplete -C fairlead fairlead\n'],
+      ['-autocomplete-uninstall', 'alias l=ls\n'],
+    ] as const) {
+      assert.equal((await run([flag], { HOME })).code, 0)
+      assert.equal(await readlink(join(HOME, '.bashrc')), 'dotfiles/bashrc')
+      assert.equal(await readFile(kept, 'utf8'), text)
+    }
   })
 })
 

@@ -61,12 +61,14 @@ export class BootstrapEntries implements Service {
 
   /** After a reload: what is missing is written, as at the start. */
   async replace(entries: readonly BootstrapEntry[]): Promise<void> {
-    if (this.#isStopped) return
     this.#entries = entries
+    if (!this.#isStarted || this.#isStopped) return
     this.#ending.abort(STOPPING)
     await this.#work
+    // A stop that came meanwhile has seen the former work only.
+    if (this.#isStopped) return
     this.#ending = new AbortController()
-    if (this.#isStarted) this.#work = this.#writeAll(entries, this.#ending.signal)
+    this.#work = this.#writeAll(entries, this.#ending.signal)
   }
 
   async drain(): Promise<void> {}

@@ -13,7 +13,7 @@ import {
 } from '../command.ts'
 import { type ConfigEntryFile, configEntryOfFile } from '../config-entry-file.ts'
 import { configEntryPath, requiredFlag } from '../config-entry-path.ts'
-import { readNamedFile } from '../input.ts'
+import { readText } from '../input.ts'
 
 export const configWriteCommand: CommandSpec = {
   summary: 'Write a config entry from a JSON or HCL file, or - for standard input',
@@ -102,6 +102,5 @@ function casOf(args: Arguments): string | undefined {
 }
 
 async function readEntry(path: string, context: CliContext): Promise<ConfigEntryFile> {
-  const bytes = path === '-' ? await context.readStdin() : await readNamedFile(path, context)
-  return configEntryOfFile(Buffer.from(bytes).toString(), path)
+  return configEntryOfFile(await readText(path, context), path)
 }

@@ -4,7 +4,7 @@
 
 import { API_FLAGS, ApiClient, SERVER_FLAGS } from '../api-client.ts'
 import { type CommandSpec, flag, toggle, UsageError } from '../command.ts'
-import { readNamedFile } from '../input.ts'
+import { readText } from '../input.ts'
 
 const PATH = '/v1/connect/ca/configuration'
 
@@ -40,8 +40,7 @@ export const caSetConfigCommand: CommandSpec = {
     if (path === undefined) {
       throw new UsageError('The -config-file flag is required')
     }
-    const bytes = path === '-' ? await context.readStdin() : await readNamedFile(path, context)
-    const config = parseConfig(Buffer.from(bytes).toString())
+    const config = parseConfig(await readText(path, context))
     const isForced = args.bool('force-without-cross-signing')
     const body = { ...config, ...(isForced ? { ForceWithoutCrossSigning: true } : {}) }
     await new ApiClient(args, context).put(PATH, { body: JSON.stringify(body) })

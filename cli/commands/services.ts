@@ -12,7 +12,7 @@ import {
   listFlag,
   UsageError,
 } from '../command.ts'
-import { readNamedFile } from '../input.ts'
+import { readText } from '../input.ts'
 import { servicesOfFile } from '../service-file.ts'
 
 export const registerCommand: CommandSpec = {
@@ -106,8 +106,7 @@ async function fromFiles(
 ): Promise<readonly JsonObject[]> {
   const found: JsonObject[] = []
   for (const path of paths) {
-    const bytes = path === '-' ? await context.readStdin() : await readNamedFile(path, context)
-    found.push(...servicesOfFile(Buffer.from(bytes).toString(), path))
+    found.push(...servicesOfFile(await readText(path, context), path))
   }
   if (found.length === 0) throw new UsageError('The files hold no service.')
   return found

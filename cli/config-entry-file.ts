@@ -12,6 +12,7 @@ import { parseJson } from '../core/config/json-reader.ts'
 import { type SourceObject, SyntaxProblem, toPlain } from '../core/config/source-value.ts'
 import type { Fields, FieldType } from '../core/config-entries/field-type.ts'
 import { CONFIG_KINDS } from '../core/config-entries/kind-fields.ts'
+import { isObject } from '../core/config-entries/read-field.ts'
 import { SINGLE_NAMES } from '../core/config-entries/rules.ts'
 import { FairleadError } from '../core/errors.ts'
 
@@ -102,8 +103,4 @@ function oneObject(value: Json): JsonObject | undefined {
   const parts: readonly Json[] = Array.isArray(value) ? value : [value]
   if (parts.length === 0 || !parts.every(isObject)) return undefined
   return Object.assign({}, ...parts) as JsonObject
-}
-
-function isObject(value: Json): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

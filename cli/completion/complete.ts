@@ -6,7 +6,6 @@
  */
 
 import { CONFIG_KINDS } from '../../core/config-entries/kind-fields.ts'
-import { toFairleadError } from '../../core/errors.ts'
 import { systemClock } from '../../runtime/clock/system-clock.ts'
 import { withDeadline } from '../../runtime/clock/with-deadline.ts'
 import { ApiClient } from '../api-client.ts'
@@ -165,9 +164,8 @@ class Names {
       return await withDeadline(systemClock, LIVE_MAX_MS, never, async (signal) =>
         (await client.get(path, { query: { ...query, stale: '' }, signal })).json(),
       )
-    } catch (thrown) {
+    } catch {
       // Whatever it is: a message in the middle of a command line that is being written helps nobody.
-      toFairleadError(thrown)
       return undefined
     }
   }

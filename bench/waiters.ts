@@ -8,8 +8,8 @@
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
+import { freePorts, until } from './cluster/members.ts'
 import { type Figure, median, printFigures } from './figures.ts'
 import { cpuMs, rssBytes } from './process-stats.ts'
 
@@ -20,7 +20,6 @@ const ROUNDS = 3
 /** Of the server, besides connections: files, sockets of its own. */
 const OTHER_DESCRIPTORS = 500
 const QUIET_MS = 1_000
-const READY_MAX_MS = 20_000
 
 interface Server {
   readonly process: ChildProcess
@@ -153,18 +152,14 @@ function raisableLimit(wanted: number): number {
 }
 
 async function startServer(limit: number): Promise<Server> {
-  const port = await freePort()
+  const [port = 0] = await freePorts(1)
   const flags = [`-http-port=${port}`, '-dns-port=0', '-server-port=0', '-serf-lan-port=0']
   flags.push('-grpc-port=-1', '-log-level=error', '-hcl=limits { http_max_conns_per_client = 0 }')
   const script = `ulimit -n ${limit}; exec "$@"`
   const argv = ['-c', script, 'sh', BINARY, 'agent', '-dev', ...flags]
   const child = spawn('sh', argv, { stdio: ['ignore', 'ignore', 'inherit'] })
   const server = { process: child, port, base: `http://127.0.0.1:${port}` }
-  const deadline = performance.now() + READY_MAX_MS
-  while (!(await isReady(server))) {
-    if (performance.now() > deadline) throw new Error('the server did not become ready')
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
+  await until('the server to be ready', async () => ((await isReady(server)) ? true : undefined))
   return server
 }
 
@@ -186,14 +181,6 @@ async function indexOf(server: Server, path: string): Promise<string> {
   const response = await fetch(server.base + path)
   await response.text()
   return response.headers.get('x-consul-index') ?? '0'
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer()
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve))
-  const address = probe.address()
-  await new Promise<void>((resolve) => probe.close(() => resolve()))
-  return typeof address === 'object' && address !== null ? address.port : 0
 }
 
 if (import.meta.main) printFigures('Blocked reads', await benchWaiters())

@@ -18,6 +18,8 @@ import { cpuMs } from '../process-stats.ts'
 import { startDrivers } from './stream-drivers.ts'
 
 const STREAMS = Number(process.env['BENCH_STREAMS'] ?? 2_000)
+/** Opened before memory is read: what the first streams bring is not of each of them. */
+const WARM_STREAMS = 200
 const INSTANCES = Number(process.env['BENCH_SERVICE_INSTANCES'] ?? 200)
 const CHANGES = Number(process.env['BENCH_CHANGES'] ?? 60)
 const SERVICES = 50
@@ -26,8 +28,8 @@ const TOPICS = 10
 const IDLE_MS = 10_000
 const MEMORY_MARK_KB = 30
 const LATENCY_MARK_MS = 1_000
-/** Of one transaction with the catalog. */
-const OPERATIONS_MAX = 50
+/** Registrations in flight while the catalog is filled. */
+const FILLED_AT_A_TIME = 50
 
 export async function benchStreams(): Promise<Figure[]> {
   await using folder = await temporaryFolder()
@@ -40,8 +42,7 @@ export async function benchStreams(): Promise<Figure[]> {
   await fill(server)
   const address = (await (await fetch(`${server}/v1/status/leader`)).json()) as string
   const plan = { address, topics: TOPICS, services: SERVICES }
-  // What the first streams bring is not of each of them.
-  await using warm = await startDrivers({ ...plan, streams: 200 })
+  await using warm = await startDrivers({ ...plan, streams: WARM_STREAMS })
   const before = await memoryOf(cluster.probeOf(server))
   await using drivers = await startDrivers({ ...plan, streams: STREAMS })
   const after = await memoryOf(cluster.probeOf(server))
@@ -56,7 +57,7 @@ export async function benchStreams(): Promise<Figure[]> {
     took[kind].push(Math.max(...(await seen)) - at)
   }
   const used = cpuMs(pid) - begun
-  const agents = STREAMS + 200
+  const agents = STREAMS + WARM_STREAMS
   const kilobytes = (bytes: number): number => bytes / STREAMS / 1000
   const mark = { name: 'the mark', value: MEMORY_MARK_KB }
   const last = { name: 'the mark', value: LATENCY_MARK_MS }
@@ -90,8 +91,8 @@ async function idle(pid: number): Promise<number> {
 
 async function fill(url: string): Promise<void> {
   for (let service = 0; service < SERVICES; service++) {
-    for (let from = 0; from < INSTANCES; from += OPERATIONS_MAX) {
-      const count = Math.min(OPERATIONS_MAX, INSTANCES - from)
+    for (let from = 0; from < INSTANCES; from += FILLED_AT_A_TIME) {
+      const count = Math.min(FILLED_AT_A_TIME, INSTANCES - from)
       const numbers = Array.from({ length: count }, (_, i) => from + i)
       await Promise.all(numbers.map((instance) => register(url, service, { instance })))
     }

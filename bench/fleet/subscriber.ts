@@ -19,12 +19,10 @@ export class Subscriber {
   private constructor(stream: ByteStream) {
     this.#stream = stream
     stream.onEnd((error) => {
-      if (error !== null && !this.#isClosed) console.error(`a stream has ended: ${error.message}`)
+      if (error !== null) console.error(`a stream has ended: ${error.message}`)
     })
     stream.onBytes((bytes) => this.#receive(bytes))
   }
-
-  #isClosed = false
 
   static async open(address: string, signal: AbortSignal): Promise<Subscriber> {
     return new Subscriber(await dialFeeds(address, signal))
@@ -44,11 +42,6 @@ export class Subscriber {
   /** Resolves when `count` more frames have come. */
   receives(count: number): Promise<void> {
     return new Promise((resolve) => this.after(count, resolve))
-  }
-
-  close(): void {
-    this.#isClosed = true
-    this.#stream.end()
   }
 
   #receive(bytes: Buffer): void {

@@ -141,7 +141,7 @@ function waitMs(args: Arguments, name: string): number | undefined {
 function lockOf(wanted: WantedLock, session: string, deps: LockDeps): DistributedLock {
   const { prefix, limit } = wanted
   return limit === 1
-    ? new KeyLock(`${prefix}/.lock`, session, deps)
+    ? new KeyLock({ key: `${prefix}/.lock`, session }, deps)
     : new SemaphoreLock({ prefix, limit, session }, deps)
 }
 

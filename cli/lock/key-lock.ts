@@ -19,7 +19,7 @@ export class KeyLock implements DistributedLock {
   readonly #session: string
   readonly #deps: LockDeps
 
-  constructor(key: string, session: string, deps: LockDeps) {
+  constructor({ key, session }: { key: string; session: string }, deps: LockDeps) {
     this.#key = key
     this.#session = session
     this.#deps = deps

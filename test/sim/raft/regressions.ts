@@ -15,4 +15,7 @@ export const REGRESSIONS: readonly SimCase[] = [
   { seed: 2_003_476, steps: 8_000, set: {} },
   { seed: 1_219, steps: 8_000, set: {} },
   { seed: 1_380, steps: 8_000, set: {} },
+  // Another one: the timer of a healthy leader fired just before its tick, so that it left out a heartbeat; one that
+  // is late by a tick is an election where an election timeout is three of them.
+  { seed: 5_000_200, steps: 20_000, set: {} },
 ]

@@ -7,6 +7,8 @@ import type { EventQueue } from './event-queue.ts'
 import type { ClockProfile } from './swarm.ts'
 
 const TICK_US = 10_000
+/** How far a timer misses its time. */
+const TIMER_ERROR_US = 200
 const EPOCH_MS = 1_700_000_000_000
 /** The window of requests lasts ten minutes of leader-stamped time; clocks that differ by less never end it early. */
 const WALL_ERROR_MS = 240_000
@@ -19,6 +21,7 @@ export class ServerClock {
   #base = 0
   #since: number
   #wallOffset: number
+  #isCalm = false
 
   constructor(profile: ClockProfile, events: EventQueue, rng: Rng) {
     this.#events = events
@@ -37,9 +40,13 @@ export class ServerClock {
     return EPOCH_MS + Math.round(this.#events.now / 1_000) + this.#wallOffset
   }
 
-  /** Until the timer of the next tick fires. */
+  /**
+   * Until the timer of the next tick fires. A healthy one is late, never early, as the host's is: one that fires
+   * just before its tick finds none due and the next finds two, and so a heartbeat that is due at every tick is left out.
+   */
   get usOfTick(): number {
-    return Math.round(TICK_US / this.#rate) + this.#rng.range(-200, 201)
+    const early = this.#isCalm ? 0 : TIMER_ERROR_US
+    return Math.round(TICK_US / this.#rate) + this.#rng.range(-early, TIMER_ERROR_US + 1)
   }
 
   jumpWall(): void {
@@ -50,5 +57,6 @@ export class ServerClock {
     this.#base = this.monotonicMs * 1_000
     this.#since = this.#events.now
     this.#rate = 1
+    this.#isCalm = true
   }
 }

@@ -1,10 +1,11 @@
 /**
- * What the data directory holds at start, after the files of the configuration had their say.
+ * What the data directory holds at start, after the files of the configuration had their say; what a reload of those changes.
  *
  * Guarantees: a persisted service or check whose id a configuration file uses is discarded, with the checks
  * of that service (http-api.md 9.7); a TTL state that ran out while the agent was away is forgotten.
  */
 
+import { sameData } from '../../core/catalog/equality.ts'
 import type { WallTime } from '../../core/time.ts'
 import type {
   DefinitionFiles,
@@ -84,9 +85,15 @@ export interface ReloadPlan {
   /** Ids of all that the definitions give rise to, sidecars and checks inside services included. */
   readonly services: ReadonlySet<string>
   readonly checks: ReadonlySet<string>
+  /** The definitions that are not what they were, or no longer in place. */
+  readonly differing: ConfiguredDefinitions
 }
 
-export function planReload(definitions: ConfiguredDefinitions, context: PlanContext): ReloadPlan {
+export function planReload(
+  former: ConfiguredDefinitions,
+  definitions: ConfiguredDefinitions,
+  present: PlanContext,
+): ReloadPlan {
   const problems: string[] = []
   const attempt = (what: string, act: () => void): void => {
     try {
@@ -96,6 +103,11 @@ export function planReload(definitions: ConfiguredDefinitions, context: PlanCont
     }
   }
   const services = configuredServices(definitions)
+  // A check cannot stay with a service that goes.
+  const staying = [...present.services].filter(([id, { source }]) => {
+    return source !== 'config' || services.has(id)
+  })
+  const context = { ...present, services: new Map(staying) }
   const checks = new Set(definitions.checks.map(({ spec }) => spec.checkId))
   for (const registration of definitions.services) {
     attempt(`service "${registration.service.id}"`, () => {
@@ -111,7 +123,26 @@ export function planReload(definitions: ConfiguredDefinitions, context: PlanCont
       planCheck(owned, 'config', context)
     })
   }
-  return { problems, services, checks }
+  return { problems, services, checks, differing: differing(former, definitions, present) }
+}
+
+function differing(
+  former: ConfiguredDefinitions,
+  wanted: ConfiguredDefinitions,
+  { services, checks }: PlanContext,
+): ConfiguredDefinitions {
+  const registrations = new Map(former.services.map((one) => [one.service.id, one]))
+  const specs = new Map(former.checks.map((one) => [one.spec.checkId, one]))
+  return {
+    services: wanted.services.filter((one) => {
+      const { id } = one.service
+      return services.get(id)?.source !== 'config' || !sameData(registrations.get(id), one)
+    }),
+    checks: wanted.checks.filter((one) => {
+      const { checkId } = one.spec
+      return checks.entries.get(checkId)?.source !== 'config' || !sameData(specs.get(checkId), one)
+    }),
+  }
 }
 
 function configuredServices(definitions: ConfiguredDefinitions): ReadonlySet<string> {

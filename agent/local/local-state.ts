@@ -83,6 +83,8 @@ export class LocalState implements LocalStateApi, Service {
   #reservedPorts: ReadonlySet<number> = new Set()
   #queue: Promise<void> = Promise.resolve()
   #nodeMeta: StringMap
+  /** What the configuration files said last. */
+  #configured: ConfiguredDefinitions
   #sync: (() => Promise<void>) | undefined
   #started: Promise<void> | undefined
 
@@ -91,6 +93,7 @@ export class LocalState implements LocalStateApi, Service {
     this.nodeId = options.nodeId
     this.#options = options
     this.#nodeMeta = options.nodeMeta
+    this.#configured = options.definitions
     this.#clock = deps.clock
     this.#log = deps.log
     this.#files = deps.files
@@ -256,14 +259,14 @@ export class LocalState implements LocalStateApi, Service {
   }
 
   /**
-   * Takes over new contents of the configuration files: what is gone there is deregistered, the rest is
-   * registered again with its status kept (agent-config.md 14). On a refusal nothing changes.
+   * Takes over new contents of the configuration files: what is gone there is deregistered, what differs is
+   * registered again with its status kept, the rest is left alone (agent-config.md 14). On a refusal nothing changes.
    *
    * @throws FairleadError INVALID_CONFIG naming every definition that is refused
    */
   async reload(definitions: ConfiguredDefinitions): Promise<void> {
     await this.#exclusive(async () => {
-      const plan = planReload(definitions, this.#planContext())
+      const plan = planReload(this.#configured, definitions, this.#planContext())
       if (plan.problems.length > 0) {
         throw new FairleadError('INVALID_CONFIG', plan.problems.join('\n'))
       }
@@ -275,12 +278,13 @@ export class LocalState implements LocalStateApi, Service {
         const isGone = source === 'config' && !plan.checks.has(check.checkId)
         if (isGone) this.#checks.drop(check.checkId)
       }
-      for (const registration of definitions.services) {
+      for (const registration of plan.differing.services) {
         await this.#registerService(registration, FROM_FILES)
       }
-      for (const { spec, token } of definitions.checks) {
+      for (const { spec, token } of plan.differing.checks) {
         this.#checks.put(planCheck(spec, 'config', this.#planContext()), token)
       }
+      this.#configured = definitions
     })
     await this.#offer()
   }

@@ -18,7 +18,6 @@ import { leaveGracefully } from './leaving.ts'
 import type { LoadedConfig } from './load-config.ts'
 import { type AgentVersions, createParts, type Parts, type PartsDeps, portOf } from './parts.ts'
 import { writePidFile } from './pid-file.ts'
-import { DefinitionReload } from './reload.ts'
 
 export interface AgentDeps extends Omit<PartsDeps, 'devFolder' | 'createServer'> {
   /** Aborts the start. */
@@ -32,7 +31,7 @@ export interface Agent extends AsyncDisposable {
   /** Says goodbye to the cluster. @throws FairleadError REJECTED, with nothing done, when it would lose its quorum */
   leave(options: { readonly force: boolean }, signal: AbortSignal): Promise<void>
   drain(deadline: Instant): Promise<void>
-  /** Takes over service and check definitions. @throws FairleadError for one that is refused */
+  /** Takes over what a reload may change. @throws FairleadError for what is refused */
   reload(loaded: LoadedConfig): Promise<void>
 }
 
@@ -84,7 +83,7 @@ export async function composeAgent(
     await part.start(deps.signal)
     deps.signal.throwIfAborted()
   }
-  return new RunningAgent({ config, clock: deps.clock }, parts, loaded, undo.move())
+  return new RunningAgent({ config, clock: deps.clock }, parts, undo.move())
 }
 
 async function endPart(part: Service, clock: Clock): Promise<void> {
@@ -103,19 +102,16 @@ class RunningAgent implements Agent {
   readonly #clock: Clock
   readonly #parts: Parts
   readonly #stack: AsyncDisposableStack
-  readonly #reload: DefinitionReload
 
   constructor(
     { config, clock }: { readonly config: AgentConfig; readonly clock: Clock },
     parts: Parts,
-    loaded: LoadedConfig,
     stack: AsyncDisposableStack,
   ) {
     this.config = config
     this.#clock = clock
     this.#parts = parts
     this.#stack = stack
-    this.#reload = new DefinitionReload(parts.local, loaded.definitions)
   }
 
   get ports(): BoundPorts {
@@ -146,9 +142,9 @@ class RunningAgent implements Agent {
 
   async reload(loaded: LoadedConfig): Promise<void> {
     await this.#parts.dns.reconfigure(loaded.config.dns)
-    await this.#reload.apply(loaded.definitions)
     const { local, sync, http, role } = this.#parts
     const { config } = loaded
+    await local.reload(loaded.definitions)
     const former = local.nodeMeta()
     local.reconfigure({ nodeMeta: config.nodeMeta, discardOutput: config.checks.discardOutput })
     http.reload(config)

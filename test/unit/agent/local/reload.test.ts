@@ -69,6 +69,63 @@ describe('definitions of files', () => {
     )
   })
 
+  it('are left alone where they say what they said', async () => {
+    const same = { name: 'same', port: 1, enable_tag_override: true, check: { ttl: '10s' } }
+    const extra = { name: 'extra', ttl: '10s', service_id: 'same' }
+    const { state, clock } = await started({ definitions: configured([same], [extra]) })
+    await state.updateTtl('service:same', 'passing', 'well')
+    await state.updateTtl('extra', 'passing', 'well')
+    state.adoptFromCatalog('same', { tags: ['of the catalog'] })
+    clock.advance(6_000)
+    const seen: LocalChange[] = []
+    state.onChange((change) => seen.push(change))
+    await state.reload(configured([same, { name: 'new' }], [extra]))
+    assert.deepEqual(
+      seen.map(({ id }) => id),
+      ['new'],
+    )
+    assert.deepEqual(state.services().get('same')?.service.tags, ['of the catalog'])
+    // The time of a check that must report goes on.
+    clock.advance(6_000)
+    for (const id of ['service:same', 'extra']) assert.equal(statusOf(state, id)[0], 'critical', id)
+  })
+
+  it('that change keep what is beside them, and lose what they no longer say', async () => {
+    const extra = { name: 'extra', ttl: '1m', service_id: 'web' }
+    const { state } = await started({
+      definitions: configured(
+        [{ name: 'web', port: 1, connect: { sidecar_service: {} } }],
+        [extra],
+      ),
+    })
+    await addCheck(state, { Name: 'api-check', TTL: '1m', ServiceID: 'web' })
+    await state.reload(configured([{ name: 'web', port: 2 }], [{ ...extra, ttl: '2m' }]))
+    assert.deepEqual([...state.services().keys()], ['web'])
+    assert.deepEqual(checkIds(state), ['api-check', 'extra'])
+    assert.equal(state.checks().get('extra')?.spec?.ttlMs, 120_000)
+  })
+
+  it('come back when they were deregistered meanwhile', async () => {
+    const definitions = configured([{ name: 'web' }], [{ name: 'extra', ttl: '1m' }])
+    const { state } = await started({ definitions })
+    await state.deregisterService('web')
+    await state.deregisterCheck('extra')
+    await state.reload(definitions)
+    assert.deepEqual([...state.services().keys()], ['web'])
+    assert.deepEqual(checkIds(state), ['extra'])
+  })
+
+  it('of a check whose service goes are refused', async () => {
+    const extra = { name: 'extra', ttl: '1m', service_id: 'web' }
+    const { state } = await started({ definitions: configured([{ name: 'web' }], [extra]) })
+    await assert.rejects(state.reload(configured([], [extra])), {
+      code: 'INVALID_CONFIG',
+      message: 'check "extra": ServiceID "web" does not exist',
+    })
+    assert.deepEqual([...state.services().keys()], ['web'])
+    assert.deepEqual(checkIds(state), ['extra'])
+  })
+
   it('that are refused leave everything as it was', async () => {
     const { state } = await started({ definitions: configured([{ name: 'web' }]) })
     await assert.rejects(

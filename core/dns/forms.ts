@@ -126,7 +126,7 @@ export const DNS_FORMS: readonly DnsForm[] = [
     note: 'Any type gets the PTR record',
   },
   {
-    form: 'D, or any name below it',
+    form: 'D, <anything>.D',
     example: 'consul',
     kind: 'zone',
     types: ['SOA', 'NS'],

@@ -34,7 +34,7 @@ place: they take effect with the next start. A wrong file changes nothing and th
 
 ## Addresses by template
 
-\`bind_addr\`, \`client_addr\`, \`advertise_addr*\`, \`addresses.*\`, \`recursors\` and \`retry_join\` may hold templates:
+\`bind_addr\`, \`client_addr\`, \`advertise_addr*\`, \`addresses.*\`, \`serf_lan\`, \`recursors\` and \`retry_join\` may hold templates:
 
     bind_addr = "{{ GetPrivateIP }}"
     bind_addr = "{{ GetInterfaceIP \\"eth0\\" }}"

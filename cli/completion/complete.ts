@@ -9,7 +9,7 @@ import { CONFIG_KINDS } from '../../core/config-entries/kind-fields.ts'
 import { systemClock } from '../../runtime/clock/system-clock.ts'
 import { withDeadline } from '../../runtime/clock/with-deadline.ts'
 import { ApiClient } from '../api-client.ts'
-import type { CliContext, CommandSpec, FlagSpec } from '../command.ts'
+import type { Arguments, CliContext, CommandSpec, FlagSpec } from '../command.ts'
 import { COMMANDS, type CommandTree } from '../command-tree.ts'
 import { parseGoFlags } from '../go-flags.ts'
 import { kvPath } from '../kv-path.ts'
@@ -75,7 +75,7 @@ async function offersOf(
   current: string,
   context: CliContext,
 ): Promise<readonly string[]> {
-  const names = new Names(words, context)
+  const names = new Names(parseGoFlags(words, spec.flags).args, context)
   const open = flagNamed(spec, words.at(-1) ?? '')
   // `-flag value`: the value of the flag before the cursor.
   if (open !== undefined && (open.kind === 'value' || open.kind === 'list')) {
@@ -111,11 +111,12 @@ const FIXED_VALUES: Readonly<Record<string, readonly string[]>> = {
 
 /** Names that the agent knows; none when it does not say them in time. */
 class Names {
-  readonly #words: readonly string[]
+  /** What the half-written line already says, of the agent to ask above all. */
+  readonly #args: Arguments
   readonly #context: CliContext
 
-  constructor(words: readonly string[], context: CliContext) {
-    this.#words = words
+  constructor(args: Arguments, context: CliContext) {
+    this.#args = args
     this.#context = context
   }
 
@@ -157,9 +158,8 @@ class Names {
   }
 
   async #ask(path: string, query: Readonly<Record<string, string>>): Promise<unknown> {
-    const { args } = parseGoFlags(this.#words, CONNECTION)
     try {
-      const client = new ApiClient(args, this.#context)
+      const client = new ApiClient(this.#args, this.#context)
       const never = new AbortController().signal
       return await withDeadline(systemClock, LIVE_MAX_MS, never, async (signal) =>
         (await client.get(path, { query: { ...query, stale: '' }, signal })).json(),
@@ -170,8 +170,3 @@ class Names {
     }
   }
 }
-
-/** What a half-written line may already say of the agent to ask. */
-const CONNECTION: readonly FlagSpec[] = ['http-addr', 'token', 'token-file', 'ca-file'].map(
-  (name) => ({ name, kind: 'value', metavar: '', doc: '' }),
-)

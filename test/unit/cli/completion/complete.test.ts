@@ -3,6 +3,9 @@
  */
 
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { it } from 'node:test'
 import { run } from '../run-program.ts'
 
@@ -45,4 +48,21 @@ it('looks at the line up to the cursor', async () => {
 it('offers nothing, and says nothing, when the agent does not answer', async () => {
   assert.equal(await offers('fairlead kv get a'), '')
   assert.equal(await offers('fairlead catalog nodes -service '), '')
+})
+
+it('asks the agent that the line names, behind whatever other flags', async () => {
+  const asked: string[] = []
+  const agent = createServer((request, response) => {
+    asked.push(request.url ?? '')
+    response.end('["a/"]')
+  })
+  await once(agent.listen(0, '127.0.0.1'), 'listening')
+  const address = `127.0.0.1:${(agent.address() as AddressInfo).port}`
+  try {
+    const before = `fairlead kv get -separator / -datacenter dc2 -http-addr=${address}`
+    assert.equal(await offers(`${before} a`), 'a/')
+    assert.match(asked.join(), /dc=dc2/)
+  } finally {
+    agent.close()
+  }
 })

@@ -7,14 +7,12 @@
 
 import { createReadStream, createWriteStream } from 'node:fs'
 import { appendFile, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { basename, join, relative } from 'node:path'
+import { basename, dirname, join, relative } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
 import { TAR_END, tarHeader, tarPadding } from '../../core/archive/tar.ts'
-
-const FILE_MODE = 0o600
-const FOLDER_MODE = 0o700
+import { PRIVATE_DIR_MODE, PRIVATE_FILE_MODE } from '../../runtime/host/atomic-file.ts'
 
 export class CaptureFolder {
   readonly path: string
@@ -25,25 +23,25 @@ export class CaptureFolder {
 
   /** @throws the error of the platform, also when it exists */
   static async create(path: string): Promise<CaptureFolder> {
-    await mkdir(path, { mode: FOLDER_MODE })
+    await mkdir(path, { mode: PRIVATE_DIR_MODE })
     return new CaptureFolder(path)
   }
 
   async write(name: string, text: string | Uint8Array): Promise<void> {
     const path = join(this.path, name)
-    await mkdir(join(path, '..'), { recursive: true, mode: FOLDER_MODE })
-    await writeFile(path, text, { mode: FILE_MODE })
+    await mkdir(dirname(path), { recursive: true, mode: PRIVATE_DIR_MODE })
+    await writeFile(path, text, { mode: PRIVATE_FILE_MODE })
   }
 
   async append(name: string, bytes: Uint8Array): Promise<void> {
-    await appendFile(join(this.path, name), bytes, { mode: FILE_MODE })
+    await appendFile(join(this.path, name), bytes, { mode: PRIVATE_FILE_MODE })
   }
 
   /** Replaces the folder by `<path>.tar.gz`. @returns its path */
   async archive(now: number): Promise<string> {
     const target = `${this.path}.tar.gz`
     const unfinished = `${target}.tmp`
-    const out = createWriteStream(unfinished, { flags: 'wx', mode: FILE_MODE })
+    const out = createWriteStream(unfinished, { flags: 'wx', mode: PRIVATE_FILE_MODE })
     await pipeline(Readable.from(this.#tar(now)), createGzip(), out)
     await rename(unfinished, target)
     await rm(this.path, { recursive: true })

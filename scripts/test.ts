@@ -65,6 +65,7 @@ const STAGES: readonly Stage[] = [
     timeoutMs: 15 * 60_000,
   },
   // One at a time: every file has the machine to itself, or starved processors would be the only fault.
+  // Long because of that: the fleet of fifteen agents alone takes five minutes.
   {
     name: 'cluster',
     globs: ['test/cluster/**/*.test.ts'],

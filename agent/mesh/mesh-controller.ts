@@ -26,7 +26,7 @@ import type { CatalogViews, View } from '../view/types.ts'
 import { ChainSet } from './chain-set.ts'
 import type { LeafStore } from './leaf-store.ts'
 import type { ProxySupervisor } from './proxy-supervisor.ts'
-import { instancesMatching } from './subset.ts'
+import { SubsetFilters } from './subset.ts'
 import { ViewSet } from './view-set.ts'
 
 /** Changes that come together are answered together; short enough to feel immediate. */
@@ -58,6 +58,7 @@ export class MeshController implements Service {
   readonly #destinations: ViewSet<'connect'>
   readonly #intentions: ViewSet<'intentions'>
   readonly #chains: ChainSet
+  readonly #subsets = new SubsetFilters()
   readonly #pinned = new Map<string, string>()
   readonly #toldAbout = new Set<string>()
   readonly #unsubscribe: (() => void)[] = []
@@ -151,7 +152,7 @@ export class MeshController implements Service {
       ),
       chains,
       protocolOf: (service) => this.#chains.protocolOf(service),
-      matching: instancesMatching,
+      matching: (entries, filter) => this.#subsets.matching(entries, filter),
       defaultAction: this.#options.defaultAction,
       bindAddress: this.#options.bindAddress,
     })

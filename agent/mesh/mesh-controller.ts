@@ -74,8 +74,8 @@ export class MeshController implements Service {
     const changed = (): void => this.#schedule()
     this.#roots = deps.views.open('roots', '')
     this.#virtualIps = deps.views.open('virtual-ips', '')
-    this.#destinations = new ViewSet('connect', deps.views, (name) => name, changed)
-    this.#intentions = new ViewSet('intentions', deps.views, (name) => name, changed)
+    this.#destinations = new ViewSet('connect', deps.views, changed)
+    this.#intentions = new ViewSet('intentions', deps.views, changed)
     this.#chains = new ChainSet({ ...deps, datacenter: options.datacenter })
   }
 

@@ -13,19 +13,12 @@ interface Held<T extends Topic> {
 export class ViewSet<T extends Topic> {
   readonly #topic: T
   readonly #views: CatalogViews
-  readonly #keyOf: (name: string) => string
   readonly #onChange: () => void
   readonly #held = new Map<string, Held<T>>()
 
-  constructor(
-    topic: T,
-    views: CatalogViews,
-    keyOf: (name: string) => string,
-    onChange: () => void,
-  ) {
+  constructor(topic: T, views: CatalogViews, onChange: () => void) {
     this.#topic = topic
     this.#views = views
-    this.#keyOf = keyOf
     this.#onChange = onChange
   }
 
@@ -38,7 +31,7 @@ export class ViewSet<T extends Topic> {
   want(names: ReadonlySet<string>): void {
     for (const name of names) {
       if (this.#held.has(name)) continue
-      const view = this.#views.open(this.#topic, this.#keyOf(name))
+      const view = this.#views.open(this.#topic, name)
       this.#held.set(name, { view, unsubscribe: view.onChange(this.#onChange) })
     }
     for (const [name, held] of this.#held) {

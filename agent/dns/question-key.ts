@@ -3,7 +3,8 @@
  *
  * The key holds the asked name in lower case, the type and the EDNS size: all that an answer from a view
  * depends on. Whatever is out of the ordinary (other opcodes and classes, client subnet, malformed) has no key and
- * goes through core/dns/decode.ts: a kept packet echoes the class of its question, so only one class may share it. Not re-entrant: results stand until the next call.
+ * goes through core/dns/decode.ts: a kept packet echoes the class of its question, so only one class may share it.
+ * Not re-entrant: results stand until the next call.
  * Cost: about 0.2 µs, one string.
  */
 

@@ -243,8 +243,7 @@ export class Responder {
     question: Question,
     { client, zone }: { readonly client: string; readonly zone: string },
   ): Promise<Outcome> {
-    const { config, datacenter } = this.#options
-    const isLocal = locality.datacenter === undefined || locality.datacenter === datacenter
+    const { config } = this.#options
     const { query, entries } = await this.#within(READ_WAIT_MS, (signal) =>
       this.#deps.queries.execute({
         nameOrId,
@@ -252,7 +251,7 @@ export class Responder {
         limit: 0,
         connect: false,
         clientAddress: clientAddress(question, client),
-        datacenter: isLocal ? undefined : locality.datacenter,
+        datacenter: this.#elsewhere(locality),
         signal,
         read: (name, request, from) =>
           this.#deps.servers.read(name, request, this.#reading(from, signal)),
@@ -355,9 +354,13 @@ export class Responder {
   }
 
   /** Whether the own view is what to answer from: it is of this datacentre only, and may lag a little. */
-  #isFromView({ datacenter }: Locality): boolean {
-    const { config, datacenter: own } = this.#options
-    return config.allowStale && (datacenter === undefined || datacenter === own)
+  #isFromView(locality: Locality): boolean {
+    return this.#options.config.allowStale && this.#elsewhere(locality) === undefined
+  }
+
+  /** @returns undefined for the own datacentre */
+  #elsewhere({ datacenter }: Locality): string | undefined {
+    return datacenter === this.#options.datacenter ? undefined : datacenter
   }
 
   /** Answers from a view, after its first snapshot if it is cold; asks the servers when it is too old. */
@@ -382,9 +385,7 @@ export class Responder {
     request: Reads[N]['request'],
     locality: Locality,
   ): Promise<ReadReply<N>> {
-    const isLocal =
-      locality.datacenter === undefined || locality.datacenter === this.#options.datacenter
-    const from = isLocal ? undefined : locality.datacenter
+    const from = this.#elsewhere(locality)
     const result = await this.#within(READ_WAIT_MS, (signal) =>
       this.#deps.servers.read(name, request, this.#reading(from, signal)),
     )

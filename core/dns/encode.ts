@@ -178,7 +178,7 @@ function writeOpt(writer: WireWriter, query: DnsQuery, response: DnsResponse): v
   writer.u16(4 + subnet.address.length)
   writer.u16(subnet.family)
   writer.u8(subnet.sourcePrefix)
-  // Scope 0: the answer is the same for every client.
+  // Scope 0: the answer is the same for every client, unless it was made for this one's subnet.
   writer.u8(response.isForClient === true ? subnet.sourcePrefix : 0)
   writer.bytes(subnet.address)
 }

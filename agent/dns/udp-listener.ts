@@ -61,6 +61,8 @@ export class UdpListener {
   }
 
   #onMessage(packet: Buffer, client: RemoteInfo): void {
+    // From port 0 nobody can get an answer (RFC 768), and the platform throws when one is sent.
+    if (client.port === 0) return
     const reply = this.#answer(packet, client.address)
     if (reply === null) return
     if (reply instanceof Promise) void reply.then((late) => this.#send(late, client))

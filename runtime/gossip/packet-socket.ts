@@ -1,8 +1,8 @@
 /**
  * The UDP socket of a gossip member: sealed bodies out, opened bodies in.
  *
- * A packet that cannot be sent is lost, as any packet may be: counted and told, never an error. Addresses are literals, so no
- * name is looked up on the way out.
+ * A packet that cannot be sent is lost, as any packet may be: counted and told, never an error, as the protocol makes good
+ * what is lost and the prober judges by what it is told. Addresses are literals, so no name is looked up on the way out.
  */
 
 import type { Buffer } from 'node:buffer'
@@ -71,6 +71,11 @@ export class PacketSocket {
 
   send(to: NodeAddress, body: Uint8Array): void {
     if (this.#isClosed) return
+    // Whoever sends from port 0 can get no answer (RFC 768), and the platform throws; no member is there, so none is told of.
+    if (to.port === 0) {
+      this.counters.failed++
+      return
+    }
     const packet = this.#deps.seal.sealPacket(body)
     this.counters.sent++
     this.counters.bytesSent += packet.length

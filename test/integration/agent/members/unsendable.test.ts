@@ -28,3 +28,20 @@ test('what cannot be sent is counted, and told with whose fault it is', async (t
   assert.deepEqual(await promise, { to, isOurs: true })
   assert.equal(socket.counters.failed, 1)
 })
+
+test('an answer to who sent from port 0 is lost, and harms nobody', async (t) => {
+  const socket = new PacketSocket(4, {
+    seal: new Seal('dc1'),
+    log: silentLogger,
+    refusals: new RefusalLog({ clock: systemClock, log: silentLogger }),
+    onUnsendable: () => assert.fail('no member is there'),
+    onPacket: () => {},
+  })
+  t.after(() => socket.close())
+  await socket.bind('127.0.0.1', 0)
+  socket.send({ address: '127.0.0.1', port: 0 }, Buffer.from([0]))
+  assert.deepEqual(
+    { failed: socket.counters.failed, sent: socket.counters.sent },
+    { failed: 1, sent: 0 },
+  )
+})

@@ -6,7 +6,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { FairleadError } from '../../../../core/errors.ts'
 import { SERVER_METRICS } from '../../../../core/metrics/catalogue/server.ts'
-import { MetricRegistry } from '../../../../core/metrics/registry.ts'
+import { TELEMETRY_METRICS } from '../../../../core/metrics/catalogue/telemetry.ts'
+import { MetricRegistry, SERIES_PER_METRIC_MAX } from '../../../../core/metrics/registry.ts'
 import type { ServerApi } from '../../../../core/rpc/server-api.ts'
 import { ManualClock } from '../../../../runtime/clock/manual-clock.ts'
 import { ObservedServerApi } from '../../../../runtime/rpc/observed-server-api.ts'
@@ -56,5 +57,17 @@ describe('requests of agents', () => {
     assert.equal(metrics.counter(SERVER_METRICS.request).total, 1)
     assert.equal(metrics.counter(SERVER_METRICS.healthNotFound, { service: 'web' }).total, 0)
     assert.equal(metrics.rotate(clock.now()).samples.length, 0)
+  })
+
+  it('are told apart by service up to the bound of the registry, and counted together beyond', async () => {
+    const clock = new ManualClock()
+    const metrics = new MetricRegistry()
+    const api = new ObservedServerApi(target(clock, [1]), countRequests(metrics, clock))
+    const ask = (n: number) => api.read('health.service', { service: `web-${n}` })
+    for (let n = 0; n < SERIES_PER_METRIC_MAX + 2; n++) await ask(n)
+    for (const n of [0, SERIES_PER_METRIC_MAX]) await ask(n)
+    const of = (service: string) => metrics.counter(SERVER_METRICS.healthQuery, { service }).total
+    assert.deepEqual([of('web-0'), of('web-1'), of('other')], [2, 1, 3])
+    assert.equal(metrics.counter(TELEMETRY_METRICS.seriesFolded).total, 3)
   })
 })

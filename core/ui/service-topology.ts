@@ -8,7 +8,7 @@
 
 import { compareCodePoints } from '../catalog/key-order.ts'
 import type { IntentionAction, IntentionRecord, NodeDump } from '../catalog/types.ts'
-import { decideConnection } from '../intentions/decide.ts'
+import { decideConnection, type L4Decision } from '../intentions/decide.ts'
 import { sortIntentions, WILDCARD } from '../intentions/precedence.ts'
 import {
   EXTERNAL_SOURCE,
@@ -63,9 +63,12 @@ export function serviceTopology(input: TopologyInput): ServiceTopology {
   const upstreams = new Map<string, Neighbour>()
   const downstreams = new Map<string, Neighbour>()
   const neighbour = (name: string, pair: Pair, isRegistered: boolean): Neighbour => {
-    const intention = verdict(input, pair)
-    const summary = summaries.get(name.toLowerCase()) ?? unknownService(name, datacenter)
-    return { summary, intention, source: sourceOf(input, pair, isRegistered) }
+    const decision = decide(input, pair)
+    return {
+      summary: summaries.get(name.toLowerCase()) ?? unknownService(name, datacenter),
+      intention: verdict(decision, input.defaultAction),
+      source: isRegistered ? 'proxy-registration' : sourceOf(decision),
+    }
   }
   for (const name of named.get(key) ?? []) {
     upstreams.set(name, neighbour(name, { source: service, destination: name }, true))
@@ -77,11 +80,13 @@ export function serviceTopology(input: TopologyInput): ServiceTopology {
   for (const { name } of inMesh) {
     const other = name.toLowerCase()
     if (other === key) continue
-    const out = neighbour(name, { source: service, destination: name }, false)
-    if (isTransparent(key) && mayPass(out) && !upstreams.has(other)) upstreams.set(other, out)
-    const back = neighbour(name, { source: name, destination: service }, false)
-    if (isTransparent(other) && mayPass(back) && !downstreams.has(other)) {
-      downstreams.set(other, back)
+    if (isTransparent(key) && !upstreams.has(other)) {
+      const out = neighbour(name, { source: service, destination: name }, false)
+      if (mayPass(out)) upstreams.set(other, out)
+    }
+    if (isTransparent(other) && !downstreams.has(other)) {
+      const back = neighbour(name, { source: name, destination: service }, false)
+      if (mayPass(back)) downstreams.set(other, back)
     }
   }
   return {
@@ -111,37 +116,34 @@ function namedUpstreams(dump: readonly NodeDump[]): ReadonlyMap<string, Readonly
   return named
 }
 
-function rulesFor({ intentions }: TopologyInput, destination: string): readonly IntentionRecord[] {
+function decide(
+  { intentions, defaultAction }: TopologyInput,
+  { source, destination }: Pair,
+): L4Decision {
   const key = destination.toLowerCase()
-  return sortIntentions(
-    intentions.filter(
-      ({ destinationName: name }) => name === WILDCARD || name.toLowerCase() === key,
-    ),
+  const rules = intentions.filter(
+    ({ destinationName: name }) => name === WILDCARD || name.toLowerCase() === key,
   )
+  return decideConnection(sortIntentions(rules), source, defaultAction)
 }
 
-function verdict(input: TopologyInput, { source, destination }: Pair): IntentionVerdict {
-  const rules = rulesFor(input, destination)
-  const { kind, rule } = decideConnection(rules, source, input.defaultAction)
+function verdict({ kind, rule }: L4Decision, defaultAction: IntentionAction): IntentionVerdict {
   return {
     allowed: kind === 'allow',
     hasPermissions: kind === 'per-request',
     externalSource: rule?.meta[EXTERNAL_SOURCE] ?? '',
-    hasExact: rule !== null && rule.sourceName !== WILDCARD && rule.destinationName !== WILDCARD,
-    defaultAllow: input.defaultAction === 'allow',
+    hasExact: rule !== null && isExact(rule),
+    defaultAllow: defaultAction === 'allow',
   }
 }
 
-function sourceOf(input: TopologyInput, pair: Pair, isRegistered: boolean): TopologySource {
-  if (isRegistered) return 'proxy-registration'
-  const { rule } = decideConnection(
-    rulesFor(input, pair.destination),
-    pair.source,
-    input.defaultAction,
-  )
+function sourceOf({ rule }: L4Decision): TopologySource {
   if (rule === null) return 'default-allow'
-  const isExact = rule.sourceName !== WILDCARD && rule.destinationName !== WILDCARD
-  return isExact ? 'specific-intention' : 'wildcard-intention'
+  return isExact(rule) ? 'specific-intention' : 'wildcard-intention'
+}
+
+function isExact({ sourceName, destinationName }: IntentionRecord): boolean {
+  return sourceName !== WILDCARD && destinationName !== WILDCARD
 }
 
 function mayPass({ intention }: Neighbour): boolean {

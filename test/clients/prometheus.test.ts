@@ -1,6 +1,6 @@
 /**
  * Prometheus, compiled with no other discovery than Consul's, finds targets in an agent's catalog, scrapes them, labels
- * them and drops them.
+ * them and drops them; promtool, its checker, reads the metrics of an agent.
  */
 
 import assert from 'node:assert/strict'
@@ -9,18 +9,14 @@ import { rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { describe, it } from 'node:test'
+import { describe, it, type TestContext } from 'node:test'
 import { startAgent, type TestAgent, temporaryFolder } from '../e2e/harness/agent.ts'
-import { eventually, finished } from '../e2e/harness/program.ts'
+import { eventually, finished, runCommand } from '../e2e/harness/program.ts'
 import { goProgram } from './harness/peers.ts'
 
 /** Prometheus takes changes over every five seconds. */
 const FOLLOW_MAX_MS = 60_000
-const PEER = {
-  folder: 'prometheus',
-  package: 'github.com/prometheus/prometheus/cmd/prometheus',
-  tags: ['remove_all_sd', 'enable_consul_sd'],
-}
+const TELEMETRY = 'telemetry { prometheus_retention_time = "1h" disable_hostname = true }'
 
 interface Target {
   readonly labels: Readonly<Record<string, string>>
@@ -31,7 +27,7 @@ interface Target {
 
 describe('Prometheus', () => {
   it('finds targets by consul_sd_configs, and drops them', async (t) => {
-    const program = await goProgram(t, PEER)
+    const program = await peer(t, 'prometheus')
     if (program === undefined) return
     await using agent = await startAgent({ flags: ['-node=vm-a', '-node-meta=rack:r1'] })
     await using application = await startApplication()
@@ -77,10 +73,9 @@ describe('Prometheus', () => {
   })
 
   it('scrapes the metrics of the agent itself', async (t) => {
-    const program = await goProgram(t, PEER)
+    const program = await peer(t, 'prometheus')
     if (program === undefined) return
-    const telemetry = 'telemetry { prometheus_retention_time = "1h" disable_hostname = true }'
-    await using agent = await startAgent({ flags: ['-node=vm-a', '-hcl', telemetry] })
+    await using agent = await startAgent({ flags: ['-node=vm-a', '-hcl', TELEMETRY] })
     await using prometheus = await startPrometheus(program, agent)
     for (let at = 0; at < 7; at++) await agent.put(`/v1/kv/scraped/${at}`, 'x')
     for (const [expression, wanted] of [
@@ -99,7 +94,27 @@ describe('Prometheus', () => {
     const [target] = await prometheus.targets('fairlead')
     assert.equal(target?.health, 'up')
   })
+
+  it('finds nothing wrong with their text by its own checker', async (t) => {
+    const program = await peer(t, 'promtool')
+    if (program === undefined) return
+    await using agent = await startAgent({ flags: ['-node=vm-a', '-hcl', TELEMETRY] })
+    const stdin = await (await agent.get('/v1/agent/metrics?format=prometheus')).text()
+    const checked = await runCommand(['check', 'metrics'], { program, stdin })
+    const { code, stdout, stderr } = checked
+    // 3: it would have called some things otherwise, which Consul's names settle.
+    assert.ok(code === 0 || code === 3, `${code}: ${stdout}${stderr}`)
+    assert.doesNotMatch(stderr, /parsing|invalid|unexpected/i)
+  })
 })
+
+function peer(t: TestContext, name: 'prometheus' | 'promtool'): Promise<string | undefined> {
+  return goProgram(t, {
+    folder: 'prometheus',
+    package: `github.com/prometheus/prometheus/cmd/${name}`,
+    tags: ['remove_all_sd', 'enable_consul_sd'],
+  })
+}
 
 async function startApplication(): Promise<AsyncDisposable & { readonly port: number }> {
   const server = createServer((_, response) => {

@@ -3,7 +3,8 @@
  * systemd-resolved, and glibc through one of them.
  *
  * Each answers addresses, SRV with ports, reverse names and a clear no, and follows the catalog: an instance that comes
- * or turns critical, and one that comes back.
+ * or turns critical, and one that comes back. What needs mounts or port 53 is skipped, with its reason, where the machine
+ * does not allow them: containers and ordinary users may not.
  */
 
 import assert from 'node:assert/strict'
@@ -105,6 +106,13 @@ async function dnsmasq(t: TestContext, address: string, port: number) {
   return startPeer(program, ['--keep-in-foreground', '--log-facility=-', `--conf-file=${path}`])
 }
 
+/** Whether files of the host can be covered for one process; the test is skipped if not. */
+async function mayMount(t: TestContext): Promise<boolean> {
+  const isAllowed = (await runCommand(['-m', 'true'], { program: 'unshare' })).code === 0
+  if (!isAllowed) t.skip('mount namespaces are not allowed here')
+  return isAllowed
+}
+
 describe('resolvers that forward to the agent', { timeout: 240_000 }, () => {
   it('dnsmasq', async (t) => {
     const port = await freePort()
@@ -137,9 +145,7 @@ describe('resolvers that forward to the agent', { timeout: 240_000 }, () => {
     if (program === undefined) return
     const setpriv = installedProgram(t, 'setpriv')
     if (setpriv === undefined) return
-    if ((await runCommand(['-m', 'true'], { program: 'unshare' })).code !== 0) {
-      return t.skip('mount namespaces are not allowed here')
-    }
+    if (!(await mayMount(t))) return
     const port = await freePort()
     const shown = shownConfig('/etc/systemd/resolved.conf.d/fairlead.conf', {
       8600: String(agent.ready.dns),
@@ -161,9 +167,7 @@ describe('resolvers that forward to the agent', { timeout: 240_000 }, () => {
 
   it('glibc, through dnsmasq on the port of DNS', async (t) => {
     if (process.getuid?.() !== 0) return t.skip('port 53 and mounts need root')
-    if ((await runCommand(['-m', 'true'], { program: 'unshare' })).code !== 0) {
-      return t.skip('mount namespaces are not allowed here')
-    }
+    if (!(await mayMount(t))) return
     const address = `127.${randomInt(1, 127)}.${randomInt(255)}.${randomInt(1, 255)}`
     await using peer = await dnsmasq(t, address, 53)
     if (peer === undefined) return

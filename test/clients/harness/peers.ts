@@ -5,11 +5,14 @@
  *   const haproxy = installedProgram(t, 'haproxy')
  *   if (haproxy === undefined) return
  *
- * Guarantees: what it returns can be run; where it returns undefined the test was skipped with the reason, which the
- * summary of `npm test` repeats. A peer that can be had but does not build fails the test. Versions are pinned: for Go by
- * go.mod and go.sum of the peer's folder, for Python by its requirements.txt; Debian's are what its release has. Installs are bounded by INSTALL_MAX_MS;
- * an entry of the cache appears whole or not at all, so that tests may install at the same time. The folder is
- * FAIRLEAD_TEST_CACHE or, without it, in the user's cache folder; deleting it costs time only.
+ * Guarantees: what it returns can be run; where it returns undefined the test was skipped with the reason. A skip and no
+ * failure, because npm cannot bring these programs along: a machine without root, Go or network is not at fault. That it
+ * goes unseen is prevented by .ci/run, which installs them or says what is missing, and by the summary of `npm test`, which
+ * repeats every skip. A peer that can be had but does not build fails the test.
+ * Versions are pinned: for Go by go.mod and go.sum of the peer's folder, for Python by its requirements.txt; Debian's are
+ * what its release has. Installs are bounded by INSTALL_MAX_MS; an entry of the cache appears whole or not at all, so that
+ * tests may install at the same time. The folder is FAIRLEAD_TEST_CACHE or, without it, in the user's cache folder; deleting
+ * it costs time only.
  */
 
 import assert from 'node:assert/strict'

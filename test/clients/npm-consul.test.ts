@@ -1,5 +1,5 @@
 /**
- * The npm client `consul`, written for Consul, drives the agent unchanged.
+ * The npm client `consul`, written for Consul, drives the agent unchanged, by all that it offers.
  */
 
 import assert from 'node:assert/strict'
@@ -16,8 +16,15 @@ before(async () => {
   consul = new Consul({ host: '127.0.0.1', port: agent.ready.http })
 })
 after(async () => {
+  consul.destroy()
   await agent[Symbol.asyncDispose]()
 })
+
+type Healthy = readonly { readonly Service: { readonly ID: string } }[]
+
+function instances(entries: Healthy): readonly string[] {
+  return entries.map((entry) => entry.Service.ID).sort()
+}
 
 /** The library's types leave the session out. */
 async function lockHolder(key: string): Promise<string | undefined> {
@@ -111,6 +118,10 @@ describe('the client library', () => {
         return thrown.response?.statusCode === 409
       },
     )
+    const contradiction = { KV: { Verb: 'check-not-exists', Key: 'txn/a' } }
+    await assert.rejects(consul.transaction.create([contradiction] as never), {
+      message: /conflict|exists/i,
+    })
   })
 
   it('keeps, renews, lists and ends sessions', async () => {
@@ -123,7 +134,8 @@ describe('the client library', () => {
     })
     const ids = (list: readonly { readonly ID: string }[]): boolean => list.some((s) => s.ID === ID)
     const info = await consul.session.info(ID)
-    assert.deepEqual([info.Name, info.LockDelay], ['worker', 5_000_000_000])
+    assert.deepEqual([info.Name, info.TTL, info.LockDelay], ['worker', '30s', 5_000_000_000])
+    assert.deepEqual(await consul.session.get(ID), info)
     assert.ok(ids(await consul.session.list()) && ids(await consul.session.node('vm-a')))
     assert.ok(ids(await consul.session.renew(ID)))
     assert.equal(await consul.kv.set({ key: 'mine', value: 'x', acquire: ID }), true)
@@ -138,29 +150,45 @@ describe('the client library', () => {
       address: '10.9.0.1',
       nodemeta: { rack: 'r1' },
       service: { id: 'db-1', service: 'db', tags: ['main'], port: 5432 },
-      check: { checkid: 'db', name: 'db', serviceid: 'db-1', status: 'warning' },
+      check: {
+        checkid: 'db',
+        name: 'db',
+        serviceid: 'db-1',
+        status: 'warning',
+        definition: { tcp: '10.9.0.1:5432', intervalduration: '10s', timeoutduration: '1s' },
+      },
     } as never)
     const { catalog, health } = consul
     assert.deepEqual((await catalog.services())['db'], ['main'])
     assert.deepEqual((await catalog.service.list())['db'], ['main'])
     assert.equal((await catalog.service.nodes('db'))[0]?.ServicePort, 5432)
+    assert.deepEqual(await catalog.service.nodes({ service: 'db', tag: 'none' }), [])
     assert.deepEqual(await catalog.connect.nodes('db'), [])
+    const inRack = await catalog.node.list({ filter: 'Meta.rack == "r1"' })
+    assert.deepEqual(
+      inRack.map(({ Node }) => Node),
+      ['db-host'],
+    )
     assert.ok((await catalog.node.list()).some(({ Node }) => Node === 'db-host'))
     assert.ok(Object.hasOwn((await catalog.node.services('db-host')).Services ?? {}, 'db-1'))
     assert.equal((await health.node('db-host'))[0]?.Status, 'warning')
     assert.equal((await health.checks('db'))[0]?.CheckID, 'db')
     assert.ok((await health.state('warning')).some(({ CheckID }) => CheckID === 'db'))
     assert.deepEqual(await health.service({ service: 'db', passing: true }), [])
+    await catalog.deregister({ node: 'db-host', checkid: 'db' })
+    assert.deepEqual(await health.node('db-host'), [])
     await catalog.deregister({ node: 'db-host', serviceid: 'db-1' } as never)
     assert.deepEqual(await catalog.service.nodes('db'), [])
     await catalog.deregister('db-host')
+    assert.equal(await catalog.node.services('db-host'), undefined)
   })
 
   it('sets its agent, services and checks in and out of maintenance', async () => {
     const { agent: own } = consul
     await own.service.register({ name: 'kept', port: 1 })
     await own.check.register({ name: 'beat', id: 'beat', ttl: '1h', serviceid: 'kept' } as never)
-    await own.check.warn('beat')
+    await own.check.warn({ id: 'beat', note: 'so so' })
+    assert.equal((await own.checks())['beat']?.Output, 'so so')
     const statusOf = async (id: string): Promise<string | undefined> =>
       (await own.check.list())[id]?.Status
     assert.equal(await statusOf('beat'), 'warning')
@@ -215,5 +243,85 @@ describe('the client library', () => {
     await (query as unknown as { destroy(id: string): Promise<void> }).destroy(ID)
     assert.deepEqual(await query.list(), [])
     await consul.agent.service.deregister('cache')
+  })
+
+  it('compares and sets, keeps bytes, and lists by separator', async () => {
+    const bytes = Buffer.from([0, 1, 254, 255])
+    assert.equal(await consul.kv.set({ key: 'npm/bytes', value: bytes, flags: 7, cas: 0 }), true)
+    // The library makes undefined of what is false.
+    assert.notEqual(await consul.kv.set({ key: 'npm/bytes', value: 'x', cas: 0 }), true)
+    const raw: unknown = await consul.kv.get({ key: 'npm/bytes', raw: true })
+    assert.deepEqual(raw, bytes)
+    const entry = await consul.kv.get('npm/bytes')
+    assert.equal(entry?.Flags, 7)
+    await consul.kv.set('npm/sub/a', '1')
+    assert.deepEqual(await consul.kv.keys({ key: 'npm/', separator: '/' }), [
+      'npm/bytes',
+      'npm/sub/',
+    ])
+    const cas = entry?.ModifyIndex ?? 0
+    assert.notEqual(await consul.kv.del({ key: 'npm/bytes', cas: cas + 1 }), true)
+    assert.equal(await consul.kv.del({ key: 'npm/bytes', cas }), true)
+  })
+
+  it('takes a service with a sidecar and an alias check out of rotation for maintenance', async () => {
+    const { agent: own } = consul
+    await own.service.register({
+      name: 'paired',
+      connect: { sidecarservice: {} },
+      checks: [
+        { name: 'ttl', checkid: 'paired-ttl', ttl: '1h', timeout: '1s', status: 'passing' },
+        { name: 'alias', checkid: 'paired-alias', aliasnode: 'vm-a', timeout: '1s' },
+      ],
+    })
+    assert.ok(Object.hasOwn(await own.services(), 'paired-sidecar-proxy'))
+    const isPassing = async (): Promise<boolean> =>
+      instances(await consul.health.service({ service: 'paired', passing: true })).length === 1
+    await eventually('all its checks pass', isPassing)
+    await own.service.maintenance({ id: 'paired', enable: true, reason: 'r' })
+    assert.equal(await isPassing(), false)
+    await own.service.maintenance({ id: 'paired', enable: false })
+    await own.maintenance({ enable: true, reason: 'r' })
+    assert.equal(await isPassing(), false)
+    await own.maintenance(false)
+    await eventually('it passes again', isPassing)
+    await own.service.deregister('paired')
+  })
+
+  it('watches the health of a service through failures and recovery', async () => {
+    const check = { name: 'ttl', ttl: '1h', timeout: '1s', status: 'passing' }
+    await consul.agent.service.register({ name: 'seen', check })
+    const options = { service: 'seen', passing: 'true', wait: '30s' }
+    const watch = consul.watch({ method: consul.health.service, options })
+    let last: readonly string[] | undefined
+    watch.on('change', (entries: Healthy) => {
+      last = instances(entries)
+    })
+    watch.on('error', () => {})
+    try {
+      await eventually('it is healthy', () => last?.length === 1)
+      await consul.agent.check.fail('service:seen')
+      await eventually('it is not', () => last?.length === 0)
+      await consul.agent.check.pass('service:seen')
+      await eventually('it is again', () => last?.length === 1)
+      assert.equal(watch.isRunning(), true)
+    } finally {
+      watch.end()
+    }
+    await consul.agent.service.deregister('seen')
+  })
+
+  it('gets errors with their status and text', async () => {
+    const told = async (call: Promise<unknown>): Promise<string> => {
+      const error = await call.then(
+        () => undefined,
+        (err: { readonly response?: { readonly body?: unknown } }) => err,
+      )
+      return String(error?.response?.body)
+    }
+    assert.match(await told(consul.agent.check.pass('none')), /Unknown check ID "none"/)
+    assert.match(await told(consul.agent.service.deregister('none')), /Unknown service ID "none"/)
+    const elsewhere = { key: 'a', dc: 'nowhere' }
+    assert.match(await told(consul.kv.get(elsewhere)), /No path to datacenter/)
   })
 })

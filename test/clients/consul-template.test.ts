@@ -4,13 +4,13 @@
  */
 
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { startAgent, temporaryFolder } from '../e2e/harness/agent.ts'
 import { createCluster } from '../e2e/harness/cluster.ts'
-import { eventually, type Finished, finished } from '../e2e/harness/program.ts'
+import { eventually } from '../e2e/harness/program.ts'
+import { type PeerProcess, startPeer } from './harness/peer-process.ts'
 import { goProgram } from './harness/peers.ts'
 
 const RENDER_MAX_MS = 60_000
@@ -22,11 +22,6 @@ const TEMPLATE = `{{ range service "web" }}server {{ .ID }} {{ .Address }}:{{ .P
 {{ end }}{{ range services }}{{ if eq .Name "web" }}tags {{ .Tags | join "," }}
 {{ end }}{{ end }}`
 
-interface Renderer extends AsyncDisposable {
-  readonly output: () => string
-  readonly ended: Promise<Finished>
-}
-
 interface Rendering {
   readonly program: string
   readonly address: string
@@ -35,25 +30,15 @@ interface Rendering {
   readonly flags?: readonly string[]
 }
 
-function render({ program, address, template, target, flags = [] }: Rendering): Renderer {
-  const argv = [`-consul-addr=${address}`, `-template=${template}:${target}`, ...flags]
-  const child = spawn(program, argv, { stdio: ['ignore', 'pipe', 'pipe'] })
-  let output = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    output += text
-  })
-  const ended = finished(child)
-  return {
-    output: () => output,
-    ended,
-    [Symbol.asyncDispose]: async () => {
-      child.kill('SIGKILL')
-      await ended
-    },
-  }
+function render({ program, address, template, target, flags = [] }: Rendering): PeerProcess {
+  return startPeer(program, [
+    `-consul-addr=${address}`,
+    `-template=${template}:${target}`,
+    ...flags,
+  ])
 }
 
-async function renders(target: string, text: string, renderer: Renderer): Promise<void> {
+async function renders(target: string, text: string, renderer: PeerProcess): Promise<void> {
   let last = ''
   await eventually(
     `the file reads\n${text}`,
@@ -125,8 +110,7 @@ describe('consul-template', () => {
         RENDER_MAX_MS,
       )
       await agent.put('/v1/kv/ct/late', 'here')
-      const { code, stderr } = await renderer.ended
-      assert.equal(code, 0, stderr)
+      assert.equal(await renderer.ended, 0, renderer.output())
       assert.equal(await readFile(target, 'utf8'), 'value here\n')
     })
   })

@@ -11,9 +11,10 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { startAgent, type TestAgent, temporaryFolder } from '../e2e/harness/agent.ts'
+import { freePort } from '../e2e/harness/free-port.ts'
 import { eventually } from '../e2e/harness/program.ts'
 import { shownConfig } from './harness/how-to.ts'
-import { freePort, startPeer } from './harness/peer-process.ts'
+import { startPeer } from './harness/peer-process.ts'
 import { installedProgram } from './harness/peers.ts'
 
 const FOLLOW_MAX_MS = 30_000

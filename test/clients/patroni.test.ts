@@ -42,7 +42,7 @@ describe('Patroni', () => {
       const outputs = instances.map(({ name, output }) => `${name}:\n${output.slice(-4_000)}`)
       throw new Error(`${(err as Error).message}\n${outputs.join('\n')}`, { cause: err })
     } finally {
-      for (const instance of instances) instance.kill()
+      for (const instance of instances) await instance.kill()
       await rm(folder, { recursive: true, force: true })
     }
   })
@@ -56,7 +56,7 @@ async function live(instances: readonly PatroniInstance[], client: TestNode): Pr
   await streams(instances, first)
   await isFoundByRole(client, first)
 
-  first.kill()
+  await first.kill()
   const second = await leaderOf(instances, client, [first])
   await insert(second, 'after')
   assert.equal(await second.sql('select count(*) from facts'), '2')

@@ -4,14 +4,14 @@
  */
 
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { startAgent, type TestAgent, temporaryFolder } from '../e2e/harness/agent.ts'
-import { eventually, finished, runCommand } from '../e2e/harness/program.ts'
+import { eventually, runCommand } from '../e2e/harness/program.ts'
+import { startPeer } from './harness/peer-process.ts'
 import { goProgram } from './harness/peers.ts'
 
 /** Prometheus takes changes over every five seconds. */
@@ -164,25 +164,16 @@ async function startPrometheus(program: string, agent: TestAgent): Promise<Prome
   const file = join(folder, 'prometheus.yml')
   await writeFile(file, configuration(agent))
   const own = [`--storage.tsdb.path=${join(folder, 'data')}`, '--web.listen-address=127.0.0.1:0']
-  const child = spawn(program, [`--config.file=${file}`, ...own], {
-    cwd: folder,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let output = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    output += text
-  })
-  const ended = finished(child)
+  const child = startPeer(program, [`--config.file=${file}`, ...own], { cwd: folder })
   const stop = async (): Promise<void> => {
-    child.kill('SIGKILL')
-    await ended
+    await child[Symbol.asyncDispose]()
     await rm(folder, { recursive: true, force: true })
   }
   const address = await eventually('Prometheus listens', () => {
-    return /msg="Listening on" .*address=(127\.0\.0\.1:\d+)/.exec(output)?.[1]
+    return /msg="Listening on" .*address=(127\.0\.0\.1:\d+)/.exec(child.output())?.[1]
   }).catch(async (err: unknown) => {
     await stop()
-    throw new Error(output, { cause: err })
+    throw new Error(child.output(), { cause: err })
   })
   const targets = async (pool: string): Promise<readonly Target[]> => {
     const response = await fetch(`http://${address}/api/v1/targets?scrapePool=${pool}`)
@@ -201,7 +192,7 @@ async function startPrometheus(program: string, agent: TestAgent): Promise<Prome
       },
       FOLLOW_MAX_MS,
     ).catch((err: unknown) => {
-      throw new Error(`${pool} has ${last.join(', ')}\n${output}`, { cause: err })
+      throw new Error(`${pool} has ${last.join(', ')}\n${child.output()}`, { cause: err })
     })
   }
   const query = async (expression: string): Promise<string> => {

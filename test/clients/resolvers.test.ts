@@ -14,9 +14,10 @@ import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it, type TestContext } from 'node:test'
 import { startAgent, type TestAgent, temporaryFolder } from '../e2e/harness/agent.ts'
+import { freePort } from '../e2e/harness/free-port.ts'
 import { eventually, runCommand } from '../e2e/harness/program.ts'
 import { shownConfig } from './harness/how-to.ts'
-import { freePort, type PeerProcess, startPeer } from './harness/peer-process.ts'
+import { type PeerProcess, startPeer } from './harness/peer-process.ts'
 import { installedProgram, unpackedProgram } from './harness/peers.ts'
 
 /** Nobody's user: resolvers need no rights here. */

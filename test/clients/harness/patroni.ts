@@ -5,12 +5,13 @@
  * of it is left. Times are the shortest that Patroni allows: a session of 10 s, looks every 2 s.
  */
 
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { cpSync } from 'node:fs'
 import { chmod, mkdir, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { freePort } from '../../e2e/harness/free-port.ts'
 import { finished, kill, processesMentioning } from '../../e2e/harness/program.ts'
+import { type PeerProcess, startPeer } from './peer-process.ts'
 import type { PythonPeer } from './peers.ts'
 
 const PASSWORD = 'in-a-test'
@@ -37,8 +38,8 @@ export class PatroniInstance {
   readonly #setup: PatroniSetup
   readonly #folder: string
   readonly #ports: { readonly rest: number; readonly postgres: number }
-  #child: ChildProcess | undefined
-  #output = ''
+  /** Each run of it, the last one at the end. */
+  readonly #runs: PeerProcess[] = []
 
   static async create(name: string, setup: PatroniSetup): Promise<PatroniInstance> {
     const ports = { rest: await freePort(), postgres: await freePort() }
@@ -59,29 +60,24 @@ export class PatroniInstance {
   }
 
   get output(): string {
-    return this.#output
+    return this.#runs.map((run) => run.output()).join('')
   }
 
   start(): void {
     const { python } = this.#setup
-    const child = spawn(python.interpreter, ['-m', 'patroni', this.#configuration], {
+    const run = startPeer(python.interpreter, ['-m', 'patroni', this.#configuration], {
       ...identity(),
       cwd: this.#folder,
       env: { PATH: process.env['PATH'], PYTHONPATH: packagesOf(this.#setup), HOME: this.#folder },
-      stdio: ['ignore', 'pipe', 'pipe'],
     })
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8').on('data', (text: string) => {
-        this.#output += text
-      })
-    }
-    this.#child = child
+    this.#runs.push(run)
   }
 
   /** Patroni and PostgreSQL at once, as when the host loses power. */
-  kill(): void {
-    this.#child?.kill('SIGKILL')
+  async kill(): Promise<void> {
+    const isGone = this.#runs.at(-1)?.[Symbol.asyncDispose]()
     for (const pid of processesMentioning(this.#folder)) kill(pid)
+    await isGone
   }
 
   /** The cluster as this instance sees it; undefined when it does not answer. */
@@ -192,12 +188,4 @@ function identity(): { readonly uid?: number; readonly gid?: number } {
     }
   }
   throw new Error(`none of the users ${USERS.join(', ')} exists`)
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise<void>((resolve) => server.close(() => resolve()))
-  return typeof address === 'object' && address !== null ? address.port : 0
 }

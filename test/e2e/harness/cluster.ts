@@ -11,11 +11,10 @@
 
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
-import { createSocket } from 'node:dgram'
 import { rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { temporaryFolder } from './agent.ts'
+import { freePort } from './free-port.ts'
 import {
   eventually,
   type Finished,
@@ -279,47 +278,11 @@ export class TestNode {
   }
 }
 
-/**
- * Ports that stay this node's while it is down: below the range that kernels give to whoever asks for any
- * port or dials out (Linux: 32,768 and up), and from a part of it that concurrent test processes do not use.
- */
-const PORTS = { from: 10_000, count: 20_000, perProcess: 64 }
-let portsTaken = 0
-
 async function freePorts(): Promise<Ports> {
   return {
     http: await freePort(),
     dns: await freePort(),
     server: await freePort(),
     serf: await freePort(),
-  }
-}
-
-async function freePort(): Promise<number> {
-  for (;;) {
-    const offset = process.pid * PORTS.perProcess + portsTaken
-    portsTaken++
-    const port = PORTS.from + (offset % PORTS.count)
-    if ((await isTcpFree(port)) && (await isUdpFree(port))) return port
-  }
-}
-
-async function isTcpFree(port: number): Promise<boolean> {
-  const server = createServer()
-  return await new Promise((resolve) => {
-    server.once('error', () => resolve(false))
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
-  })
-}
-
-async function isUdpFree(port: number): Promise<boolean> {
-  const socket = createSocket('udp4')
-  try {
-    return await new Promise((resolve) => {
-      socket.once('error', () => resolve(false))
-      socket.bind(port, '127.0.0.1', () => resolve(true))
-    })
-  } finally {
-    socket.close()
   }
 }

@@ -31,7 +31,7 @@ export function becomeLeader(state: RaftState): void {
     waitingReads: [],
     rounds: [],
     readSeq: 0,
-    beat: { count: 0, leaseSeq: 0, readSeq: 0, answers: 0 },
+    beat: { leaseSeq: 0, readSeq: 0, answers: 0 },
     lease: new LeaseClock(state.options.leaseTicks),
     appendSeq: 0,
     uncommittedBytes: 0,

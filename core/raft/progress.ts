@@ -33,7 +33,7 @@ export class Progress {
   sentCommit = 0
   /** Highest read sequence number that was echoed in this term (8.2). */
   readSeqAcked = 0
-  /** Newest heartbeat to all that it has answered; 0 before the first one of this reign. */
+  /** Number of the newest heartbeat to all that it has answered; 0 before the first one of this reign. */
   beatAnswered = 0
   /** How many had answered that one before it. */
   beatRank = 0

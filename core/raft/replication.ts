@@ -104,8 +104,8 @@ export function handleHeartbeatAck(
 /** Who answers the newest heartbeat to all first is asked first by the next rounds of reads. */
 function noteAnswer(role: LeaderRole, progress: Progress, leaseSeq: number): void {
   const { beat } = role
-  if (leaseSeq < beat.leaseSeq || progress.beatAnswered === beat.count) return
-  progress.beatAnswered = beat.count
+  if (leaseSeq < beat.leaseSeq || progress.beatAnswered === beat.leaseSeq) return
+  progress.beatAnswered = beat.leaseSeq
   progress.beatRank = beat.answers
   beat.answers++
 }

@@ -83,7 +83,6 @@ export function fillWindow(
 export function broadcastHeartbeat(state: RaftState, role: LeaderRole): void {
   const leaseSeq = role.lease.open(state.now)
   const { beat } = role
-  beat.count++
   beat.leaseSeq = leaseSeq
   beat.readSeq = role.readSeq
   beat.answers = 0

@@ -53,9 +53,7 @@ export interface ReadRound {
 
 /** A heartbeat that left for every peer. */
 export interface Beat {
-  /** Its number among those to all. */
-  count: number
-  /** Answers to it have this number of a round of heartbeats, or a later one. */
+  /** Its number; answers to it have this one, or a later one. */
   leaseSeq: number
   /** Rounds of reads up to this one have asked everybody. */
   readSeq: number

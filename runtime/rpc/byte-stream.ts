@@ -113,4 +113,8 @@ export function endingWith(stream: ByteStream, signal: AbortSignal): ByteStream 
   }
 }
 
-const LOST = new FairleadError('NO_SERVERS', 'rpc error making call: the connection was lost')
+/** The connection broke, without a word of the other side. */
+export const LOST = new FairleadError(
+  'NO_SERVERS',
+  'rpc error making call: the connection was lost',
+)

@@ -10,7 +10,7 @@
 
 import { connect, type Socket } from 'node:net'
 import { ERRORS, type ErrorCode, FairleadError } from '../../core/errors.ts'
-import type { ByteStream } from './byte-stream.ts'
+import { type ByteStream, LOST } from './byte-stream.ts'
 import { REPLY_BYTES_MAX } from './envelope.ts'
 import { FOLLOW_BYTES_MAX, HEAD_BYTES, messageLength } from './feed-messages.ts'
 
@@ -187,7 +187,6 @@ class FeedSocket implements ByteStream {
   }
 }
 
-const LOST = new FairleadError('NO_SERVERS', 'rpc error making call: the connection was lost')
 const UNKNOWN_GREETING = new FairleadError('NOT_SUPPORTED', 'Unknown version of the feeds')
 
 function tooLong(length: number, max: number): FairleadError {

@@ -3,7 +3,8 @@
  *
  * The order of the checks is that of the reference (http-api.md 1.2): characters of the path, route, query
  * string, method. Runs before the body is read, so that a refused request costs nothing. All but the method and
- * who may write is a matter of the URL alone, and remembered for what is read again and again.
+ * who may write is a matter of the URL alone, and remembered for what is read again and again: what a URL means never
+ * changes while the program runs. Bounds of that: twice TARGETS_MAX URLs of KEPT_URL_LENGTH_MAX characters.
  */
 
 import type { IncomingMessage } from 'node:http'
@@ -13,7 +14,7 @@ import { HttpCall } from './call.ts'
 import type { AgentContext } from './context.ts'
 import { cleanPath, decodePercent, isPrintable } from './path.ts'
 import { parseQuery, type Query } from './query.ts'
-import { RecentTargets } from './recent-targets.ts'
+import { Recent } from './recent.ts'
 import { emptyReply, type Reply, TEXT_TYPE, textReply } from './reply.ts'
 import { allowedMethods, type Handler, handlerOf, type Route, type RouteTable } from './route.ts'
 
@@ -32,6 +33,9 @@ const NOT_FOUND_PREFIX =
 const FRONT_PAGE =
   'Fairlead agent: this version has no web UI. The HTTP API is below /v1/, for instance /v1/agent/self\n'
 
+const TARGETS_MAX = 1_024
+const KEPT_URL_LENGTH_MAX = 512
+
 /** What a URL asks for, whatever the method. */
 type Target =
   | { readonly kind: 'reply'; readonly reply: Reply }
@@ -45,17 +49,18 @@ type Target =
 export class Dispatcher {
   readonly #targetOf: (url: string) => Target
   readonly #agent: AgentContext
-  readonly #recent: RecentTargets<Target>
+  readonly #recent: Recent<string, Target>
 
   constructor(table: RouteTable, agent: AgentContext) {
     this.#agent = agent
     this.#targetOf = (url) => targetOf(table, url, agent.config.http)
-    this.#recent = new RecentTargets(this.#targetOf)
+    this.#recent = new Recent(this.#targetOf, TARGETS_MAX)
   }
 
   dispatch(request: IncomingMessage, url: string): Dispatched {
     const method = request.method ?? ''
-    const target = method === 'GET' ? this.#recent.of(url) : this.#targetOf(url)
+    const isKept = method === 'GET' && url.length <= KEPT_URL_LENGTH_MAX
+    const target = isKept ? this.#recent.of(url) : this.#targetOf(url)
     if (target.kind === 'reply') return target
     const refused = refusedWrite(this.#agent.config.http, request)
     if (refused !== undefined) return reply(refused)

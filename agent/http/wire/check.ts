@@ -3,10 +3,10 @@
  */
 
 import type { CheckDefinition, CheckRecord } from '../../../core/catalog/types.ts'
+import { Recent } from '../recent.ts'
 import { opaque, text, textList } from './json.ts'
-import { RecentTexts } from './recent-texts.ts'
 
-const texts = new RecentTexts<CheckRecord>((check: CheckRecord) =>
+const texts = new Recent<CheckRecord, string>((check: CheckRecord) =>
   encode(check, check.node, check.createIndex, check.modifyIndex),
 )
 

@@ -10,10 +10,10 @@ import type {
   IntentionPermission,
   IntentionRecord,
 } from '../../../core/catalog/types.ts'
+import { Recent } from '../recent.ts'
 import { list, text, textList, textMap, time } from './json.ts'
-import { RecentTexts } from './recent-texts.ts'
 
-const texts = new RecentTexts<IntentionRecord>(encode)
+const texts = new Recent<IntentionRecord, string>(encode)
 
 export function intentionJson(intention: IntentionRecord): string {
   return texts.of(intention)

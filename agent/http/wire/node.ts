@@ -3,10 +3,10 @@
  */
 
 import type { Locality, NodeRecord } from '../../../core/catalog/types.ts'
+import { Recent } from '../recent.ts'
 import { text, textMap } from './json.ts'
-import { RecentTexts } from './recent-texts.ts'
 
-const texts = new RecentTexts<NodeRecord>(encode)
+const texts = new Recent<NodeRecord, string>(encode)
 
 export function nodeJson(node: NodeRecord): string {
   return texts.of(node)

@@ -12,12 +12,12 @@ import type {
   Weights,
 } from '../../../core/catalog/types.ts'
 import type { LocalService } from '../../local/types.ts'
+import { Recent } from '../recent.ts'
 import { map, text, textList, textMap } from './json.ts'
 import { localityJson } from './node.ts'
 import { agentProxyJson, catalogProxyJson, connectJson } from './proxy.ts'
-import { RecentTexts } from './recent-texts.ts'
 
-const texts = new RecentTexts<ServiceRecord>(encodeOnNode)
+const texts = new Recent<ServiceRecord, string>(encodeOnNode)
 
 /** As in catalog/node and health entries. */
 export function serviceJson(service: ServiceRecord): string {

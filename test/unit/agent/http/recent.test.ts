@@ -1,15 +1,15 @@
 /**
- * Texts of records that were printed lately.
+ * What was made lately is made once while it is in use, and forgotten when others have come.
  */
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { RecentTexts } from '../../../../../agent/http/wire/recent-texts.ts'
+import { Recent } from '../../../../agent/http/recent.ts'
 
-describe('RecentTexts', () => {
-  it('makes a text once while its record is asked for', () => {
+describe('Recent', () => {
+  it('makes a value once while its key is asked for', () => {
     let made = 0
-    const texts = new RecentTexts<{ readonly name: string }>((record) => {
+    const texts = new Recent<{ readonly name: string }, string>((record) => {
       made++
       return record.name
     })
@@ -23,7 +23,7 @@ describe('RecentTexts', () => {
 
   it('forgets what is not asked for any more', () => {
     const made: string[] = []
-    const texts = new RecentTexts<{ readonly name: string }>((record) => {
+    const texts = new Recent<{ readonly name: string }, string>((record) => {
       made.push(record.name)
       return record.name
     })
@@ -32,5 +32,15 @@ describe('RecentTexts', () => {
     for (let i = 0; i < 20_000; i++) texts.of({ name: '' })
     texts.of(record)
     assert.equal(made.filter((name) => name === 'web').length, 2)
+  })
+
+  it('holds two generations of the size it was given', () => {
+    const made: string[] = []
+    const recent = new Recent<string, string>((key) => {
+      made.push(key)
+      return key
+    }, 2)
+    for (const key of ['a', 'b', 'c', 'a', 'd', 'b']) recent.of(key)
+    assert.deepEqual(made, ['a', 'b', 'c', 'd', 'b'])
   })
 })

@@ -147,7 +147,7 @@ class HttpApiServer implements HttpApi {
       bodies: new BodyCache(),
       cache: new AgentCache({ clock, metrics: telemetry.metrics }),
     }
-    this.#latency = new RequestLatency({ clock, metrics: telemetry.metrics })
+    this.#latency = new RequestLatency(telemetry.metrics)
     this.#dispatcher = new Dispatcher(new RouteTable(ROUTES), this.#agent)
     this.#perClientMax = options.config.httpMaxConnsPerClient
     this.#standing = standingHeaders(options.config)
@@ -276,9 +276,11 @@ class HttpApiServer implements HttpApi {
 
   #watch({ call, route }: Served, response: ServerResponse): void {
     this.#open.add(call)
-    const measured = this.#latency.begin(route, call.method)
+    const { clock } = this.#agent
+    const latency = this.#latency.sampleOf(route, call.method)
+    const began = clock.now()
     response.on('close', () => {
-      measured()
+      latency.record(clock.now() - began)
       this.#open.remove(call)
       call.abort(CLIENT_GONE)
       if (this.#open.size === 0) this.#whenIdle?.()

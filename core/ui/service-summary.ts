@@ -6,7 +6,13 @@
  */
 
 import { compareCodePoints } from '../catalog/key-order.ts'
-import type { CheckRecord, NodeDump, ServiceKind, ServiceRecord } from '../catalog/types.ts'
+import type {
+  CheckRecord,
+  HealthEntry,
+  NodeDump,
+  ServiceKind,
+  ServiceRecord,
+} from '../catalog/types.ts'
 
 export interface ServiceSummary {
   readonly kind: ServiceKind
@@ -122,6 +128,12 @@ export function summarizeServices(
 /** Of a service that is in no catalog. */
 export function unknownService(name: string, datacenter: string): ServiceSummary {
   return new Draft(name, datacenter).finish()
+}
+
+/** The instances of a node with the checks that bear on them, as health answers have them. */
+export function healthEntriesOf({ node, services, checks }: NodeDump): readonly HealthEntry[] {
+  const checksOf = checkFinder(checks)
+  return services.map((service) => ({ node, service, checks: checksOf(service) }))
 }
 
 /** @returns finds the checks that bear on an instance of the node: the node's, and its own */

@@ -3,7 +3,7 @@
  */
 
 import type { HealthEntry } from '../../../core/catalog/types.ts'
-import { checkFinder } from '../../../core/ui/service-summary.ts'
+import { healthEntriesOf } from '../../../core/ui/service-summary.ts'
 import type { HttpCall } from '../call.ts'
 import { readParameters } from '../query-options.ts'
 import { askWith } from '../reading.ts'
@@ -66,11 +66,8 @@ async function readGateways(call: HttpCall): Promise<{
   readonly headers: readonly string[]
 }> {
   const answer = await askWith(call, readParameters(call), 'catalog.dump', {})
-  const gateways = answer.value.flatMap(({ node, services, checks }) => {
-    const checksOf = checkFinder(checks)
-    return services
-      .filter(({ kind }) => kind === 'mesh-gateway')
-      .map((service) => ({ node, service, checks: checksOf(service) }))
-  })
+  const gateways = answer.value
+    .flatMap(healthEntriesOf)
+    .filter(({ service }) => service.kind === 'mesh-gateway')
   return { gateways, index: answer.index, headers: answer.headers }
 }

@@ -12,7 +12,7 @@ import type { GatewayService } from '../../../core/gateways/gateway-services.ts'
 import { sortIntentions } from '../../../core/intentions/precedence.ts'
 import { catalogOverview } from '../../../core/ui/catalog-overview.ts'
 import {
-  checkFinder,
+  healthEntriesOf,
   type ServiceSummary,
   summarizeServices,
   unknownService,
@@ -139,18 +139,12 @@ async function services(call: HttpCall): Promise<Reply> {
 
 /** Each with its node and checks, as the expression sees them. */
 function instancesThat(dump: readonly NodeDump[], filter: string): readonly NodeDump[] {
-  return dump.map(({ node: record, services: instances, checks }) => {
-    const checksOf = checkFinder(checks)
-    const entries = instances.map((service) => ({
-      node: record,
-      service,
-      checks: checksOf(service),
-    }))
-    const found = filtered<HealthEntry>(entries, filter, {
+  return dump.map((each) => {
+    const found = filtered<HealthEntry>(healthEntriesOf(each), filter, {
       schema: HEALTH_ENTRY_SCHEMA,
       encode: healthEntryJson,
     })
-    return { node: record, services: found.map(({ service }) => service), checks }
+    return { ...each, services: found.map(({ service }) => service) }
   })
 }
 

@@ -192,26 +192,26 @@ class HttpApiServer implements HttpApi {
     const { ports, httpAddresses, http } = this.#agent.config
     const limits = { perClientMax: () => this.#perClientMax, headerBytesMax: http.headerBytesMax }
     if (ports.http < 0) return
+    const open = async (at: Parameters<typeof listen>[1]): Promise<Server> => {
+      const server = createListener(limits, (request, response) =>
+        this.#app.routing(request, response),
+      )
+      await listen(server, at)
+      this.#servers.push(server)
+      return server
+    }
     let port = ports.http
     try {
       for (const host of httpAddresses) {
         signal.throwIfAborted()
-        const server = createListener(limits, (request, response) =>
-          this.#app.routing(request, response),
-        )
-        await listen(server, { host, port })
-        this.#servers.push(server)
+        const server = await open({ host, port })
         // With port 0 the first listener chooses, so that all addresses share one port.
         if (port === 0) port = portOf(server)
       }
       for (const path of http.sockets) {
         signal.throwIfAborted()
         await clearDeadSocket(path)
-        const server = createListener(limits, (request, response) =>
-          this.#app.routing(request, response),
-        )
-        await listen(server, { path })
-        this.#servers.push(server)
+        await open({ path })
         await setSocketPermissions(path, http.socketPermissions)
       }
     } catch (thrown) {

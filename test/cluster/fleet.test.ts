@@ -93,7 +93,7 @@ describe('a fleet', { skip: whyNoHosts() ?? false, timeout: 3_600_000 }, () => {
       await using fleet = new TestFleet(network, { servers: SERVERS, folder, flags })
       await fleet.startAll()
       const rng = seededRng(SEED)
-      const workload = new FleetWorkload(fleet.agents, rng.fork('workload'))
+      await using workload = new FleetWorkload(fleet.agents, rng.fork('workload'))
       const field: FleetField = {
         fleet,
         rng,

@@ -186,6 +186,13 @@ describe('calls along a discovery chain', () => {
         if (reply.status !== 200) failures.push(reply)
       }
     })()
+    // Also when something fails meanwhile: nothing else would end it.
+    await using calls = new AsyncDisposableStack()
+    calls.defer(async () => {
+      stopped = true
+      await load
+      keep.destroy()
+    })
     for (const weight of [10, 50, 90]) {
       await split(weight)
       const [b, g] = [blue.served(), green.served()]
@@ -193,9 +200,6 @@ describe('calls along a discovery chain', () => {
         const all = blue.served() - b + green.served() - g
         const share = ((green.served() - g) / all) * 100
         return all > 300 && Math.abs(share - weight) < 9
-      }).catch((error) => {
-        stopped = true
-        throw error
       })
     }
     await split(100)
@@ -205,9 +209,7 @@ describe('calls along a discovery chain', () => {
       for (let i = 0; i < 20; i++) await call(address, blue.port)
       return blue.served() === before
     })
-    stopped = true
-    await load
-    keep.destroy()
+    await calls.disposeAsync()
     assert.deepEqual(failures, [])
   })
 })

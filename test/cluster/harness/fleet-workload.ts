@@ -3,7 +3,7 @@
  *
  * One client for each agent, on its host as it were: the next change begins when the last was answered, so that what was
  * acknowledged is known exactly. A change whose connection broke has an unknown outcome until the next on the same service.
- * Guarantees: after `stop` no request is open. An agent that refuses a change is an error of the run.
+ * Guarantees: after `stop`, or disposal, which waits for no answer, no request is open. An agent that refuses a change is an error of the run.
  */
 
 import { once } from 'node:events'
@@ -29,7 +29,7 @@ interface Slot {
   state: Expectation
 }
 
-export class FleetWorkload {
+export class FleetWorkload implements AsyncDisposable {
   readonly #hosts: readonly HostClient[]
   #isPaused = true
   #running: Promise<unknown> = Promise.resolve()
@@ -62,6 +62,13 @@ export class FleetWorkload {
     await this.#running
   }
 
+  /** Of a run that failed, in which an agent may stand still: whoever waits is sent away. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isPaused = true
+    for (const host of this.#hosts) host.close()
+    await Promise.allSettled([this.#running])
+  }
+
   async #work(host: HostClient): Promise<void> {
     while (!this.#isPaused) {
       await host.change()
@@ -90,6 +97,10 @@ class HostClient {
 
   get acknowledged(): ReadonlyMap<string, Expectation> {
     return new Map(this.#slots.map(({ id, state }) => [id, state]))
+  }
+
+  close(): void {
+    this.#connections.destroy()
   }
 
   async change(): Promise<void> {

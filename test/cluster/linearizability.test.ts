@@ -63,11 +63,19 @@ const reason = whyNoHosts()
 
 describe('three real servers', { skip: reason ?? false, timeout: 3_600_000 }, () => {
   it('stay linearizable while the network fails', async (t) => {
-    await fight({ acts: NETWORK_FAULTS, tell: (text) => t.diagnostic(text), workloads })
+    await fight({
+      acts: NETWORK_FAULTS,
+      tell: (text) => t.diagnostic(text),
+      workloads: workloads({ losesPackets: true }),
+    })
   })
 
   it('stay linearizable while processes die and stall', async (t) => {
-    await fight({ acts: PROCESS_FAULTS, tell: (text) => t.diagnostic(text), workloads })
+    await fight({
+      acts: PROCESS_FAULTS,
+      tell: (text) => t.diagnostic(text),
+      workloads: workloads({ losesPackets: false }),
+    })
   })
 
   it('stay linearizable while wall clocks jump', { skip: whyNoFakeClock() ?? false }, async (t) => {

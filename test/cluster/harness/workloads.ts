@@ -7,13 +7,15 @@ import { ListWorkload } from './list-workload.ts'
 import { LockWorkload } from './lock-workload.ts'
 import { SetWorkload } from './set-workload.ts'
 import { WatchWorkload } from './watch-workload.ts'
-import type { Workload } from './workload.ts'
+import type { Workload, WorkloadConditions } from './workload.ts'
 
-export function workloads(urls: readonly string[], rng: Rng): readonly Workload[] {
-  return [
+export function workloads(
+  conditions: WorkloadConditions,
+): (urls: readonly string[], rng: Rng) => readonly Workload[] {
+  return (urls, rng) => [
     new SetWorkload(urls, rng.fork('set')),
     new ListWorkload(urls, rng.fork('lists')),
     new LockWorkload(urls, rng.fork('locks')),
-    new WatchWorkload(urls, rng.fork('watchers')),
+    new WatchWorkload(urls, rng.fork('watchers'), conditions),
   ]
 }

@@ -4,10 +4,10 @@
  */
 
 import assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { test } from 'node:test'
 import { createCluster, type TestNode } from './harness/cluster.ts'
-import { eventually, finished } from './harness/program.ts'
+import { eventually, runCommand } from './harness/program.ts'
 
 const hasDig = spawnSync('dig', ['-v']).error === undefined
 
@@ -17,13 +17,7 @@ interface Executed {
 
 async function dig(node: TestNode, ...question: readonly string[]): Promise<string> {
   const argv = ['@127.0.0.1', '-p', String(node.ports.dns), '+time=10', '+tries=1', ...question]
-  const child = spawn('dig', argv, { stdio: ['ignore', 'pipe', 'pipe'] })
-  let output = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    output += text
-  })
-  await finished(child)
-  return output
+  return (await runCommand(argv, { program: 'dig' })).stdout
 }
 
 async function nodesOf(node: TestNode, name: string): Promise<readonly string[]> {

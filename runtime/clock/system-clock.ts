@@ -2,7 +2,8 @@
  * The real clock: the only place outside tests that reads time or arms timers of the platform.
  *
  * `now()` is `performance.now()` (CLOCK_MONOTONIC). Timers do not keep the process alive by themselves
- * less than others do: a service that stops must cancel its own.
+ * less than others do: a service that stops must cancel its own. None of them fires before its time: the platform's
+ * own come up to a millisecond early, which would let an election or a lease begin before it may.
  */
 
 import { setTimeout as sleepTimeout } from 'node:timers/promises'
@@ -45,10 +46,12 @@ class SystemTimer implements Timer {
   }
 
   #arm(): void {
-    const delay = Math.max(0, this.#at - performance.now())
-    this.#handle =
-      delay > TIMER_MAX_MS
-        ? setTimeout(() => this.#arm(), TIMER_MAX_MS)
-        : setTimeout(this.#fn, Math.ceil(delay))
+    const delay = Math.max(0, Math.ceil(this.#at - performance.now()))
+    this.#handle = setTimeout(SystemTimer.#fire, Math.min(delay, TIMER_MAX_MS), this)
+  }
+
+  static #fire(this: void, timer: SystemTimer): void {
+    if (performance.now() < timer.#at) timer.#arm()
+    else timer.#fn()
   }
 }

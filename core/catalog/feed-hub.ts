@@ -1,15 +1,15 @@
 /**
- * Who follows which topic, and the recent deltas from which a follower that was away can go on.
+ * Who follows which topic: each is sent a snapshot or what it missed, then every delta.
  *
  * Guarantees: a follower gets a snapshot frame (or resumes), then each delta once, in log order, with the
- * index of its command. Resumption works while the kept history reaches back to the index asked from;
- * else, and from an index of the future, there is a new snapshot.
- * Bounds: HISTORY_ITEMS_MAX changed items, oldest dropped first; FOLLOWERS_MAX, beyond which `follow`
- * throws BUSY.
+ * index of its command. Resumption works while the history (feed-history.ts) reaches back to the index asked
+ * from; else, and from an index of the future, there is a new snapshot.
+ * Bounds: HISTORY_ITEMS_MAX changed items remembered; FOLLOWERS_MAX, beyond which `follow` throws BUSY.
  */
 
 import { FairleadError } from '../errors.ts'
 import type { FeedFrame, Topic, TopicKey } from './feed.ts'
+import { FeedHistory } from './feed-history.ts'
 import type { State } from './state.ts'
 import { type Channel, channelsOf, itemsOf, type TopicDelta } from './topics.ts'
 
@@ -24,13 +24,6 @@ export interface FeedBounds {
 }
 
 type Delta = Extract<FeedFrame, { kind: 'delta' }>
-
-interface Past {
-  readonly index: number
-  readonly after: number
-  readonly channel: Channel
-  readonly delta: TopicDelta
-}
 
 /** Who follows one channel. */
 interface Group {
@@ -47,24 +40,15 @@ interface Follower {
 
 export class FeedHub {
   readonly #followers = new Map<Channel, Group>()
-  /** Recent deltas of each channel, oldest first. */
-  readonly #history = new Map<Channel, Past[]>()
-  /** All recent deltas in log order; entries before `#oldest` are dropped already. */
-  #order: Past[] = []
-  #oldest = 0
-  #historyItems = 0
-  /** Every delta after this index is in the history. */
-  #floor: number
+  readonly #history: FeedHistory
   #followerCount = 0
-  readonly #historyItemsMax: number
   readonly #followersMax: number
 
   constructor(
     startIndex: number,
     { historyItemsMax = HISTORY_ITEMS_MAX, followersMax = FOLLOWERS_MAX }: FeedBounds = {},
   ) {
-    this.#floor = startIndex
-    this.#historyItemsMax = historyItemsMax
+    this.#history = new FeedHistory(startIndex, historyItemsMax)
     this.#followersMax = followersMax
   }
 
@@ -82,7 +66,7 @@ export class FeedHub {
     this.#followerCount += 1
     for (const channel of channelsOf(key)) this.#listen(channel, follower)
     const canResume =
-      fromIndex !== undefined && fromIndex >= this.#floor && fromIndex <= state.lastIndex
+      fromIndex !== undefined && fromIndex >= this.#history.floor && fromIndex <= state.lastIndex
     if (canResume) this.#replay(follower, fromIndex)
     else sendSnapshot(state, follower)
     return () => this.#close(follower)
@@ -93,8 +77,8 @@ export class FeedHub {
     const mail = new Map<Follower, Delta>()
     for (const [channel, delta] of deltas) {
       const group = this.#followers.get(channel)
-      const after = group?.lastIndex ?? this.#lastIndexOf(channel)
-      this.#remember({ index, after, channel, delta })
+      const after = group?.lastIndex ?? this.#history.lastIndexOf(channel)
+      this.#history.remember({ index, after, channel, delta })
       if (group === undefined) continue
       group.lastIndex = index
       // One frame for all of them: who sends it on encodes it once.
@@ -106,11 +90,7 @@ export class FeedHub {
 
   /** After a restore: forgets the past and gives every follower a new snapshot. */
   restart(state: State): void {
-    this.#history.clear()
-    this.#order = []
-    this.#oldest = 0
-    this.#historyItems = 0
-    this.#floor = state.lastIndex
+    this.#history.restart(state.lastIndex)
     const followers = new Set<Follower>()
     for (const group of this.#followers.values()) {
       group.lastIndex = state.lastIndex
@@ -121,7 +101,7 @@ export class FeedHub {
 
   #listen(channel: Channel, follower: Follower): void {
     const known = this.#followers.get(channel)
-    const group = known ?? { members: new Set(), lastIndex: this.#lastIndexOf(channel) }
+    const group = known ?? { members: new Set(), lastIndex: this.#history.lastIndexOf(channel) }
     group.members.add(follower)
     if (known === undefined) this.#followers.set(channel, group)
   }
@@ -140,43 +120,13 @@ export class FeedHub {
   #replay(follower: Follower, fromIndex: number): void {
     const missed = new Map<number, Delta>()
     for (const channel of channelsOf(follower.key)) {
-      for (const { index, after, delta } of this.#history.get(channel) ?? []) {
-        if (index <= fromIndex) continue
+      for (const { index, after, delta } of this.#history.since(channel, fromIndex)) {
         missed.set(index, merged(missed.get(index), { kind: 'delta', index, after, ...delta }))
       }
     }
     for (const frame of [...missed.values()].sort((a, b) => a.index - b.index)) {
       send(follower, frame)
     }
-  }
-
-  /** When a channel that nobody follows changed last; the floor, which is later, when that is forgotten. */
-  #lastIndexOf(channel: Channel): number {
-    return this.#history.get(channel)?.at(-1)?.index ?? this.#floor
-  }
-
-  #remember(past: Past): void {
-    this.#order.push(past)
-    this.#historyItems += sizeOf(past)
-    const list = this.#history.get(past.channel)
-    if (list === undefined) this.#history.set(past.channel, [past])
-    else list.push(past)
-    while (this.#historyItems > this.#historyItemsMax) this.#forgetOldest()
-    if (this.#oldest > this.#order.length / 2) {
-      this.#order = this.#order.slice(this.#oldest)
-      this.#oldest = 0
-    }
-  }
-
-  #forgetOldest(): void {
-    const past = this.#order[this.#oldest]
-    if (past === undefined) return
-    this.#oldest += 1
-    this.#historyItems -= sizeOf(past)
-    this.#floor = past.index
-    const list = this.#history.get(past.channel)
-    list?.shift()
-    if (list?.length === 0) this.#history.delete(past.channel)
   }
 }
 
@@ -198,8 +148,4 @@ function merged(first: Delta | undefined, second: Delta): Delta {
     upserts: first.upserts.concat(second.upserts),
     deletes: first.deletes.concat(second.deletes),
   }
-}
-
-function sizeOf({ delta }: Past): number {
-  return delta.upserts.length + delta.deletes.length
 }

@@ -19,12 +19,12 @@ import type {
 import type { CompiledChain } from '../chain/types.ts'
 import { clustersOf } from './clusters.ts'
 import { agentIdentityId, localProxies, serviceIdentityId, virtualServices } from './demand.ts'
+import { protocolOf } from './protocol.ts'
 import type {
   CallerRules,
   InboundListener,
   OutboundListener,
   ProxyIdentity,
-  ProxyProtocol,
   ProxySnapshot,
 } from './proxy-snapshot.ts'
 import { routingOf } from './routes.ts'
@@ -218,19 +218,6 @@ function callerRules(inputs: MeshInputs): CallerRules {
   }
   const host = agentIdentityId(inputs.nodeName)
   return inputs.identities.has(host) ? { services, fallbackIdentityId: host } : { services }
-}
-
-/** HTTP/2 and gRPC pass through as bytes until the proxy terminates them. */
-function protocolOf(configured: string | undefined): ProxyProtocol {
-  switch (configured?.toLowerCase()) {
-    case undefined:
-    case '':
-      return 'auto'
-    case 'http':
-      return 'http'
-    default:
-      return 'tcp'
-  }
 }
 
 function text(config: JsonObject | null, key: string): string | undefined {

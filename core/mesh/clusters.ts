@@ -6,8 +6,9 @@
  */
 
 import type { HealthEntry } from '../catalog/types.ts'
-import type { ChainTarget, CompiledChain } from '../chain/types.ts'
+import { type ChainTarget, type CompiledChain, isHttpLike } from '../chain/types.ts'
 import { NS_PER_MS } from '../duration.ts'
+import { protocolOf } from './protocol.ts'
 import type { Cluster, Endpoint } from './proxy-snapshot.ts'
 import { serviceSpiffeUri } from './spiffe.ts'
 
@@ -31,14 +32,18 @@ export function clustersOf(inputs: ClusterInputs): readonly Cluster[] {
   for (const chain of inputs.chains.values()) {
     for (const target of Object.values(chain.targets)) {
       if (clusters.has(target.name)) continue
-      const cluster = clusterOf(inputs, target)
+      const cluster = clusterOf(inputs, target, chain.protocol)
       if (cluster !== undefined) clusters.set(target.name, cluster)
     }
   }
   return [...clusters.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
 }
 
-function clusterOf(inputs: ClusterInputs, target: ChainTarget): Cluster | undefined {
+function clusterOf(
+  inputs: ClusterInputs,
+  target: ChainTarget,
+  protocol: string,
+): Cluster | undefined {
   const isHere = target.peer === '' && target.datacenter === inputs.datacenter
   const entries = isHere ? inputs.instances.get(target.service) : []
   if (entries === undefined) return undefined
@@ -52,6 +57,7 @@ function clusterOf(inputs: ClusterInputs, target: ChainTarget): Cluster | undefi
     spiffeUris: [serviceSpiffeUri(inputs.trustDomain, target.datacenter, target.service)],
     endpoints: endpoints.sort((a, b) => (a.id < b.id ? -1 : 1)),
     connectTimeoutMs: target.connectTimeoutNs / NS_PER_MS,
+    ...(isHttpLike(protocol) ? { protocol: protocolOf(protocol) } : {}),
   }
 }
 

@@ -9,12 +9,14 @@
 import type { IntentionAction, IntentionRecord } from '../catalog/types.ts'
 
 /**
- * How bytes are treated on a listener. `auto` (no protocol configured) looks at the first bytes of the
- * caller: an HTTP/1 request line makes it `http`, anything else, or silence for 100 ms (protocols where the
- * server speaks first), makes it `tcp`. An inbound `auto` or `http` listener learns the kind of each
- * exchange from the mux or ALPN; `tcp` never parses. http2 and grpc are reserved for later.
+ * How bytes are treated on a listener. `tcp` never parses. `http`, `http2` and `grpc` are requests, in HTTP/1 or
+ * HTTP/2 as the caller begins; towards the application `http` is HTTP/1.1, `http2` and `grpc` are HTTP/2 with
+ * prior knowledge. `auto` (no protocol configured) looks at the first bytes of the caller: an HTTP/1 request line
+ * or the preface of HTTP/2 makes it requests, anything else, or silence for 100 ms (protocols where the server
+ * speaks first), makes it `tcp`; the application is then spoken to in the caller's version. An inbound listener
+ * learns the kind of each exchange from the mux or ALPN.
  */
-export type ProxyProtocol = 'tcp' | 'http' | 'auto'
+export type ProxyProtocol = 'tcp' | 'http' | 'http2' | 'grpc' | 'auto'
 
 export interface BindAddress {
   readonly address: string
@@ -161,6 +163,8 @@ export interface Cluster {
   readonly spiffeUris: readonly string[]
   readonly endpoints: readonly Endpoint[]
   readonly connectTimeoutMs: number
+  /** Of the service; absent: not configured. */
+  readonly protocol?: ProxyProtocol
 }
 
 export interface ProxySnapshot {

@@ -149,7 +149,7 @@ export class InboundListener {
   #chooseProtocol(offered: readonly string[]): string | undefined {
     if (offered.includes(MUX_ALPN)) return MUX_ALPN
     if (offered.includes('http/1.1')) return 'http/1.1'
-    return this.spec.protocol === 'tcp' ? offered[0] : undefined
+    return this.spec.protocol === 'http' || this.spec.protocol === 'auto' ? undefined : offered[0]
   }
 
   #accept(socket: TLSSocket): void {

@@ -143,6 +143,8 @@ export class OutboundListener {
         this.#serveHttp(wire, identityId)
         break
       case 'tcp':
+      case 'http2':
+      case 'grpc':
         this.#serveStream(wire, identityId)
         break
       case 'auto': {

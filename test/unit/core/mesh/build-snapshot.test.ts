@@ -245,7 +245,7 @@ test('follows the protocol of service-defaults', () => {
   const snapshot = buildProxySnapshot(
     inputs({ protocolOf: (service) => (service === 'payments' ? 'grpc' : undefined) }),
   )
-  assert.equal(snapshot.outbound[0]?.protocol, 'tcp')
+  assert.equal(snapshot.outbound[0]?.protocol, 'grpc')
 })
 
 test('fails over from a subset to another service, each with the name it must prove', () => {

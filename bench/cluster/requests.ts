@@ -4,7 +4,7 @@
  * KV PUT and registrations at several connections, GET of one key (default, consistent, stale; etcd: linearizable
  * and serializable range) and health reads, all to the leader. wrk shares the machine's cores with all members, for
  * both sides alike, so that the CPU time of all members a request is the figure that lasts: `two cores of CPU would
- * serve` is made of it. Every case is warmed up first. Bounded: about four minutes.
+ * serve` is made of it. Every case is warmed up first. Bounded: about six minutes.
  * Run alone: `node bench/cluster/requests.ts [part of a case's name]`.
  */
 
@@ -17,8 +17,8 @@ import { ETCD_ENTRY, SCRIPTS, writeScript, wrk } from './wrk.ts'
 
 const RUNS = Number(process.env['BENCH_RUNS'] ?? 3)
 const SECONDS = Number(process.env['BENCH_SECONDS'] ?? 4)
-/** Until the compilers have seen what is hot. */
-const WARM_UP_SECONDS = 5
+/** Until the compilers have seen what is hot: the threads of the engine work for as long as this. */
+const WARM_UP_SECONDS = 12
 const INSTANCES = 10
 
 type Scripts = Readonly<Record<keyof typeof SCRIPTS, string>>

@@ -34,7 +34,7 @@ export async function wrk(
 export async function writeScript(path: string, expression: string): Promise<string> {
   await writeFile(
     path,
-    `local n = 0\nlocal value = "${VALUE}"\nlocal value64 = "${Buffer.from(VALUE).toString('base64')}"\n` +
+    `math.randomseed(os.time())\nlocal n = 0\nlocal value = "${VALUE}"\nlocal value64 = "${Buffer.from(VALUE).toString('base64')}"\n` +
       `request = function()\n  n = n + 1\n  local id = string.format("%06d", n % ${KEYS})\n  return ${expression}\nend\n`,
   )
   return path
@@ -55,8 +55,9 @@ export const SCRIPTS = {
   fairleadPut: 'wrk.format("PUT", "/v1/kv/bench/" .. id, nil, value)',
   etcdPut:
     'wrk.format("POST", "/v3/kv/put", nil, \'{"key":"YmVuY2gv\' .. id .. \'AA","value":"\' .. value64 .. \'"}\')',
+  /** Each changes its instance: one that says nothing new costs half. */
   fairleadRegister:
-    'wrk.format("PUT", "/v1/catalog/register", nil, \'{"Node":"node-\' .. id .. \'","Address":"10.0.0.1","Service":{"ID":"web-1","Service":"web","Port":8080,"Tags":["v1"]},"Check":{"CheckID":"service:web-1","Name":"web","Status":"passing","ServiceID":"web-1"}}\')',
+    'wrk.format("PUT", "/v1/catalog/register", nil, \'{"Node":"node-\' .. id .. \'","Address":"10.0.0.1","Service":{"ID":"web-1","Service":"web","Port":\' .. math.random(65535) .. \',"Tags":["v1"]},"Check":{"CheckID":"service:web-1","Name":"web","Status":"passing","ServiceID":"web-1"}}\')',
   etcdGet: 'wrk.format("POST", "/v3/kv/range", nil, \'{"key":"YmVuY2gv000001AA"}\')',
   etcdSerializableGet:
     'wrk.format("POST", "/v3/kv/range", nil, \'{"key":"YmVuY2gv000001AA","serializable":true}\')',

@@ -13,9 +13,12 @@ import type { NodeRecord, ServiceRecord } from './types.ts'
 /** Tag of the address that a service has in the mesh. */
 export const VIRTUAL_TAG = 'consul-virtual'
 
+/** Most instances have the address of their node and none of their own. */
+const NO_ADDRESSES: ReadonlySet<string> = new Set()
+
 export function nodeAddresses(record: NodeRecord | undefined): ReadonlySet<string> {
+  if (record === undefined) return NO_ADDRESSES
   const addresses = new Set<string>()
-  if (record === undefined) return addresses
   addresses.add(canonical(record.address))
   for (const address of Object.values(record.taggedAddresses ?? {})) {
     addresses.add(canonical(address))
@@ -25,10 +28,12 @@ export function nodeAddresses(record: NodeRecord | undefined): ReadonlySet<strin
 }
 
 export function serviceAddresses(record: ServiceRecord | undefined): ReadonlySet<string> {
+  if (record === undefined) return NO_ADDRESSES
+  const tagged = Object.entries(record.taggedAddresses)
+  if (record.address === '' && tagged.length === 0) return NO_ADDRESSES
   const addresses = new Set<string>()
-  if (record === undefined) return addresses
   addresses.add(canonical(record.address))
-  for (const [tag, { address }] of Object.entries(record.taggedAddresses)) {
+  for (const [tag, { address }] of tagged) {
     if (tag !== VIRTUAL_TAG) addresses.add(canonical(address))
   }
   addresses.delete('')
@@ -42,6 +47,7 @@ export function moveAddresses(
   before: ReadonlySet<string>,
   after: ReadonlySet<string>,
 ): PersistentMap<string> {
+  if (before === after) return table
   let moved = table
   for (const address of before) {
     if (!after.has(address)) moved = moved.delete(`${address}${KEY_SEPARATOR}${key}`)

@@ -46,7 +46,7 @@ export function dropCheck(draft: Draft, nodeKey: string, record: CheckRecord): v
 function replaceNode(draft: Draft, nodeKey: string, node: NodeState): void {
   draft.next.nodes = draft.next.nodes.set(nodeKey, node)
   touchTable(draft, 'checks')
-  draft.fired.add(nodeWatch(nodeKey))
+  draft.fired.push(nodeWatch(nodeKey))
 }
 
 function markBearers(draft: Draft, nodeKey: string, serviceId: string): void {

@@ -95,8 +95,8 @@ function replaceEntries(
   }
   draft.next.configEntries = entries
   draft.changes.configEntries.push(change)
-  draft.fired.add(configWatch(configKey(entry.kind, entry.name)))
-  draft.fired.add(configKindWatch(kind))
+  draft.fired.push(configWatch(configKey(entry.kind, entry.name)))
+  draft.fired.push(configKindWatch(kind))
   touchTable(draft, 'config')
   return true
 }

@@ -52,9 +52,10 @@ export interface Draft {
   readonly base: State
   readonly next: Mutable<State>
   readonly indexes: Mutable<TableIndexes>
-  readonly fired: Set<WatchKey>
+  /** Lists, in which a key may come twice: to add to a set costs more than to wake nobody again. */
+  readonly fired: WatchKey[]
   /** Order keys of the KV entries that changed. */
-  readonly kvKeys: Set<string>
+  readonly kvKeys: string[]
   /** Keys of nodes whose record may have changed. */
   readonly staleNodes: Set<string>
   /** Instances (`<node key>\0<service id>`) whose health entry must be made again. */
@@ -72,8 +73,8 @@ export function startDraft(base: State, index: number, datacenter: string): Draf
     base,
     next: { ...base, indexes, lastIndex: index },
     indexes,
-    fired: new Set(),
-    kvKeys: new Set(),
+    fired: [],
+    kvKeys: [],
     staleNodes: new Set(),
     staleInstances: new Set(),
     orphanNames: new Set(),
@@ -91,5 +92,5 @@ export function startDraft(base: State, index: number, datacenter: string): Draf
 /** Notes that a table changed by this command. */
 export function touchTable(draft: Draft, table: TableName): void {
   draft.indexes[table] = draft.index
-  draft.fired.add(tableWatch(table))
+  draft.fired.push(tableWatch(table))
 }

@@ -321,8 +321,8 @@ function settleOrigin(building: Building): void {
 
 /** Nobody waits for what is being built. */
 function forgetNotes(draft: Draft): void {
-  draft.fired.clear()
-  draft.kvKeys.clear()
+  draft.fired.length = 0
+  draft.kvKeys.length = 0
 }
 
 function finish<S extends StagedSink>(building: Building<S>): ReadContents<S> {

@@ -142,5 +142,5 @@ function leaveGroup(draft: Draft, table: GroupTable, key: string, instanceKey: s
 }
 
 function fireGroup(draft: Draft, table: GroupTable, key: string): void {
-  draft.fired.add(table === 'services' ? serviceWatch(key) : destinationWatch(key))
+  draft.fired.push(table === 'services' ? serviceWatch(key) : destinationWatch(key))
 }

@@ -213,8 +213,8 @@ export function putLockDelay(draft: Draft, delay: LockDelay): void {
 
 function touchKey(draft: Draft, order: string): void {
   touchTable(draft, 'kv')
-  draft.kvKeys.add(order)
-  draft.fired.add(kvWatch(order))
+  draft.kvKeys.push(order)
+  draft.fired.push(kvWatch(order))
 }
 
 function missed(reason: KvMiss): KvOutcome {

@@ -127,5 +127,5 @@ function noteNode(
   )
   draft.staleNodes.add(key)
   touchTable(draft, 'nodes')
-  draft.fired.add(nodeWatch(key))
+  draft.fired.push(nodeWatch(key))
 }

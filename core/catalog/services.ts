@@ -83,5 +83,5 @@ export function putService(
   )
   markInstance(draft, nodeKey, id)
   touchTable(draft, 'services')
-  draft.fired.add(nodeWatch(nodeKey))
+  draft.fired.push(nodeWatch(nodeKey))
 }

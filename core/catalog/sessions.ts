@@ -105,8 +105,8 @@ function bindingKey(nodeKey: string, checkId: string, sessionId: string): string
 
 function touchSession(draft: Draft, nodeKey: string, id: string): void {
   touchTable(draft, 'sessions')
-  draft.fired.add(sessionWatch(id))
-  draft.fired.add(nodeSessionsWatch(nodeKey))
+  draft.fired.push(sessionWatch(id))
+  draft.fired.push(nodeSessionsWatch(nodeKey))
 }
 
 /**

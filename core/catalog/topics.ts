@@ -97,7 +97,9 @@ export function deltasOf(changes: Changes): ReadonlyMap<Channel, TopicDelta> {
   }
   for (const change of changes.instances) {
     noteInstance(change, at)
-    noteOwner(ownerOfInstance(change.before), ownerOfInstance(change.after), at)
+    if (mayMoveAddresses(change)) {
+      noteOwner(ownerOfInstance(change.before), ownerOfInstance(change.after), at)
+    }
   }
   for (const { before, after } of changes.intentions) {
     if (before !== undefined && after === undefined) {
@@ -149,6 +151,16 @@ function noteInstance({ before, after }: Change<HealthEntry>, at: DeltaAt): void
   }
 }
 
+/** A check that changes, the most frequent change, says nothing new about addresses. */
+function mayMoveAddresses({ before, after }: Change<HealthEntry>): boolean {
+  return (
+    before === undefined ||
+    after === undefined ||
+    before.service !== after.service ||
+    before.node !== after.node
+  )
+}
+
 /** A node or an instance as the owner of addresses. */
 interface Owner {
   readonly id: string
@@ -164,7 +176,6 @@ function noteOwner(before: Owner | undefined, after: Owner | undefined, at: Delt
   if (after === undefined) return
   const isSame = before !== undefined && before.value.name === after.value.name
   for (const address of after.addresses) {
-    // A check that changes says nothing new about an address.
     if (isSame && before.addresses.has(address)) continue
     at(channel('address', address)).upserts.push({ id: after.id, value: after.value })
   }

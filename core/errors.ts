@@ -54,6 +54,13 @@ export const ERRORS = {
   RESULT_FORGOTTEN: { httpStatus: 500, grpcStatus: DEADLINE_EXCEEDED, retryable: false },
   /** Not leader, transfer in progress, queue full: nothing was appended. */
   BUSY: { httpStatus: 500, grpcStatus: UNAVAILABLE, retryable: true },
+  /** The CA's key is sealed with a key that this server does not have. */
+  CA_KEY_SEALED: {
+    httpStatus: 500,
+    grpcStatus: FAILED_PRECONDITION,
+    retryable: false,
+    hint: 'give every server the same connect.ca_sealing_keys, older keys after the first',
+  },
   SHUTTING_DOWN: { httpStatus: 500, grpcStatus: UNAVAILABLE, retryable: true },
   STORAGE_FAILED: {
     httpStatus: 500,

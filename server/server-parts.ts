@@ -36,6 +36,7 @@ import { raftConfigurationView } from './api/raft-view.ts'
 import { countRequests } from './api/request-metrics.ts'
 import { StateImages } from './api/state-images.ts'
 import { CertificateAuthority } from './ca/certificate-authority.ts'
+import { SecretSealer } from './ca/sealed-secret.ts'
 import { Autopilot } from './cluster/autopilot.ts'
 import { Founding } from './cluster/founding.ts'
 import { FoundingAcceptor } from './cluster/founding-acceptor.ts'
@@ -219,7 +220,7 @@ export function createServerParts(config: AgentConfig, deps: ServerDeps): Server
         store,
         writer,
         signLeaf: (csrPem, signal) => ca.sign(csrPem, signal),
-        checkCaConfig: (command) => ca.checkConfig(command),
+        configureCa: (command) => ca.configure(command),
         touchSession: (session) => sessions.touch(session),
         placeNode: (place) => coordinates.add(place),
         operate: (name, request) => operator.run(name, request),
@@ -380,11 +381,20 @@ function createCa(
       isEnabled: config.connect.enabled,
       datacenter: config.datacenter,
       clusterId: config.connect.clusterId,
+      provider: config.connect.caProvider,
       leafTtlMs: config.connect.leafCertTtlMs,
       rootTtlMs: config.connect.rootCertTtlMs,
       config: config.connect.caConfig ?? {},
     },
-    { store, writer, clock, rng: rng.fork('ca'), log: log.child('ca'), newId: newUuid },
+    {
+      store,
+      writer,
+      sealer: new SecretSealer(config.connect.caSealingKeys.map((key) => key.bytes)),
+      clock,
+      rng: rng.fork('ca'),
+      log: log.child('ca'),
+      newId: newUuid,
+    },
   )
 }
 

@@ -4,7 +4,7 @@
 
 import { serviceSpiffeUri } from '../../core/mesh/spiffe.ts'
 import type { CatalogViews, View } from '../view/types.ts'
-import type { LeafStore } from './leaf-store.ts'
+import { type LeafStore, signingKeyIdOf } from './leaf-store.ts'
 import type { LeafSource } from './types.ts'
 
 export class MeshLeafSource implements LeafSource {
@@ -21,7 +21,7 @@ export class MeshLeafSource implements LeafSource {
   leaf: LeafSource['leaf'] = async (service, options = {}) => {
     await this.#roots.ready(options.signal)
     const roots = this.#roots.items().get('roots')
-    this.#leaves.rootsChanged(roots?.activeRootId ?? '')
+    this.#leaves.signerChanged(signingKeyIdOf(roots))
     const uri = serviceSpiffeUri(roots?.trustDomain ?? '', this.#datacenter, service)
     return await this.#leaves.get(uri, options)
   }

@@ -1,13 +1,14 @@
 /**
  * Leaf certificates of this host: one per identity, signed on first use, renewed before they end.
  *
- * Guarantees: a leaf handed out was signed by a root that was active when it was issued and has not ended;
+ * Guarantees: a leaf handed out was signed by what was the authority when it was issued and has not ended;
  * keys are made here and never leave the host. One signing per identity is in flight at a time.
- * Renewal at a random point of 60 to 90 % of life; after a root change within 30 s, spread at random; a
+ * Renewal at a random point of 60 to 90 % of life; after a change of what signs within 30 s, spread at random; a
  * failed renewal keeps the old leaf and tries again once per window (mesh.md 4.8).
  * Bounds: LEAVES_MAX identities; what nobody read for 72 h is dropped.
  */
 
+import type { CaRoots } from '../../core/catalog/types.ts'
 import { FairleadError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Rng } from '../../core/rng.ts'
@@ -18,7 +19,6 @@ import type { LeafCertificate } from './types.ts'
 /** Identities kept at once; the least recently read idle one makes room, else the request is refused. */
 const LEAVES_MAX = 1024
 const IDLE_MAX_MS = 72 * 3600_000
-const ROOT_CHANGE_SPREAD_MS = 30_000
 const SOFT_RENEWAL = 0.6
 const HARD_RENEWAL = 0.9
 /** Leaves shorter than this are renewed at the soft point without spreading. */
@@ -31,19 +31,23 @@ export type LeafKeyMaker = (
 ) => Promise<{ readonly keyPem: string; readonly csrPem: string }>
 
 export interface LeafStoreDeps {
+  /** Over how long leaves are signed anew once another key signs, and how far apart attempts are. */
+  readonly spreadMs: number
   readonly clock: Clock
   readonly rng: Rng
   readonly log: Logger
   readonly servers: Pick<ServerApi, 'signLeaf'>
   readonly makeKey: LeafKeyMaker
+  /** The authority key id of a certificate. */
+  readonly authorityOf: (certPem: string) => string
 }
 
 interface Entry {
   readonly uri: string
   leaf: LeafCertificate | undefined
   issuedAt: Instant
-  /** Root that was active when the leaf was signed. */
-  rootId: string
+  /** Key id of what signed the leaf, '' without one. */
+  authority: string
   lastRead: Instant
   /** Held by the mesh itself: never dropped for idleness. */
   pinned: boolean
@@ -57,7 +61,9 @@ export class LeafStore {
   readonly #deps: LeafStoreDeps
   readonly #entries = new Map<string, Entry>()
   readonly #listeners = new Set<() => void>()
-  #activeRootId = ''
+  /** Key id of what signs leaves now; '' until the roots are known. */
+  #signingKeyId = ''
+  #signerChangedAt = instant(0)
   #index = 0
   #stopped = false
 
@@ -65,20 +71,18 @@ export class LeafStore {
     this.#deps = deps
   }
 
-  /** Called with every view of the roots; leaves of another root are signed anew, spread over 30 s. */
-  rootsChanged(activeRootId: string): void {
-    if (activeRootId === this.#activeRootId) return
-    const first = this.#activeRootId === ''
-    this.#activeRootId = activeRootId
-    if (first) {
-      for (const entry of this.#entries.values())
-        if (entry.rootId === '') entry.rootId = activeRootId
-      return
-    }
+  /**
+   * Called with every view of the roots; leaves that another key signed are signed anew, spread over 30 s.
+   *
+   * @param signingKeyId of the active root
+   */
+  signerChanged(signingKeyId: string): void {
+    if (signingKeyId === this.#signingKeyId) return
+    this.#signingKeyId = signingKeyId
+    this.#signerChangedAt = this.#deps.clock.now()
+    const { spreadMs } = this.#deps
     for (const entry of this.#entries.values()) {
-      if (entry.leaf !== undefined && entry.rootId !== activeRootId) {
-        this.#arm(entry, this.#deps.rng.range(0, ROOT_CHANGE_SPREAD_MS))
-      }
+      if (this.#isByAnother(entry)) this.#arm(entry, this.#deps.rng.range(0, spreadMs))
     }
   }
 
@@ -124,7 +128,10 @@ export class LeafStore {
       const leaf = await this.#issue(entry)
       return { leaf, cached: false, ageMs: 0 }
     }
-    if (options.minIndex !== undefined && current.index <= options.minIndex) {
+    // A read that does not wait is given what the present authority signed, if that can be had.
+    if (options.minIndex === undefined && this.#isByAnother(entry)) {
+      if (entry.issuedAt <= this.#signerChangedAt) await this.#issue(entry).catch(() => undefined)
+    } else if (options.minIndex !== undefined && current.index <= options.minIndex) {
       await this.#waitForNext(entry, options.waitMs ?? WAIT_MAX_MS / 2, options.signal)
     }
     const leaf = entry.leaf ?? current
@@ -151,7 +158,7 @@ export class LeafStore {
       uri,
       leaf: undefined,
       issuedAt: now,
-      rootId: '',
+      authority: '',
       lastRead: now,
       pinned: false,
       failures: 0,
@@ -193,7 +200,6 @@ export class LeafStore {
   }
 
   async #sign(entry: Entry): Promise<LeafCertificate> {
-    const rootId = this.#activeRootId
     const { keyPem, csrPem } = await this.#deps.makeKey(entry.uri)
     const signed = await this.#deps.servers.signLeaf(csrPem)
     if (this.#stopped) throw new FairleadError('SHUTTING_DOWN', 'the agent is shutting down')
@@ -208,10 +214,12 @@ export class LeafStore {
       index: this.#index,
     }
     entry.leaf = leaf
-    entry.rootId = rootId
+    entry.authority = this.#deps.authorityOf(signed.certPem)
     entry.issuedAt = this.#deps.clock.now()
     entry.failures = 0
-    this.#arm(entry, this.#renewalDelayMs(leaf))
+    // Either the request crossed with a rotation, or the new root is not known here yet: the timer sees.
+    const isOfNoSigner = this.#isByAnother(entry)
+    this.#arm(entry, isOfNoSigner ? this.#deps.spreadMs : this.#renewalDelayMs(leaf))
     for (const wake of entry.waiters) wake()
     entry.waiters.clear()
     for (const listener of this.#listeners) listener()
@@ -234,8 +242,24 @@ export class LeafStore {
       entry.timer = undefined
       const idleMs = this.#deps.clock.now() - entry.lastRead
       if (!entry.pinned && entry.waiters.size === 0 && idleMs > IDLE_MAX_MS) this.#drop(entry)
-      else this.#renew(entry)
+      else if (this.#isDue(entry)) this.#renew(entry)
+      else if (entry.leaf !== undefined) this.#arm(entry, this.#renewalDelayMs(entry.leaf))
     })
+  }
+
+  #isByAnother(entry: Entry): boolean {
+    return (
+      entry.leaf !== undefined &&
+      this.#signingKeyId !== '' &&
+      entry.authority !== this.#signingKeyId
+    )
+  }
+
+  #isDue(entry: Entry): boolean {
+    const { leaf } = entry
+    if (leaf === undefined || this.#isByAnother(entry)) return true
+    const life = leaf.validBefore - leaf.validAfter
+    return this.#deps.clock.wall() - leaf.validAfter >= life * SOFT_RENEWAL
   }
 
   /** In the background: a failure keeps what there is and tries again one window later. */
@@ -245,8 +269,8 @@ export class LeafStore {
       entry.failures++
       const retryMs =
         entry.leaf === undefined
-          ? Math.min(ROOT_CHANGE_SPREAD_MS, 250 * 2 ** Math.min(entry.failures, 7))
-          : ROOT_CHANGE_SPREAD_MS
+          ? Math.min(this.#deps.spreadMs, 250 * 2 ** Math.min(entry.failures, 7))
+          : this.#deps.spreadMs
       this.#deps.log.warn('leaf certificate not signed, keeping the old one', {
         uri: entry.uri,
         failures: entry.failures,
@@ -279,4 +303,9 @@ export class LeafStore {
       signal?.addEventListener('abort', aborted, { once: true })
     })
   }
+}
+
+/** The key id that leaves of the active root name as their authority; '' without one. */
+export function signingKeyIdOf(roots: CaRoots | undefined): string {
+  return roots?.roots.find((root) => root.active)?.signingKeyId ?? ''
 }

@@ -24,7 +24,7 @@ import { type Clock, type Instant, instant, type Timer } from '../../core/time.t
 import type { LocalStateApi } from '../local/types.ts'
 import type { CatalogViews, View } from '../view/types.ts'
 import { ChainSet } from './chain-set.ts'
-import type { LeafStore } from './leaf-store.ts'
+import { type LeafStore, signingKeyIdOf } from './leaf-store.ts'
 import type { ProxySupervisor } from './proxy-supervisor.ts'
 import { SubsetFilters } from './subset.ts'
 import { ViewSet } from './view-set.ts'
@@ -126,7 +126,7 @@ export class MeshController implements Service {
     const { local, leaves, supervisor } = this.#deps
     const { datacenter, nodeName } = this.#options
     const roots = this.#roots.items().get('roots')
-    if (roots !== undefined) leaves.rootsChanged(roots.activeRootId)
+    if (roots !== undefined) leaves.signerChanged(signingKeyIdOf(roots))
     const services = [...local.services().values()].map((entry) => entry.service)
     const virtualIps = [...this.#virtualIps.items().values()]
     const demand = meshDemand(services, virtualIps, nodeName)
@@ -140,7 +140,8 @@ export class MeshController implements Service {
       datacenter,
       nodeName,
       trustDomain: roots.trustDomain,
-      rootsPem: roots.roots.flatMap((root) => [root.rootCertPem, ...root.intermediateCertsPem]),
+      // Only what ends a chain: peers bring the rest, and a bridge to a root that was forgotten would mislead.
+      rootsPem: roots.roots.map((root) => root.rootCertPem),
       services,
       virtualIps,
       loopbackBase: this.#options.loopbackBase,

@@ -11,6 +11,7 @@ import type { Metrics } from '../../core/metrics/metrics.ts'
 import type { Rng } from '../../core/rng.ts'
 import type { ServerApi } from '../../core/rpc/server-api.ts'
 import type { Clock } from '../../core/time.ts'
+import { readCertificate } from '../../runtime/pki/certificate.ts'
 import type { LocalStateApi } from '../local/types.ts'
 import type { CatalogViews } from '../view/types.ts'
 import { MeshLeafSource } from './leaf-source.ts'
@@ -47,11 +48,13 @@ export function createMesh(config: AgentConfig, deps: MeshDeps): Mesh {
   const log = deps.log.child('mesh')
   const socketPath = controlSocketPath(config.dataDir, deps.devFolder)
   const leaves = new LeafStore({
+    spreadMs: config.connect.leafChangeSpreadMs,
     clock: deps.clock,
     rng: deps.rng,
     log,
     servers: deps.servers,
     makeKey: deps.makeKey,
+    authorityOf: (certPem) => readCertificate(certPem).authorityKeyId,
   })
   const supervisor = new ProxySupervisor(
     {

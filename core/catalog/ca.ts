@@ -9,7 +9,7 @@ import type { Command } from './commands.ts'
 import { type Draft, type Refusal, refuse, touchTable } from './draft.ts'
 import { sameData } from './equality.ts'
 import type { State } from './state.ts'
-import type { CaConfig, CaRoot, CaRoots } from './types.ts'
+import type { CaConfig, CaRoot, CaRoots, Indexed } from './types.ts'
 
 export const SERIALS_AT_ONCE_MAX = 1_000_000
 export const ROOTS_MAX = 64
@@ -35,24 +35,29 @@ export function setCaConfig(
 ): boolean {
   const existing = draft.next.caConfig
   if (command.cas !== undefined && command.cas !== (existing?.modifyIndex ?? 0)) return false
-  const record: CaConfig = {
-    ...command.config,
-    clusterId: existing?.clusterId ?? command.config.clusterId,
-    createIndex: existing?.createIndex ?? draft.index,
-    modifyIndex: existing?.modifyIndex ?? draft.index,
-  }
-  if (existing !== null && sameData(existing, record)) return true
-  draft.next.caConfig = { ...record, modifyIndex: draft.index }
-  touchTable(draft, 'caConfig')
-  if (existing?.clusterId !== record.clusterId) noteRoots(draft)
+  putCaConfig(draft, command.config)
   return true
 }
 
+function putCaConfig(draft: Draft, given: Omit<CaConfig, keyof Indexed>): void {
+  const existing = draft.next.caConfig
+  const record: CaConfig = {
+    ...given,
+    clusterId: existing?.clusterId ?? given.clusterId,
+    createIndex: existing?.createIndex ?? draft.index,
+    modifyIndex: existing?.modifyIndex ?? draft.index,
+  }
+  if (existing !== null && sameData(existing, record)) return
+  draft.next.caConfig = { ...record, modifyIndex: draft.index }
+  touchTable(draft, 'caConfig')
+  if (existing?.clusterId !== record.clusterId) noteRoots(draft)
+}
+
 /**
- * Replaces every root and the signing key.
+ * Replaces every root and the signing key, and the configuration where one is given.
  *
  * @returns false when the roots have changed since `cas`: the index of the last change, or the one a read
- *   reported
+ *   reported; or the configuration since its own
  */
 export function setCaRoots(
   draft: Draft,
@@ -65,6 +70,10 @@ export function setCaRoots(
   }
   const isCurrent = command.cas === draft.indexes.caRoots || command.cas === rootsIndex(draft.next)
   if (!isCurrent) return false
+  if (command.config !== undefined) {
+    if (command.config.cas !== (draft.next.caConfig?.modifyIndex ?? 0)) return false
+    putCaConfig(draft, command.config.record)
+  }
   const known = new Map(draft.next.caRoots.map((root) => [root.id, root]))
   draft.next.caRoots = command.roots.map((root) =>
     settleRoot(known.get(root.id), root, draft.index),

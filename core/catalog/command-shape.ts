@@ -212,20 +212,25 @@ export const intentionShape = object({
   meta: stringMap,
 })
 
-export const caRootShape = object({
-  id: text,
-  name: text,
-  serialNumber: integer,
-  signingKeyId: text,
-  externalTrustDomain: text,
-  notBefore: integer,
-  notAfter: integer,
-  rootCertPem: text,
-  intermediateCertsPem: listOf(text),
-  active: boolean,
-  privateKeyType: oneOf('ec', 'rsa'),
-  privateKeyBits: integer,
-})
+export const caRootShape = object(
+  {
+    id: text,
+    name: text,
+    serialNumber: integer,
+    signingKeyId: text,
+    externalTrustDomain: text,
+    notBefore: integer,
+    notAfter: integer,
+    rootCertPem: text,
+    intermediateCertsPem: listOf(text),
+    active: boolean,
+    privateKeyType: oneOf('ec', 'rsa'),
+    privateKeyBits: integer,
+  },
+  { rotatedOutAt: integer },
+)
+
+const caConfig = object({ clusterId: text, provider: text, config: jsonObject })
 
 export const autopilotShape = object({
   cleanupDeadServers: boolean,
@@ -296,15 +301,15 @@ const COMMANDS: Readonly<Record<Command['kind'], Shape>> = {
   }),
   'config.set': object({ entryKind: text, name: text, body: jsonObject }, { cas: count }),
   'config.delete': object({ entryKind: text, name: text }, { cas: count }),
-  'ca.config.set': object(
-    { config: object({ clusterId: text, provider: text, config: jsonObject }) },
-    { cas: count },
+  'ca.config.set': object({ config: caConfig }, { cas: count, forceWithoutCrossSigning: boolean }),
+  'ca.roots.set': object(
+    {
+      roots: listOf(caRootShape),
+      provider: object({ rootId: text, privateKeyPem: text }),
+      cas: count,
+    },
+    { config: object({ record: caConfig, cas: count }) },
   ),
-  'ca.roots.set': object({
-    roots: listOf(caRootShape),
-    provider: object({ rootId: text, privateKeyPem: text }),
-    cas: count,
-  }),
   'ca.serial.take': object({ count }),
   'autopilot.config.set': object({ config: autopilotShape }, { cas: count }),
   'coordinate.batch': object({ updates: listOf(coordinateRecordShape) }),

@@ -157,13 +157,19 @@ export type Command =
       readonly kind: 'ca.config.set'
       readonly config: Omit<CaConfig, keyof Indexed>
       readonly cas?: number
+      /** For the leader, who may have to rotate the root first; means nothing to apply. */
+      readonly forceWithoutCrossSigning?: boolean
     }
-  /** Replaces all roots at once if the roots table is still at `cas`; exactly one is active. */
+  /**
+   * Replaces all roots at once if the roots table is still at `cas`; exactly one is active. A configuration
+   * goes with them or nothing does.
+   */
   | {
       readonly kind: 'ca.roots.set'
       readonly roots: readonly Omit<CaRoot, keyof Indexed>[]
       readonly provider: CaProviderState
       readonly cas: number
+      readonly config?: { readonly record: Omit<CaConfig, keyof Indexed>; readonly cas: number }
     }
   /** Takes `count` serial numbers; the result value is the first of them. */
   | { readonly kind: 'ca.serial.take'; readonly count: number }

@@ -249,11 +249,17 @@ export interface CaRoot extends Indexed {
   readonly active: boolean
   readonly privateKeyType: 'ec' | 'rsa'
   readonly privateKeyBits: number
+  /** When another root took its place, epoch milliseconds; absent for the active one. */
+  readonly rotatedOutAt?: number
 }
 
-/** What the built-in CA keeps in Raft; never leaves the servers. */
+/** What the authority's provider keeps in Raft; never leaves the servers. */
 export interface CaProviderState {
   readonly rootId: string
+  /**
+   * The secret of the provider: a private key of the built-in authority, the token of Vault; '' for none.
+   * Sealed where the servers have a key for it (server/ca/sealed-secret.ts).
+   */
   readonly privateKeyPem: string
 }
 

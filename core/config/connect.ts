@@ -4,11 +4,13 @@
 
 import type { Json, JsonObject } from '../catalog/types.ts'
 import { formatDurationMs } from '../duration.ts'
+import { GossipKey } from '../swim/gossip-key.ts'
 import type { AgentConfig } from './model.ts'
 import type { RawReader } from './raw-reader.ts'
 import { isUuid } from './uuid.ts'
 
 const HOUR_MS = 3_600_000
+const SEALING_KEY_BYTES = 32
 const PREFIX = 'connect.ca_config'
 
 export function resolveConnect(reader: RawReader): AgentConfig['connect'] {
@@ -36,6 +38,9 @@ export function resolveConnect(reader: RawReader): AgentConfig['connect'] {
     leafCertTtlMs,
     rootCertTtlMs,
     clusterId,
+    caProvider: provider,
+    leafChangeSpreadMs: reader.number('connect.test_ca_leaf_root_change_spread', 30_000, 1),
+    caSealingKeys: resolveSealingKeys(reader),
     ...(caConfig === undefined ? {} : { caConfig }),
   }
 }
@@ -73,6 +78,25 @@ function resolveRootTtl(reader: RawReader, leafCertTtlMs: number): number {
   return ms
 }
 
+function resolveIntermediateTtl(reader: RawReader): string {
+  const key = `${PREFIX}.intermediate_cert_ttl`
+  return formatDurationMs(reader.number(key, 8_760 * HOUR_MS, 3 * HOUR_MS))
+}
+
+function resolveSealingKeys(reader: RawReader): readonly GossipKey[] {
+  const name = 'connect.ca_sealing_keys'
+  return reader.list(name).flatMap((text, i) => {
+    const key = GossipKey.fromText(text)
+    if (key instanceof GossipKey && key.bytes.length === SEALING_KEY_BYTES) return [key]
+    reader.problem(
+      name,
+      `${name}[${i}] is not ${SEALING_KEY_BYTES} bytes of base64`,
+      'make a key with fairlead keygen',
+    )
+    return []
+  })
+}
+
 /** What is given, in the API's spelling; undefined when nothing is. */
 function resolveCaConfig(
   reader: RawReader,
@@ -86,11 +110,18 @@ function resolveCaConfig(
     ['private_key_bits', 'PrivateKeyBits', () => resolveKeyBits(reader)],
     ['private_key', 'PrivateKey', () => reader.text(`${PREFIX}.private_key`, '')],
     ['root_cert', 'RootCert', () => resolveRootCert(reader)],
+    ['intermediate_cert_ttl', 'IntermediateCertTTL', () => resolveIntermediateTtl(reader)],
     [
       'csr_max_per_second',
       'CSRMaxPerSecond',
       () => reader.number(`${PREFIX}.csr_max_per_second`, 50),
     ],
+    [
+      'csr_max_concurrent',
+      'CSRMaxConcurrent',
+      () => reader.number(`${PREFIX}.csr_max_concurrent`, 0),
+    ],
+    ['skip_validate', 'SkipValidate', () => reader.bool(`${PREFIX}.skip_validate`, false)],
   ]
   const pairs = given
     .filter(([name]) => reader.has(`${PREFIX}.${name}`))

@@ -139,6 +139,12 @@ export interface AgentConfig {
     readonly leafCertTtlMs: number
     readonly rootCertTtlMs: number
     readonly clusterId: string
+    /** What a new cluster begins with. */
+    readonly caProvider: string
+    /** Over how long the leaves of a host are signed anew once another key signs. */
+    readonly leafChangeSpreadMs: number
+    /** 32 bytes each; the first seals the secret of the authority, each opens it. */
+    readonly caSealingKeys: readonly GossipKey[]
     /** `ca_config` as given, keys of mesh.md 4.5 in CamelCase; read when the CA is first made. */
     readonly caConfig?: JsonObject
   }

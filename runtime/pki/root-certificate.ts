@@ -26,6 +26,8 @@ export interface RootOptions {
   readonly serialNumber: number
   readonly notBefore: WallTime
   readonly ttlMs: number
+  /** How many authorities may stand between it and a leaf; absent: any number. */
+  readonly pathLength?: number
 }
 
 /** `pri-<uid8>.consul.ca.<first 8 of the cluster id>.consul` */
@@ -58,7 +60,7 @@ export async function createRootCertificate(options: RootOptions): Promise<strin
         usages.keyCertSign | usages.cRLSign | usages.digitalSignature,
         true,
       ),
-      new x509.BasicConstraintsExtension(true, undefined, true),
+      new x509.BasicConstraintsExtension(true, options.pathLength, true),
       new x509.SubjectKeyIdentifierExtension(id),
       new x509.AuthorityKeyIdentifierExtension(id),
       new x509.SubjectAlternativeNameExtension([

@@ -12,7 +12,7 @@ export const ENDPOINT_DIFFERENCES: Readonly<Record<string, string>> = {
   '/v1/agent/service/register': 'A `kind` of a gateway is kept, but no gateway runs',
   '/v1/catalog/connect/': 'The proxies are those of Fairlead’s own data plane',
   '/v1/catalog/gateway-services/': 'Says what the entries say; no gateway runs',
-  '/v1/connect/ca/configuration': 'The provider is always `consul`; its root cannot be changed yet',
+  '/v1/connect/ca/configuration': 'The provider is always `consul`; a private key is never shown',
   '/v1/health/ingress/': 'Says what the entries say; no gateway runs',
   '/v1/operator/keyring':
     '`relay-factor` counts for members that do not answer; a change that would cut a member off is refused',
@@ -49,7 +49,7 @@ export const KEY_DIFFERENCES: Readonly<Record<string, string>> = {
 export const COMMAND_DIFFERENCES: Readonly<Record<string, string>> = {
   agent:
     'The banner and the log lines have Fairlead’s own words; exit code 0 after SIGTERM, where Consul’s servers have 1',
-  'connect ca set-config': 'The provider is always `consul`; its root cannot be changed yet',
+  'connect ca set-config': 'The provider is always `consul`',
   keyring:
     '`-relay-factor` counts for members that do not answer; a change that would cut a member off is refused',
   members: '`-wan` lists the servers of this datacenter; there are no others',

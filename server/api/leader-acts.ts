@@ -25,8 +25,8 @@ export interface LeaderActsDeps {
   readonly writer: CommandWriter
   /** Signs on the leader (server/ca/). */
   readonly signLeaf: (csrPem: string, signal?: AbortSignal) => Promise<SignedLeaf>
-  /** Refuses a CA configuration that this build cannot honour. */
-  readonly checkCaConfig: (command: Command & { readonly kind: 'ca.config.set' }) => void
+  /** Takes over a configuration of the CA, with a rotation of its root where that is asked for. */
+  readonly configureCa: (command: Command & { readonly kind: 'ca.config.set' }) => Promise<void>
   /** Re-arms the leader's timer of a session. */
   readonly touchSession: (session: SessionRecord) => void
   /** Notes where a node stands, to be written later. @throws FairleadError REJECTED | RATE_LIMITED */
@@ -45,7 +45,10 @@ export class LeaderActs {
   }
 
   async write(command: Command, requestId: RequestId | undefined): Promise<WriteResult> {
-    if (command.kind === 'ca.config.set') this.#deps.checkCaConfig(command)
+    if (command.kind === 'ca.config.set') {
+      await this.#deps.configureCa(command)
+      return { ok: true, value: true, index: this.#deps.store.read('ca.config', {}).index }
+    }
     return this.#deps.writer.write(command, requestId)
   }
 

@@ -3,9 +3,9 @@
  *
  * Guarantees: cluster id and root are made once per cluster (compare-and-set in the replicated state);
  * every leaf has a serial number of the replicated counter, whose index is the leaf's. Signs only while
- * `lead` has been called and not `resign`. Rotation is not here: a configuration that would change the
- * root is refused.
- * Source: mesh.md 4.2–4.5, 4.7. Bounds: signing-limiter.ts.
+ * `lead` has been called and not `resign`. Changes of configuration, and with them of roots, happen one
+ * after the other (rotation.ts); roots whose last leaf has ended are forgotten within UPKEEP_MS.
+ * Source: mesh.md 4.2–4.7. Bounds: signing-limiter.ts.
  */
 
 import type { Command } from '../../core/catalog/commands.ts'
@@ -16,27 +16,27 @@ import { FairleadError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Rng } from '../../core/rng.ts'
 import type { SignedLeaf } from '../../core/rpc/server-api.ts'
-import type { Clock } from '../../core/time.ts'
+import { type Clock, instant, type Timer } from '../../core/time.ts'
 import { readCertificate } from '../../runtime/pki/certificate.ts'
 import { parseCsr } from '../../runtime/pki/csr.ts'
-import { readPrivateKey } from '../../runtime/pki/keys.ts'
-import { LeafSigner } from '../../runtime/pki/leaf-signer.ts'
 import type { CommandWriter } from '../api/command-writer.ts'
 import { type BuiltInCaConfig, readCaConfig } from './ca-config.ts'
+import { CaRecords, rootContent, uninitialized, withoutKeys } from './ca-records.ts'
 import { type SignableIdentity, signableIdentity } from './csr-identity.ts'
-import { makeRoot } from './root-material.ts'
+import type { CaProvider, ProviderContext } from './provider.ts'
+import { BUILT_IN_PROVIDER, providerKind } from './provider-kinds.ts'
+import { changeConfig, pruneRoots } from './rotation.ts'
+import type { SecretSealer } from './sealed-secret.ts'
+import { activeRootRecord, checkChain, checkExpiry, checkLeaf, signerOf } from './signed-chain.ts'
 import { SigningLimiter } from './signing-limiter.ts'
-
-export const BUILT_IN_PROVIDER = 'consul'
-
-/** Keys of a configuration that decide which root there is; changing them means rotation. */
-const ROOT_KEYS = ['PrivateKey', 'RootCert', 'PrivateKeyType', 'PrivateKeyBits'] as const
 
 export interface CertificateAuthorityOptions {
   readonly isEnabled: boolean
   readonly datacenter: string
   /** '' makes a new one. */
   readonly clusterId: string
+  /** Name of the provider that a new cluster begins with. */
+  readonly provider: string
   readonly leafTtlMs: number
   readonly rootTtlMs: number
   /** `ca_config` as given by the operator. */
@@ -46,6 +46,7 @@ export interface CertificateAuthorityOptions {
 export interface CertificateAuthorityDeps {
   readonly store: StateStoreApi
   readonly writer: Pick<CommandWriter, 'write'>
+  readonly sealer: SecretSealer
   readonly clock: Clock
   readonly rng: Rng
   readonly log: Logger
@@ -56,24 +57,31 @@ export interface CertificateAuthorityDeps {
 
 /** At the start of a reign, while snapshots are restored. */
 const ATTEMPTS_MAX = 3
+/** How often old roots and ends of intermediates are looked at. */
+export const UPKEEP_MS = 3_600_000
 
 interface ActiveCa {
   readonly root: CaRoot
   readonly trustDomain: string
-  readonly signer: LeafSigner
+  readonly provider: CaProvider
 }
 
 export class CertificateAuthority {
   readonly #options: CertificateAuthorityOptions
   readonly #deps: CertificateAuthorityDeps
+  readonly #records: CaRecords
   readonly #limiter: SigningLimiter
   readonly #initialConfig: JsonObject
   #active: ActiveCa | undefined
+  #upkeep: Timer | undefined
+  /** Changes of roots and configuration, one after the other. */
+  #changes: Promise<unknown> = Promise.resolve()
 
   /** @throws FairleadError BAD_REQUEST when the operator's CA settings break a rule */
   constructor(options: CertificateAuthorityOptions, deps: CertificateAuthorityDeps) {
     this.#options = options
     this.#deps = deps
+    this.#records = new CaRecords(deps.store, deps.writer, deps.sealer)
     this.#limiter = new SigningLimiter(deps.clock)
     this.#initialConfig = {
       LeafCertTTL: formatDurationMs(options.leafTtlMs),
@@ -81,6 +89,7 @@ export class CertificateAuthority {
       IntermediateCertTTL: '8760h0m0s',
       ...options.config,
     }
+    providerKind(options.provider)
     readCaConfig(this.#initialConfig)
   }
 
@@ -94,10 +103,12 @@ export class CertificateAuthority {
     // A snapshot restored meanwhile may take away what was just made.
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const clusterId = await this.#ensureConfig()
-      if (activeRoot(this.#roots()) === undefined) await this.#createRoot(clusterId)
-      const root = activeRoot(this.#roots())
+      if (this.#records.active() === undefined) await this.#createRoot(clusterId)
+      const root = this.#records.active()
       if (root === undefined) continue
       this.#active = await this.#open(root)
+      await this.#sealSecret(root)
+      this.#armUpkeep(0)
       return
     }
     throw uninitialized('no active root')
@@ -106,6 +117,8 @@ export class CertificateAuthority {
   /** Stops signing: this server does not lead any more. */
   resign(): void {
     this.#active = undefined
+    this.#upkeep?.cancel()
+    this.#upkeep = undefined
   }
 
   /**
@@ -114,13 +127,11 @@ export class CertificateAuthority {
    * @throws FairleadError BAD_REQUEST, PERMISSION_DENIED, RATE_LIMITED, BUSY while the CA is not ready
    */
   async sign(csrPem: string, signal?: AbortSignal): Promise<SignedLeaf> {
-    if (!this.#options.isEnabled) {
-      throw new FairleadError('REJECTED', 'Connect must be enabled in order to use this endpoint')
-    }
+    this.#assertEnabled()
     const csr = await parseCsr(csrPem)
-    const active = await this.#current()
+    const { trustDomain } = await this.#current()
     const identity = signableIdentity(csr.uri, {
-      trustDomain: active.trustDomain,
+      trustDomain,
       datacenter: this.#options.datacenter,
     })
     this.#deps.authorize?.(identity)
@@ -128,27 +139,24 @@ export class CertificateAuthority {
     return this.#limiter.run(
       config,
       async () => {
+        const { root, provider } = await this.#current()
         const now = this.#deps.clock.wall()
-        if (active.root.notAfter <= now) {
-          throw new FairleadError(
-            'REJECTED',
-            `root expired: certificate expired, expiration date: ${new Date(active.root.notAfter).toISOString()}`,
-          )
+        checkExpiry(root.notAfter, now, 'root')
+        const [intermediate] = provider.chain.intermediatesPem
+        if (intermediate !== undefined) {
+          checkExpiry(readCertificate(intermediate).notAfter, now, 'intermediate')
         }
-        const { serialNumber, index } = await this.#takeSerial()
-        const leaf = await active.signer.sign({
-          ...csr,
-          uri: identity.uri,
-          serialNumber,
-          now,
-          ttlMs: config.leafTtlMs,
-        })
+        const { serialNumber, index } = await this.#records.takeSerial()
+        const order = { csrPem, csr, uri: identity.uri, ttlMs: config.leafTtlMs, serialNumber }
+        const leafPem = await provider.signLeaf(order)
+        checkLeaf(leafPem, order, provider.chain)
+        const facts = readCertificate(leafPem)
         return {
-          certPem: leaf.certPem + active.root.intermediateCertsPem.join(''),
-          serialNumber: readCertificate(leaf.certPem).serialNumber,
+          certPem: leafPem + root.intermediateCertsPem.join(''),
+          serialNumber: facts.serialNumber,
           uri: identity.uri,
-          notBefore: leaf.notBefore,
-          notAfter: leaf.notAfter,
+          notBefore: facts.notBefore,
+          notAfter: facts.notAfter,
           index,
         }
       },
@@ -156,72 +164,62 @@ export class CertificateAuthority {
     )
   }
 
-  /** @throws FairleadError BAD_REQUEST for broken rules, NOT_SUPPORTED for what would rotate the root */
-  checkConfig(command: Command & { readonly kind: 'ca.config.set' }): void {
-    const { provider, config } = command.config
-    if (provider !== BUILT_IN_PROVIDER) {
-      throw new FairleadError('NOT_SUPPORTED', `CA provider "${provider}" is not supported`)
-    }
-    readCaConfig(config)
-    const present = this.#deps.store.read('ca.config', {}).value
-    const changed = ROOT_KEYS.find(
-      (key) => config[key] !== undefined && config[key] !== present?.config[key],
+  /**
+   * Takes over another configuration, rotating the root where it asks for another one.
+   *
+   * @throws FairleadError BAD_REQUEST for broken rules, REJECTED; see rotation.ts
+   */
+  async configure(command: Command & { readonly kind: 'ca.config.set' }): Promise<void> {
+    this.#assertEnabled()
+    await this.#exclusively(() =>
+      changeConfig(command, {
+        records: this.#records,
+        clock: this.#deps.clock,
+        log: this.#deps.log,
+        current: async () => (await this.#current()).provider,
+        context: (clusterId) => this.#context(clusterId),
+      }),
     )
-    if (present !== null && changed !== undefined) {
-      throw new FairleadError(
-        'NOT_SUPPORTED',
-        `Changing "${changed}" would rotate the root certificate, which is not supported yet`,
-      )
-    }
+  }
+
+  #assertEnabled(): void {
+    if (this.#options.isEnabled) return
+    throw new FairleadError('REJECTED', 'Connect must be enabled in order to use this endpoint')
   }
 
   async #ensureConfig(): Promise<string> {
-    const present = this.#deps.store.read('ca.config', {}).value
+    const present = this.#records.config()
     if (present !== null) return present.clusterId
     const clusterId = (this.#options.clusterId || this.#deps.newId()).toLowerCase()
-    // Key and root go to the state of the provider and of the roots: configuration can be read by many.
-    const { PrivateKey: _key, RootCert: _root, ...config } = this.#initialConfig
-    await this.#deps.writer.write({
-      kind: 'ca.config.set',
-      config: { clusterId, provider: BUILT_IN_PROVIDER, config },
-      cas: 0,
-    })
-    return this.#deps.store.read('ca.config', {}).value?.clusterId ?? clusterId
+    const { provider } = this.#options
+    const config = withoutKeys(this.#initialConfig, providerKind(provider).secretKeys)
+    await this.#records.setConfig({ clusterId, provider, config }, 0)
+    return this.#records.config()?.clusterId ?? clusterId
   }
 
   async #createRoot(clusterId: string): Promise<void> {
-    const { clock, rng, writer, log } = this.#deps
-    const material = await makeRoot(
-      readCaConfig(this.#initialConfig),
-      { clusterId, trustDomain: trustDomainOf(clusterId), now: clock.wall(), rng },
-      async () => (await this.#takeSerial()).serialNumber,
+    const { clock, log } = this.#deps
+    const kind = providerKind(this.#options.provider)
+    const { provider, secret } = await kind.create(
+      this.#initialConfig,
+      '',
+      this.#context(clusterId),
     )
-    await writer.write({
-      kind: 'ca.roots.set',
-      roots: [material.root],
-      provider: { rootId: material.root.id, privateKeyPem: material.privateKeyPem },
-      cas: 0,
-    })
+    checkChain(provider.chain, clock.wall())
+    const root = activeRootRecord(provider.chain, kind.label, clusterId)
+    await this.#records.setRoots({ roots: [root], secret, cas: 0 })
     log.info('created the root certificate of the mesh', {
-      root: material.root.id,
+      root: root.id,
       trustDomain: trustDomainOf(clusterId),
     })
-  }
-
-  async #takeSerial(): Promise<{ readonly serialNumber: number; readonly index: number }> {
-    const written = await this.#deps.writer.write({ kind: 'ca.serial.take', count: 1 })
-    if (!written.ok || typeof written.value !== 'number') {
-      throw new FairleadError('INTERNAL', 'The serial number counter gave no number')
-    }
-    return { serialNumber: written.value, index: written.index }
   }
 
   /** What signs now; opened again when the active root is another than when we began to lead. */
   async #current(): Promise<ActiveCa> {
     const active = this.#active
     if (active === undefined) throw uninitialized('no active root')
-    const root = activeRoot(this.#roots())
-    if (root?.id === active.root.id) return active
+    const root = this.#records.active()
+    if (root === active.root) return active
     // A snapshot of a time before there was a CA was restored: nobody would trust the root of before.
     if (root === undefined) await this.lead()
     else this.#active = await this.#open(root)
@@ -229,38 +227,102 @@ export class CertificateAuthority {
   }
 
   async #open(root: CaRoot): Promise<ActiveCa> {
-    const provider = this.#deps.store.caProvider()
-    if (provider === null || provider.rootId !== root.id) {
-      throw uninitialized(`the key of root ${root.id} is missing`)
-    }
+    const config = this.#records.config()
+    const kind = providerKind(config?.provider ?? BUILT_IN_PROVIDER)
+    const provider = await kind.open(
+      config?.config ?? {},
+      this.#records.secret(root.id),
+      root.rootCertPem,
+      this.#context(config?.clusterId ?? ''),
+    )
+    return { root, trustDomain: this.#records.trustDomain(), provider }
+  }
+
+  #context(clusterId: string): ProviderContext {
+    const { clock, rng, log } = this.#deps
     return {
-      root,
-      trustDomain: this.#roots().trustDomain,
-      signer: await LeafSigner.open(root.rootCertPem, readPrivateKey(provider.privateKeyPem)),
+      clusterId,
+      trustDomain: trustDomainOf(clusterId),
+      datacenter: this.#options.datacenter,
+      clock,
+      rng,
+      log,
+      takeSerial: async () => (await this.#records.takeSerial()).serialNumber,
     }
+  }
+
+  /** A secret that was written before there was a key to seal it with, or with an older one. */
+  async #sealSecret(active: CaRoot): Promise<void> {
+    const records = this.#records
+    if (!records.isSecretOutdated) return
+    const isWritten = await records.setRoots({
+      roots: records.roots().map(rootContent),
+      secret: records.secret(active.id),
+      cas: records.rootsIndex(),
+    })
+    if (isWritten)
+      this.#deps.log.info('sealed the key of the root certificate', { root: active.id })
+  }
+
+  #armUpkeep(delayMs: number): void {
+    const { clock, log } = this.#deps
+    this.#upkeep?.cancel()
+    this.#upkeep = clock.timer(instant(clock.now() + delayMs), () => {
+      this.#exclusively(() => this.#keepUp()).catch((err: unknown) => {
+        log.warn('cannot look after the roots of the mesh, will try again', { err })
+      })
+      if (this.#active !== undefined) this.#armUpkeep(UPKEEP_MS)
+    })
+  }
+
+  async #keepUp(): Promise<void> {
+    if (this.#active === undefined) return
+    await this.#renewIntermediate()
+    const { clock, log } = this.#deps
+    const pruned = await pruneRoots(this.#records, clock, this.#records.config()?.config ?? {})
+    if (pruned > 0) log.info('forgot roots whose last certificate has ended', { count: pruned })
+  }
+
+  /** Half of its life before it ends. */
+  async #renewIntermediate(): Promise<void> {
+    const { provider, root } = await this.#current()
+    const { clock, log } = this.#deps
+    if (provider.renew === undefined) return
+    const { notBefore, notAfter } = readCertificate(signerOf(provider.chain))
+    if (clock.wall() < (notBefore + notAfter) / 2) return
+    const cas = this.#records.rootsIndex()
+    const chain = await provider.renew()
+    checkChain(chain, clock.wall())
+    const kind = providerKind(this.#records.config()?.provider ?? BUILT_IN_PROVIDER)
+    const renewed = activeRootRecord(chain, kind.label, root.externalTrustDomain)
+    const bridges = root.intermediateCertsPem.filter(
+      (pem) => !provider.chain.intermediatesPem.includes(pem),
+    )
+    await this.#records.setRoots({
+      roots: this.#records
+        .roots()
+        .map((each) =>
+          each.active
+            ? { ...renewed, intermediateCertsPem: [...bridges, ...chain.intermediatesPem] }
+            : rootContent(each),
+        ),
+      secret: this.#records.secret(root.id),
+      cas,
+    })
+    log.info('renewed the intermediate certificate of the mesh', { root: root.id })
+  }
+
+  #exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#changes.then(work)
+    this.#changes = done.catch(() => undefined)
+    return done
   }
 
   #config(): BuiltInCaConfig {
-    return readCaConfig(this.#deps.store.read('ca.config', {}).value?.config ?? this.#initialConfig)
-  }
-
-  #roots() {
-    return this.#deps.store.read('ca.roots', {}).value
+    return readCaConfig(this.#records.config()?.config ?? this.#initialConfig)
   }
 }
 
 export function trustDomainOf(clusterId: string): string {
   return `${clusterId}.consul`.toLowerCase()
-}
-
-function activeRoot(roots: { readonly roots: readonly CaRoot[] }): CaRoot | undefined {
-  return roots.roots.find((root) => root.active)
-}
-
-/** Retryable: a new leader is ready a moment later. */
-function uninitialized(why: string): FairleadError {
-  return new FairleadError(
-    'BUSY',
-    `CA is uninitialized and unable to sign certificates yet: ${why}`,
-  )
 }

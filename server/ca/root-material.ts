@@ -1,14 +1,11 @@
 /**
- * The root of the built-in CA: made here, or brought by the operator; as a record and its key.
+ * The root of the built-in CA: made here, or brought by the operator; as a certificate and its key.
  *
  * Guarantees: key and certificate belong together, the certificate may sign others, and it is valid now.
  * Does not store anything (certificate-authority.ts does).
  */
 
-import type { CaRoot, Indexed } from '../../core/catalog/types.ts'
 import { FairleadError } from '../../core/errors.ts'
-import type { Rng } from '../../core/rng.ts'
-import type { WallTime } from '../../core/time.ts'
 import { readCertificate } from '../../runtime/pki/certificate.ts'
 import {
   generateEcKey,
@@ -20,36 +17,28 @@ import { LeafSigner } from '../../runtime/pki/leaf-signer.ts'
 import { readOperatorKeyMaterial } from '../../runtime/pki/operator-files.ts'
 import { createRootCertificate, rootCommonName } from '../../runtime/pki/root-certificate.ts'
 import type { BuiltInCaConfig } from './ca-config.ts'
+import type { ProviderContext } from './provider.ts'
 
 export interface RootMaterial {
-  readonly root: Omit<CaRoot, keyof Indexed>
+  readonly rootPem: string
   readonly privateKeyPem: string
 }
 
-export interface RootContext {
-  readonly clusterId: string
-  readonly trustDomain: string
-  readonly now: WallTime
-  readonly rng: Rng
-}
-
-/** @param takeSerial called only when a new certificate is made */
 export async function makeRoot(
   config: BuiltInCaConfig,
-  context: RootContext,
-  takeSerial: () => Promise<number>,
+  context: ProviderContext,
 ): Promise<RootMaterial> {
   if (config.rootCertPem !== '') return importRoot(config, context)
   const key = await rootKey(config)
-  const rootCertPem = await createRootCertificate({
+  const rootPem = await createRootCertificate({
     key,
     commonName: rootCommonName(context.clusterId, context.rng),
     trustDomain: context.trustDomain,
-    serialNumber: await takeSerial(),
-    notBefore: context.now,
+    serialNumber: await context.takeSerial(),
+    notBefore: context.clock.wall(),
     ttlMs: config.rootTtlMs,
   })
-  return describe(rootCertPem, key, context)
+  return { rootPem, privateKeyPem: key.pem }
 }
 
 async function rootKey(config: BuiltInCaConfig): Promise<PrivateKey> {
@@ -59,46 +48,21 @@ async function rootKey(config: BuiltInCaConfig): Promise<PrivateKey> {
     : generateRsaKey(config.privateKeyBits)
 }
 
-async function importRoot(config: BuiltInCaConfig, context: RootContext): Promise<RootMaterial> {
+async function importRoot(
+  config: BuiltInCaConfig,
+  { clock }: ProviderContext,
+): Promise<RootMaterial> {
   const bytes = Buffer.from(`${config.rootCertPem}\n${config.privateKeyPem}\n`)
   const { certPems, keyPem } = await readOperatorKeyMaterial(bytes)
-  const facts = readCertificate(certPems[0] ?? '')
-  if (facts.notAfter <= context.now) {
+  const rootPem = certPems[0] ?? ''
+  const facts = readCertificate(rootPem)
+  if (facts.notAfter <= clock.wall()) {
     throw new FairleadError(
       'BAD_REQUEST',
       `root expired: certificate expired, expiration date: ${new Date(facts.notAfter).toISOString()}`,
     )
   }
-  return describe(certPems[0] ?? '', readPrivateKey(keyPem), context)
-}
-
-async function describe(
-  rootCertPem: string,
-  key: PrivateKey,
-  context: RootContext,
-): Promise<RootMaterial> {
-  const signer = await LeafSigner.open(rootCertPem, key)
-  const facts = readCertificate(rootCertPem)
-  return {
-    root: {
-      id: facts.fingerprint,
-      name: 'Consul CA Primary Cert',
-      serialNumber: exactSerial(facts.serialNumber),
-      signingKeyId: signer.keyId,
-      externalTrustDomain: context.clusterId,
-      notBefore: facts.notBefore,
-      notAfter: facts.notAfter,
-      rootCertPem,
-      intermediateCertsPem: [],
-      active: true,
-      privateKeyType: key.type,
-      privateKeyBits: key.bits,
-    },
-    privateKeyPem: key.pem,
-  }
-}
-
-/** The low 53 bits: a foreign root may have a serial number of 20 bytes. */
-function exactSerial(colonHex: string): number {
-  return Number(BigInt.asUintN(53, BigInt(`0x${colonHex.replaceAll(':', '')}`)))
+  // Proves that they belong together and that it may sign.
+  await LeafSigner.open(rootPem, readPrivateKey(keyPem))
+  return { rootPem, privateKeyPem: keyPem }
 }

@@ -7,7 +7,7 @@
 
 import type { JsonObject } from '../../../core/catalog/types.ts'
 import { decodeBody } from '../../../core/decode/body.ts'
-import { opaque, opaqueObject, string } from '../../../core/decode/decoder.ts'
+import { boolean, opaque, opaqueObject, string } from '../../../core/decode/decoder.ts'
 import { field, object, optional } from '../../../core/decode/object.ts'
 import { FairleadError } from '../../../core/errors.ts'
 import { decideConnection } from '../../../core/intentions/decide.ts'
@@ -40,7 +40,7 @@ export const CONNECT_ROUTES: readonly Route[] = [
   },
   {
     path: '/v1/connect/ca/configuration',
-    doc: 'Configuration of the certificate authority; its root cannot be changed in this version',
+    doc: 'Configuration of the certificate authority; another key or provider rotates the root',
     methods: { GET: configuration, PUT: setConfiguration },
   },
   {
@@ -71,7 +71,11 @@ async function roots(call: HttpCall): Promise<Reply> {
     status: 200,
     type: 'application/pem-certificate-chain',
     headers: answer.headers,
-    body: Buffer.from(answer.value.roots.map((root) => root.rootCertPem).join('')),
+    body: Buffer.from(
+      answer.value.roots
+        .flatMap((root) => [root.rootCertPem, ...root.intermediateCertsPem])
+        .join(''),
+    ),
   }
 }
 
@@ -115,7 +119,7 @@ const CONFIGURATION = object('CARequest', {
   provider: field('Provider', string, ''),
   config: field<JsonObject>('Config', opaqueObject, {}),
   state: field<JsonObject>('State', opaqueObject, {}),
-  forceWithoutCrossSigning: optional('ForceWithoutCrossSigning', opaque, {
+  forceWithoutCrossSigning: field('ForceWithoutCrossSigning', boolean, false, {
     alias: 'force_without_cross_signing',
   }),
   createIndex: optional('CreateIndex', opaque),
@@ -126,7 +130,10 @@ const CONFIGURATION = object('CARequest', {
 async function setConfiguration(call: HttpCall): Promise<Reply> {
   requireConnect(call)
   refuseTenancy(call)
-  const { provider, config, state } = decodeBody(CONFIGURATION, call.bodyText())
+  const { provider, config, state, forceWithoutCrossSigning } = decodeBody(
+    CONFIGURATION,
+    call.bodyText(),
+  )
   if (provider === '') throw new FairleadError('BAD_REQUEST', 'Provider must be set')
   if (Object.keys(state).length > 0) {
     throw new FairleadError(
@@ -137,7 +144,7 @@ async function setConfiguration(call: HttpCall): Promise<Reply> {
   // A client that changes one value sends back all it read, where unset and secret values have no content.
   const given = Object.entries(config).filter(([, value]) => value !== '' && value !== 'hidden')
   const next = { clusterId: '', provider, config: Object.fromEntries(given) }
-  await apply(call, { kind: 'ca.config.set', config: next })
+  await apply(call, { kind: 'ca.config.set', config: next, forceWithoutCrossSigning })
   return emptyReply(200)
 }
 

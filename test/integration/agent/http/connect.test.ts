@@ -3,7 +3,7 @@
  */
 
 import assert from 'node:assert/strict'
-import { X509Certificate } from 'node:crypto'
+import { generateKeyPairSync, X509Certificate } from 'node:crypto'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { CLUSTER_ID, type RunningAgent, startAgent } from './running-agent.ts'
 
@@ -112,12 +112,37 @@ describe('certificates', () => {
       assert.equal((await agent.put(path, before)).status, 200)
     })
 
+    it('with another key, which makes another root', async () => {
+      const before = (await agent.get(path)).json() as Configuration
+      const key = generateKeyPairSync('ec', { namedCurve: 'secp384r1' }).privateKey
+      const PrivateKey = key.export({ type: 'sec1', format: 'pem' }).toString()
+      assert.equal((await agent.put(path, { ...before, Config: { PrivateKey } })).status, 200)
+      const rotated = (await agent.get('/v1/connect/ca/roots')).json() as {
+        readonly ActiveRootID: string
+        readonly Roots: readonly Readonly<Record<string, unknown>>[]
+      }
+      assert.equal(rotated.Roots.length, 2)
+      const active = rotated.Roots.find(({ Active }) => Active === true)
+      assert.equal(active?.['ID'], rotated.ActiveRootID)
+      assert.deepEqual([active?.['PrivateKeyType'], active?.['PrivateKeyBits']], ['ec', 384])
+      assert.equal(Array.isArray(active?.['IntermediateCerts']), true)
+      assert.equal((await agent.get(path)).text.includes('PRIVATE'), false)
+      const leaf = (await agent.get('/v1/agent/connect/ca/leaf/rotated')).json() as {
+        readonly CertPEM: string
+      }
+      const root = new X509Certificate(String(active?.['RootCert']))
+      assert.ok(new X509Certificate(leaf.CertPEM).checkIssued(root))
+      assert.equal(leaf.CertPEM.match(/BEGIN/g)?.length, 2)
+      assert.equal((await agent.put(path, before)).status, 200)
+      const still = (await agent.get('/v1/connect/ca/roots')).json() as typeof rotated
+      assert.equal(still.ActiveRootID, rotated.ActiveRootID)
+    })
+
     const refused: readonly (readonly [string, unknown, number, RegExp])[] = [
       ['no body', '', 400, /^Request decode failed: EOF$/],
       ['no provider', {}, 400, /Provider/],
-      ['another provider', { Provider: 'vault', Config: {} }, 501, /"vault" is not supported/],
+      ['another provider', { Provider: 'aws-pca', Config: {} }, 501, /"aws-pca" is not supported/],
       ['a short leaf', { Provider: 'consul', Config: { LeafCertTTL: '1s' } }, 400, /leaf cert TTL/],
-      ['another key', { Provider: 'consul', Config: { PrivateKeyBits: 384 } }, 501, /rotate/],
       ['a state', { Provider: 'consul', Config: {}, State: { a: 'b' } }, 400, /State is read-only/],
     ]
     for (const [what, body, status, message] of refused) {

@@ -18,6 +18,7 @@ import { seededRng } from '../../../../core/rng.ts'
 import type { ServerApi } from '../../../../core/rpc/server-api.ts'
 import { systemClock } from '../../../../runtime/clock/system-clock.ts'
 import { Telemetry } from '../../../../runtime/metrics/telemetry.ts'
+import { readCertificate } from '../../../../runtime/pki/certificate.ts'
 import { createKeyAndCsr } from '../../../../runtime/pki/csr.ts'
 import { createServer } from '../../../../server/server.ts'
 import { HandMembership, member, NODE_ID, serverConfig } from '../../server/running-server.ts'
@@ -95,7 +96,13 @@ export async function startAgent(
   await local.start(signal)
   const watched = watchServers(servers)
   const views = new SubscribedViews({ ...shared, servers: isClient ? watched : servers })
-  const leaves = new LeafStore({ ...shared, servers, makeKey })
+  const leaves = new LeafStore({
+    spreadMs: 30_000,
+    ...shared,
+    servers,
+    makeKey,
+    authorityOf: (certPem) => readCertificate(certPem).authorityKeyId,
+  })
   const api = createHttpApi(
     { config, build: BUILD },
     {

@@ -19,17 +19,20 @@ function setUp(lifeMs = 72 * HOUR) {
   const clock = new ManualClock()
   const signed: string[] = []
   let failing = false
+  let signer = 'k1'
   const store = new LeafStore({
+    spreadMs: 30_000,
     clock,
     rng: seededRng(7),
     log: silentLogger,
+    authorityOf: (certPem) => certPem.split(' ')[3] ?? '',
     makeKey: async (uri) => ({ keyPem: `key ${signed.length}`, csrPem: uri }),
     servers: {
       signLeaf: async (csrPem: string): Promise<SignedLeaf> => {
         if (failing) throw new FairleadError('RATE_LIMITED', 'Rate limit reached, try again later')
         signed.push(csrPem)
         return {
-          certPem: `cert ${signed.length}`,
+          certPem: `cert ${signed.length} by ${signer}`,
           serialNumber: '01',
           uri: csrPem,
           notBefore: clock.wall() - 60_000,
@@ -43,6 +46,9 @@ function setUp(lifeMs = 72 * HOUR) {
     clock,
     store,
     signed,
+    rotate: (to: string) => {
+      signer = to
+    },
     fail: (on: boolean) => {
       failing = on
     },
@@ -56,7 +62,7 @@ function setUp(lifeMs = 72 * HOUR) {
 test('signs once however many ask at the same time, and serves the rest from memory', async () => {
   const { store, signed } = setUp()
   const answers = await Promise.all([store.get(URI), store.get(URI), store.get(URI)])
-  assert.deepEqual(new Set(answers.map((a) => a.leaf.certPem)), new Set(['cert 1']))
+  assert.deepEqual(new Set(answers.map((a) => a.leaf.certPem)), new Set(['cert 1 by k1']))
   assert.equal((await store.get(URI)).cached, true)
   assert.equal(signed.length, 1)
   store.stop()
@@ -64,7 +70,7 @@ test('signs once however many ask at the same time, and serves the rest from mem
 
 test('renews a pinned leaf between 60 and 90 percent of its life', async () => {
   const { store, signed, advance } = setUp(72 * HOUR)
-  store.rootsChanged('r1')
+  store.signerChanged('k1')
   store.pin(URI)
   await advance(0)
   await advance(0.59 * 72 * HOUR)
@@ -91,16 +97,52 @@ test('a blocking read returns when the leaf is renewed, and at the end of its wa
   store.stop()
 })
 
-test('signs anew within 30 s of a root change', async () => {
-  const { store, signed, advance } = setUp()
-  store.rootsChanged('r1')
+test('signs anew within 30 s of a change of what signs', async () => {
+  const { store, signed, rotate, advance } = setUp()
+  store.signerChanged('k1')
   await store.get(URI)
-  store.rootsChanged('r2')
+  rotate('k2')
+  store.signerChanged('k2')
   await advance(30_000)
   assert.equal(signed.length, 2)
-  store.rootsChanged('r2')
+  store.signerChanged('k2')
   await advance(30_000)
   assert.equal(signed.length, 2)
+  store.stop()
+})
+
+test('a root that signs with the same key, and a leaf that came before its root, change nothing', async () => {
+  const { store, signed, rotate, advance } = setUp()
+  store.signerChanged('k1')
+  rotate('k2')
+  await store.get(URI)
+  await advance(20_000)
+  store.signerChanged('k2')
+  await advance(60_000)
+  assert.equal(signed.length, 1)
+  store.stop()
+})
+
+test('a leaf whose request crossed with a rotation is signed anew', async () => {
+  const { store, signed, rotate, advance } = setUp()
+  store.signerChanged('k2')
+  await store.get(URI)
+  rotate('k2')
+  await advance(30_000)
+  assert.equal(signed.length, 2)
+  store.stop()
+})
+
+test('a read that does not wait gets a leaf of the present authority, or the old one if it must', async () => {
+  const { store, rotate, fail } = setUp()
+  store.signerChanged('k1')
+  await store.get(URI)
+  rotate('k2')
+  store.signerChanged('k2')
+  fail(true)
+  assert.equal((await store.get(URI)).leaf.certPem, 'cert 1 by k1')
+  fail(false)
+  assert.equal((await store.get(URI)).leaf.certPem, 'cert 2 by k2')
   store.stop()
 })
 
@@ -110,11 +152,11 @@ test('keeps the old leaf while renewals fail, and succeeds once they work again'
   await advance(0)
   fail(true)
   await advance(0.92 * HOUR)
-  assert.equal(store.peek(URI)?.certPem, 'cert 1')
+  assert.equal(store.peek(URI)?.certPem, 'cert 1 by k1')
   fail(false)
   await advance(31_000)
   assert.equal(signed.length, 2)
-  assert.equal(store.peek(URI)?.certPem, 'cert 2')
+  assert.equal(store.peek(URI)?.certPem, 'cert 2 by k1')
   store.stop()
 })
 

@@ -59,7 +59,7 @@ export function apiOf(base: RaftAndStore, options: ApiOptions = {}): LocalServer
         signLeaf: async () => {
           throw new FairleadError('BUSY', 'CA is uninitialized')
         },
-        checkCaConfig: () => {},
+        configureCa: async () => {},
         placeNode: options.placeNode ?? (() => {}),
         touchSession: options.touchSession ?? (() => {}),
         operate: (name, request) => operator.run(name, request),

@@ -5,7 +5,8 @@
  * once after each local change. Guarantees: syncs run one after another; a registration that awaits its
  * sync sees it done or logged as failed; what failed is tried again by a full sync within 15 to 30 s.
  * The decisions are core/sync/plan.ts. One timer. Bounds: the sets hold ids of local services and checks
- * (agent/local/limits.ts); at most one sync waits behind the running one.
+ * (agent/local/limits.ts); at most one sync waits behind the running one, and STEPS_AT_ONCE writes are on their
+ * way.
  */
 
 import { FairleadError, toFairleadError } from '../../core/errors.ts'
@@ -60,6 +61,8 @@ interface PendingSync {
   done: Promise<void>
 }
 
+/** More would let the agents of a fleet that starts anew take each other's turns at the leader. */
+const STEPS_AT_ONCE = 4
 const NEVER = instant(Number.POSITIVE_INFINITY)
 
 export class AntiEntropy implements Service {
@@ -251,15 +254,33 @@ export class AntiEntropy implements Service {
   /** @returns how many steps the servers refused; throws when they could not be asked */
   async #agree(only: PlanScope | undefined): Promise<number> {
     const local = this.#localView()
-    const steps = planSync(local, this.#catalog, {
+    const phases = planSync(local, this.#catalog, {
       ...(only === undefined ? {} : { only }),
       deferredOutputs: new Set(this.#deferred.keys()),
     })
     let refused = 0
-    for (const step of steps) {
-      if (await this.#perform(step)) acknowledge(this.#catalog, step, local)
-      else refused++
+    for (const steps of phases) refused += await this.#performAll(steps, local)
+    return refused
+  }
+
+  /** A few at once: a service and its sidecar, a check and its alias, go into one batch of the leader. */
+  async #performAll(steps: readonly SyncStep[], local: LocalView): Promise<number> {
+    const waiting = steps.values()
+    const problems: unknown[] = []
+    let refused = 0
+    const work = async (): Promise<void> => {
+      for (const step of waiting) {
+        if (problems.length > 0) return
+        try {
+          if (await this.#perform(step)) acknowledge(this.#catalog, step, local)
+          else refused++
+        } catch (error) {
+          problems.push(error)
+        }
+      }
     }
+    await Promise.all(Array.from({ length: Math.min(STEPS_AT_ONCE, steps.length) }, work))
+    if (problems.length > 0) throw problems[0]
     return refused
   }
 

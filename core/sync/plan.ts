@@ -4,8 +4,9 @@
  * Guarantees: applying all steps makes node, services and checks of the catalog equal to the local ones,
  * but for what others own: service `consul`, check `serfHealth`, tagged addresses `consul-…`, the tags of
  * services with EnableTagOverride, outputs whose sending is deferred. A catalog that agrees gives no steps.
- * One register command per changed service, carrying its changed checks; the rest one by one. The node
- * comes first: when it is refused (another host holds its name) no later step may run.
+ * One register command per changed service, carrying its changed checks; the rest one by one. Steps come in
+ * phases: those of one phase may be done in any order, also at once. The node comes first: when it is refused
+ * (another host holds its name) no later phase may begin.
  */
 
 import type { Command, RegisterRequest } from '../catalog/commands.ts'
@@ -76,32 +77,20 @@ export function adoptions(
   return found
 }
 
+/** @returns phases, none of them empty */
 export function planSync(
   local: LocalView,
   catalog: CatalogView,
   options: PlanOptions,
-): readonly SyncStep[] {
-  const steps: SyncStep[] = []
+): readonly (readonly SyncStep[])[] {
   const scope = scopeOf(local, catalog, options)
-  if (!sameData(local.node, catalog.node)) steps.push(nodeStep(local))
-  const sent = new Set<string>()
-  for (const id of scope.services) {
-    const mine = local.services.get(id)
-    const theirs = catalog.services.get(id)
-    if (mine === undefined || sameService(mine, theirs)) continue
-    const service = withCatalogAddresses(mine, theirs)
-    const checks = changedChecksOf(id, local, catalog, scope, options)
-    for (const check of checks) sent.add(check.checkId)
-    steps.push(registerStep(local, { service, checks }))
-  }
-  for (const id of scope.checks) {
-    const check = local.checks.get(id)
-    if (check === undefined || sent.has(id)) continue
-    if (isDifferent(check, catalog.checks.get(id), options)) {
-      steps.push(registerStep(local, { checks: [check] }))
-    }
-  }
-  return [...steps, ...removals(local, catalog, scope)]
+  const node = sameData(local.node, catalog.node) ? [] : [nodeStep(local)]
+  const phases = [
+    node,
+    registrations(local, catalog, scope, options),
+    removals(local, catalog, scope),
+  ]
+  return phases.filter(({ length }) => length > 0)
 }
 
 /** Enters an acknowledged step into what is believed of the catalog. */
@@ -130,6 +119,33 @@ function scopeOf(local: LocalView, catalog: CatalogView, options: PlanOptions): 
       checks: new Set([...local.checks.keys(), ...catalog.checks.keys()]),
     }
   )
+}
+
+function registrations(
+  local: LocalView,
+  catalog: CatalogView,
+  scope: PlanScope,
+  options: PlanOptions,
+): readonly SyncStep[] {
+  const steps: SyncStep[] = []
+  const sent = new Set<string>()
+  for (const id of scope.services) {
+    const mine = local.services.get(id)
+    const theirs = catalog.services.get(id)
+    if (mine === undefined || sameService(mine, theirs)) continue
+    const service = withCatalogAddresses(mine, theirs)
+    const checks = changedChecksOf(id, local, catalog, scope, options)
+    for (const check of checks) sent.add(check.checkId)
+    steps.push(registerStep(local, { service, checks }))
+  }
+  for (const id of scope.checks) {
+    const check = local.checks.get(id)
+    if (check === undefined || sent.has(id)) continue
+    if (isDifferent(check, catalog.checks.get(id), options)) {
+      steps.push(registerStep(local, { checks: [check] }))
+    }
+  }
+  return steps
 }
 
 function changedChecksOf(

@@ -31,6 +31,21 @@ describe('a registration', () => {
     await sync.stop()
   })
 
+  it('does not let its sidecar wait for it, and a crowd not come all at once', async () => {
+    const { catalog, local, sync } = await world()
+    await register(local, { Name: 'web', Connect: { SidecarService: {} } })
+    assert.equal(catalog.mostAtOnce, 2)
+    await sync.stop()
+    const crowd = await world({
+      before: async (state) => {
+        for (let i = 0; i < 20; i++) await register(state, { Name: `s${i}` })
+      },
+    })
+    assert.equal(crowd.catalog.mostAtOnce, 4)
+    assert.equal(crowd.catalog.ids().length, 20)
+    await crowd.sync.stop()
+  })
+
   it('resolves also when the servers cannot be reached, and is synced later', async () => {
     const { local, catalog, sync, clock } = await world()
     catalog.failure = 'NO_LEADER'

@@ -29,10 +29,14 @@ export class Catalog {
   readonly store = new StateStore({ datacenter: 'dc1' })
   readonly commands: Command[] = []
   reads = 0
+  /** Writes that were on their way at the same time. */
+  mostAtOnce = 0
   failure: ErrorCode | undefined
   /** Fails only commands that this is true of. */
   failing: (command: Command) => boolean = () => true
   #index = 0
+  #underWay = 0
+  readonly #rng = seededRng(11)
 
   apply(command: Command): void {
     const result = this.store.apply(++this.#index, command)
@@ -51,7 +55,11 @@ export class Catalog {
       return { value, index, knownLeader: true, lastContactMs: 0 }
     },
     write: async (command) => {
-      await Promise.resolve()
+      // Those that are on their way at once arrive in any order.
+      this.#underWay++
+      this.mostAtOnce = Math.max(this.mostAtOnce, this.#underWay)
+      for (let turns = this.#rng.range(1, 8); turns > 0; turns--) await Promise.resolve()
+      this.#underWay--
       if (this.failure !== undefined && this.failing(command)) {
         throw new FairleadError(this.failure, 'refused by the test')
       }

@@ -2,8 +2,9 @@
  * The mesh of this host: watches what it depends on and keeps the proxy's configuration in step.
  *
  * Data flows one way: local state and catalog views → demand (core/mesh/demand.ts) → views and leaves held
- * open → snapshot (core/mesh/build-snapshot.ts) → supervisor. Changes of one turn make one snapshot; an
- * unchanged snapshot is not sent. What could not be honoured (unsupported upstreams) is said once in the log.
+ * open → snapshot (core/mesh/build-snapshot.ts) → supervisor. Changes that come together make one snapshot; an
+ * unchanged snapshot is not sent. What cannot be honoured (unsupported upstreams) is said once in the log, and again when it
+ * comes back after it was gone.
  */
 
 import type { HealthEntry, IntentionAction, IntentionRecord } from '../../core/catalog/types.ts'
@@ -29,7 +30,7 @@ import type { ProxySupervisor } from './proxy-supervisor.ts'
 import { SubsetFilters } from './subset.ts'
 import { ViewSet } from './view-set.ts'
 
-/** Changes that come together are answered together; short enough to feel immediate. */
+/** A change alone is passed on at once; those that follow it so soon are passed on together. */
 const COALESCE_MS = 10
 
 export interface MeshControllerOptions {
@@ -60,9 +61,11 @@ export class MeshController implements Service {
   readonly #chains: ChainSet
   readonly #subsets = new SubsetFilters()
   readonly #pinned = new Map<string, string>()
-  readonly #toldAbout = new Set<string>()
+  /** Unsupported upstreams of the proxies that are registered now. */
+  #toldAbout: ReadonlySet<string> = new Set()
   readonly #unsubscribe: (() => void)[] = []
   #timer: Timer | undefined
+  #rebuiltAt: Instant = instant(0)
   #version = 0
   #lastSent = ''
   #started: Promise<void> | undefined
@@ -116,14 +119,16 @@ export class MeshController implements Service {
   #schedule(): void {
     if (this.#stopped || this.#timer !== undefined) return
     const { clock } = this.#deps
-    this.#timer = clock.timer(instant(clock.now() + COALESCE_MS), () => {
+    const at = instant(Math.max(clock.now(), this.#rebuiltAt + COALESCE_MS))
+    this.#timer = clock.timer(at, () => {
       this.#timer = undefined
       this.#rebuild()
     })
   }
 
   #rebuild(): void {
-    const { local, leaves, supervisor } = this.#deps
+    const { clock, local, leaves, supervisor } = this.#deps
+    this.#rebuiltAt = clock.now()
     const { datacenter, nodeName } = this.#options
     const roots = this.#roots.items().get('roots')
     if (roots !== undefined) leaves.signerChanged(signingKeyIdOf(roots))
@@ -234,12 +239,13 @@ export class MeshController implements Service {
   }
 
   #sayUnsupported(services: Parameters<typeof localProxies>[0]): void {
+    const unsupported = new Set<string>()
     for (const proxy of localProxies(services)) {
       for (const upstream of proxy.proxy?.upstreams ?? []) {
         if (isSupportedUpstream(upstream, this.#options.datacenter)) continue
         const key = `${proxy.id} ${upstream.destinationName}`
+        unsupported.add(key)
         if (this.#toldAbout.has(key)) continue
-        this.#toldAbout.add(key)
         this.#deps.log.warn('upstream not supported, no listener for it', {
           proxy: proxy.id,
           upstream: upstream.destinationName,
@@ -248,5 +254,6 @@ export class MeshController implements Service {
         })
       }
     }
+    this.#toldAbout = unsupported
   }
 }

@@ -47,6 +47,10 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
     title: 'Changes on their way to a fleet',
     run: async () => (await import('./fleet/latency.ts')).benchLatency(),
   },
+  'fleet/proxies': {
+    title: 'Changes on their way to the proxies of a fleet',
+    run: async () => (await import('./fleet/proxies.ts')).benchProxies(),
+  },
   'fleet/streams': {
     title: 'What subscribed agents cost a server',
     run: async () => (await import('./fleet/streams.ts')).benchStreams(),

@@ -1,5 +1,5 @@
 /**
- * CPU time and memory of processes, read from /proc: what every benchmark here counts in.
+ * CPU time, memory and kinship of processes, read from /proc: what every benchmark here counts in.
  *
  * CPU time rather than wall time, so that figures hold on a busy machine. Resolution: one clock tick (10 ms).
  */
@@ -37,4 +37,20 @@ export function childrenOf(pid: number): number[] {
     }
   }
   return children
+}
+
+/** Processes, this one excepted, with a text in their command line. */
+export function processesMentioning(text: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((name) => commandLine(name).includes(text))
+    .map(Number)
+}
+
+function commandLine(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+  } catch {
+    return '' // it ended between the listing and the reading
+  }
 }

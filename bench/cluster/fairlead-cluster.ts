@@ -24,13 +24,14 @@ export interface FairleadCluster extends MortalCluster {
 
 export interface FairleadOptions {
   readonly size?: number
-  /** More configuration, in HCL. */
-  readonly hcl?: string
+  /** More configuration, in HCL; of the n-th server, from 1, if it is a function. */
+  readonly hcl?: string | ((number: number) => string)
   readonly hasProbe?: boolean
   readonly logLevel?: 'info' | 'warn'
 }
 
 interface Member {
+  readonly number: number
   readonly name: string
   readonly url: string
   readonly http: number
@@ -59,7 +60,7 @@ export async function startFairlead(
     argv.push('-log-level', logLevel)
     argv.push(
       '-hcl',
-      `performance { raft_multiplier = 1 } limits { http_max_conns_per_client = 4096 } ${hcl}`,
+      `performance { raft_multiplier = 1 } limits { http_max_conns_per_client = 4096 } ${typeof hcl === 'string' ? hcl : hcl(member.number)}`,
     )
     argv.push('-http-port', `${member.http}`, '-dns-port', `${member.dns}`, '-grpc-port', '-1')
     argv.push('-server-port', `${member.server}`, '-serf-lan-port', `${member.serf}`)
@@ -103,7 +104,7 @@ export async function startFairlead(
 async function newMember(number: number, expect: number): Promise<Member> {
   const [http = 0, dns = 0, server = 0, serf = 0] = await freePorts(4)
   const url = `http://127.0.0.1:${http}`
-  return { name: `server${number}`, url, http, dns, server, serf, expect }
+  return { number, name: `server${number}`, url, http, dns, server, serf, expect }
 }
 
 /** The member that says of itself that it leads. */

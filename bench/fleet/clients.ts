@@ -24,11 +24,17 @@ export interface Clients extends AsyncDisposable {
   kill(name: string): Promise<void>
 }
 
-/** Resolves when every one of them answers through a server. @param server URL of one of the servers */
+/**
+ * Resolves when every one of them answers through a server.
+ *
+ * @param server URL of one of the servers
+ * @param hclOf more configuration of the n-th, from 1
+ */
 export async function startClients(
   folder: string,
   server: string,
   count: number,
+  hclOf: (number: number) => string = () => '',
 ): Promise<Clients> {
   const members = new Members()
   const joins = `127.0.0.1:${await gossipPort(server)}`
@@ -41,6 +47,7 @@ export async function startClients(
     const argv: [string, ...string[]] = [BINARY, 'agent', '-node', name, '-bind', '127.0.0.1']
     argv.push('-data-dir', join(folder, name), '-retry-join', joins, '-log-level', 'warn')
     argv.push('-http-port', `${http}`, '-dns-port', `${dns}`, '-serf-lan-port', `${serf}`)
+    argv.push('-hcl', hclOf(i))
     members.start(name, { argv, logFile: join(folder, `${name}.log`) })
     agents.push({ name, dns, url: `http://127.0.0.1:${http}` })
   }

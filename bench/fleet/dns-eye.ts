@@ -6,6 +6,7 @@
  */
 
 import { createSocket, type Socket } from 'node:dgram'
+import type { Eye } from './times.ts'
 
 /** Seldom enough that a dozen of them do not load what they measure. */
 const ASK_EVERY_MS = 5
@@ -17,7 +18,7 @@ interface Waiting {
   readonly done: (at: number) => void
 }
 
-export class DnsEye implements Disposable {
+export class DnsEye implements Eye<number> {
   readonly #socket: Socket
   readonly #query: Buffer
   readonly #port: number

@@ -8,31 +8,26 @@
  */
 
 import { join } from 'node:path'
+import { expectedDetectionMs } from '../../core/swim/expected-times.ts'
+import { LAN_TIMING } from '../../core/swim/timing.ts'
 import { startFairlead } from '../cluster/fairlead-cluster.ts'
 import { temporaryFolder } from '../cluster/members.ts'
 import { type Figure, median, printFigures } from '../figures.ts'
 import { cpuMs, rssBytes } from '../process-stats.ts'
 import { type Clients, type FleetAgent, startClients } from './clients.ts'
 import { DnsEye } from './dns-eye.ts'
+import { except, figuresOf, noTimes, seen, timed } from './times.ts'
 
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 40)
 const CLIENTS = Number(process.env['BENCH_CLIENTS'] ?? 12)
 /** Some stay, to see the others go. */
 const KILLS = Math.min(3, Math.max(0, CLIENTS - 2))
 const SERVICE = 'fleet'
-const SEEN_MAX_MS = 10_000
 const FOUND_MAX_MS = 60_000
 const IDLE_MS = 10_000
-const MARK_MS = 100
-
-interface Times {
-  /** Of every agent in every round. */
-  readonly each: number[]
-  /** Of the last agent in every round. */
-  readonly last: number[]
-  /** When the agent that was told had answered. */
-  readonly answered: number[]
-}
+const MARK = { name: 'the mark', value: 100 }
+/** By gossip, for the whole fleet. */
+const PROMISED = { name: 'promised', value: expectedDetectionMs(3 + CLIENTS, LAN_TIMING) }
 
 export async function benchLatency(): Promise<Figure[]> {
   await using folder = await temporaryFolder()
@@ -83,46 +78,13 @@ export async function benchLatency(): Promise<Figure[]> {
   }
   for (const eye of eyes.values()) eye[Symbol.dispose]()
   return [
-    ...figures('registration', registered, MARK_MS),
-    ...figures('check fails', failed, MARK_MS),
-    ...figures('check passes', recovered, MARK_MS),
-    ...(KILLS > 0 ? figures('host killed', killed) : []),
+    ...figuresOf('registration', registered, MARK),
+    ...figuresOf('check fails', failed, MARK),
+    ...figuresOf('check passes', recovered, MARK),
+    ...(KILLS > 0 ? figuresOf('host killed', killed, PROMISED) : []),
     ...cost,
     ...idle,
   ]
-}
-
-function noTimes(): Times {
-  return { each: [], last: [], answered: [] }
-}
-
-async function timed(
-  times: Times,
-  eyes: ReadonlyMap<string, DnsEye>,
-  count: number,
-  act: () => Promise<void>,
-  timeoutMs = SEEN_MAX_MS,
-): Promise<void> {
-  const begun = performance.now()
-  await act()
-  times.answered.push(performance.now() - begun)
-  // Only now: before the servers have it nobody can, and a dozen who ask again and again hold up the two cores that
-  // it goes through. Who has had it for a moment already counts as having it when first asked.
-  const took = (await seen(eyes, count, timeoutMs)).map((at) => at - begun)
-  times.each.push(...took)
-  times.last.push(Math.max(...took))
-}
-
-function seen(
-  eyes: ReadonlyMap<string, DnsEye>,
-  count: number,
-  timeoutMs = SEEN_MAX_MS,
-): Promise<number[]> {
-  return Promise.all([...eyes.values()].map((eye) => eye.when(count, timeoutMs)))
-}
-
-function except(eyes: ReadonlyMap<string, DnsEye>, name: string): ReadonlyMap<string, DnsEye> {
-  return new Map([...eyes].filter(([each]) => each !== name))
 }
 
 async function register({ url, dns }: FleetAgent, kind: 'stays' | 'comes'): Promise<void> {
@@ -156,22 +118,6 @@ async function idleCost(clients: Clients): Promise<readonly Figure[]> {
     { name: 'idle client: processor', value: (100 * median(used)) / IDLE_MS, unit: '%', mark },
     { name: 'idle client: resident', value: median(pids.map(rssBytes)) / 1e6, unit: 'MB' },
   ]
-}
-
-function figures(what: string, times: Times, markMs?: number): readonly Figure[] {
-  const mark = markMs === undefined ? {} : { mark: { name: 'the mark', value: markMs } }
-  return [
-    { name: `${what}: answered, median`, value: median(times.answered), unit: 'ms' },
-    { name: `${what}: an agent, median`, value: median(times.each), unit: 'ms' },
-    { name: `${what}: an agent, p99`, value: p99(times.each), unit: 'ms', ...mark },
-    { name: `${what}: the last agent, median`, value: median(times.last), unit: 'ms' },
-    { name: `${what}: the last agent, worst`, value: Math.max(...times.last), unit: 'ms' },
-  ]
-}
-
-function p99(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  return sorted[Math.ceil(sorted.length * 0.99) - 1] ?? Number.NaN
 }
 
 if (import.meta.main) printFigures('Changes on their way to a fleet', await benchLatency())

@@ -6,7 +6,6 @@
 
 import assert from 'node:assert/strict'
 import { seededRng } from '../../../core/rng.ts'
-import { suspicionTimeoutMs } from '../../../core/swim/formulas.ts'
 import { type GossipTiming, LAN_TIMING } from '../../../core/swim/timing.ts'
 import type { SimMember } from './sim-member.ts'
 import { SwimWorld } from './swim-world.ts'
@@ -81,15 +80,6 @@ export function spreading(
   return { times, bytes }
 }
 
-/** Logistic model: when a share of the pool knows, in whole rounds (gossip.md 7.3). */
-export function predictedSpreadMs(nodes: number, share: number, loss = 0): number {
-  const { gossipNodes, gossipIntervalMs } = LAN_TIMING
-  for (let round = 0; ; round++) {
-    const infected = 1 / (1 + (nodes + 1) * Math.exp(-0.5 * gossipNodes * (1 - loss) * round))
-    if (infected >= share) return round * gossipIntervalMs
-  }
-}
-
 /** Members that know nobody and join one at once: until all see all. Each has a table of its own: up to about 300. */
 export function joiningAtOnce({ nodes, seed }: FiguresOptions): number {
   const world = new SwimWorld({ seed })
@@ -151,14 +141,6 @@ function detect(world: SwimWorld, others: number, victim: SimMember): Detection 
   world.crash(victim)
   world.runUntil(() => allMs > 0, 180_000, 100)
   return { suspectedMs, declaredMs, allMs }
-}
-
-/** Expected time until all know of a failure (gossip.md 13.2). */
-export function predictedDetectionMs(nodes: number): number {
-  const { probeIntervalMs, suspicionMult } = LAN_TIMING
-  const firstProbeMs = (Math.E / (Math.E - 1)) * probeIntervalMs
-  const suspicionMs = suspicionTimeoutMs(suspicionMult, nodes, probeIntervalMs)
-  return firstProbeMs + probeIntervalMs + suspicionMs + predictedSpreadMs(nodes, 0.9999)
 }
 
 export interface FalsePositives {

@@ -11,6 +11,7 @@
  */
 
 import { parseArgs } from 'node:util'
+import { expectedDetectionMs, expectedSpreadMs } from '../../../core/swim/expected-times.ts'
 import { LAN_TIMING } from '../../../core/swim/timing.ts'
 import {
   atRest,
@@ -18,8 +19,6 @@ import {
   falsePositives,
   healing,
   joiningAtOnce,
-  predictedDetectionMs,
-  predictedSpreadMs,
   SHARES,
   spreading,
   type Trouble,
@@ -87,7 +86,8 @@ function reportSpread(
   const { times } = spreading(options, loss)
   for (const [i, share] of SHARES.entries()) {
     const measured = times[i]
-    const predicted = share === 1 ? '' : seconds(predictedSpreadMs(options.nodes, share, loss))
+    const predicted =
+      share === 1 ? '' : seconds(expectedSpreadMs(options.nodes, share, LAN_TIMING, loss))
     const lost = loss === 0 ? '' : `, ${loss * 100} % of packets lost`
     row(`news known to ${share * 100} %${lost}`, seconds(measured), predicted)
   }
@@ -115,7 +115,7 @@ function reportDetection(options: { readonly nodes: number; readonly seed: numbe
   row(
     'known to all',
     of((each) => each.allMs),
-    seconds(predictedDetectionMs(options.nodes)),
+    seconds(expectedDetectionMs(options.nodes, LAN_TIMING)),
   )
 }
 

@@ -6,15 +6,9 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { expectedDetectionMs, expectedSpreadMs } from '../../../core/swim/expected-times.ts'
 import { LAN_TIMING } from '../../../core/swim/timing.ts'
-import {
-  atRest,
-  detection,
-  falsePositives,
-  predictedDetectionMs,
-  predictedSpreadMs,
-  spreading,
-} from './figures.ts'
+import { atRest, detection, falsePositives, spreading } from './figures.ts'
 import { SwimWorld } from './swim-world.ts'
 
 const nodes = Number(process.env['FAIRLEAD_SWIM_MEMBERS'] ?? 1000)
@@ -29,7 +23,7 @@ test(`each of ${nodes} members at rest sends two packets and less than 400 bytes
 test(`news is known to all of ${nodes} members sooner than the model says, also with losses`, () => {
   for (const loss of [0, 0.3]) {
     const { times } = spreading(options, loss)
-    const limitMs = predictedSpreadMs(nodes, 0.9999, loss)
+    const limitMs = expectedSpreadMs(nodes, 0.9999, LAN_TIMING, loss)
     assert.ok(
       times.every((ms) => ms <= limitMs),
       `${times.join(', ')} ms, at most ${limitMs}`,
@@ -39,7 +33,7 @@ test(`news is known to all of ${nodes} members sooner than the model says, also 
 
 test(`a failure is known to all of ${nodes} members in the time that Lifeguard promises`, () => {
   for (const { suspectedMs, declaredMs, allMs } of detection(options, 2)) {
-    const promisedMs = predictedDetectionMs(nodes)
+    const promisedMs = expectedDetectionMs(nodes, LAN_TIMING)
     const text = `${suspectedMs}, ${declaredMs}, ${allMs} ms; promised ${promisedMs}`
     assert.ok(suspectedMs <= 5 * LAN_TIMING.probeIntervalMs, text)
     assert.ok(declaredMs >= LAN_TIMING.suspicionMult * LAN_TIMING.probeIntervalMs, text)

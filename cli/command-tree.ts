@@ -74,6 +74,15 @@ export const COMMANDS: CommandTree = {
       'get-config': command('Print its configuration', async () => {
         return (await import('./commands/connect-ca.ts')).caGetConfigCommand
       }),
+      reinstate: command('Take a revocation back', async () => {
+        return (await import('./commands/connect-ca-revocations.ts')).caReinstateCommand
+      }),
+      revocations: command('List what is revoked', async () => {
+        return (await import('./commands/connect-ca-revocations.ts')).caRevocationsCommand
+      }),
+      revoke: command('Refuse a certificate, or all of an identity', async () => {
+        return (await import('./commands/connect-ca-revocations.ts')).caRevokeCommand
+      }),
       'set-config': command('Change its configuration', async () => {
         return (await import('./commands/connect-ca.ts')).caSetConfigCommand
       }),

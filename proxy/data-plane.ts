@@ -29,6 +29,7 @@ export class DataPlane {
   readonly counters: ProxyCounters = newCounters()
   readonly listeners: ListenerSet
   readonly #sweep: IdleSweep
+  readonly #lifetimes: Lifetimes
   readonly #mesh: MeshState
   readonly #callers: ProcessCallers
 
@@ -39,13 +40,15 @@ export class DataPlane {
     const { clock, rng, log } = deps
     const sweep = new IdleSweep(clock)
     this.#sweep = sweep
+    const lifetimes = new Lifetimes(clock, sweep)
+    this.#lifetimes = lifetimes
     const shared = {
       clock,
       log,
       sweep,
       turn: new Turn(),
       pool: new BlockPool(),
-      lifetimes: new Lifetimes(clock, sweep),
+      lifetimes,
       counters: this.counters,
       date: new HttpDate(() => clock.wall()),
     }
@@ -67,6 +70,7 @@ export class DataPlane {
   /** @returns the listeners that could not be bound. @throws when a certificate cannot be used */
   async configure(snapshot: ProxySnapshot): Promise<readonly ListenerProblem[]> {
     const renewed = this.#mesh.update(snapshot)
+    this.#lifetimes.revoke(snapshot.revoked)
     this.#callers.update(snapshot.callers)
     return await this.listeners.apply(snapshot, renewed)
   }

@@ -49,6 +49,8 @@ export class FsmMetrics {
         return metrics.sample(FSM_METRICS.configEntry, { op: operationOf(kind) })
       case 'ca.config.set':
       case 'ca.roots.set':
+      case 'ca.revoke':
+      case 'ca.reinstate':
       case 'ca.serial.take':
         return metrics.sample(FSM_METRICS.ca, { op: operationOf(kind) })
       case 'autopilot.config.set':

@@ -9,6 +9,7 @@ import { AGENT_POOL_ROUTES } from './routes/agent-pool.ts'
 import { AGENT_SELF_ROUTES } from './routes/agent-self.ts'
 import { AGENT_SERVICE_ROUTES } from './routes/agent-services.ts'
 import { AGENT_TELEMETRY_ROUTES } from './routes/agent-telemetry.ts'
+import { CA_REVOCATION_ROUTES } from './routes/ca-revocations.ts'
 import { CATALOG_ROUTES } from './routes/catalog.ts'
 import { CATALOG_WRITE_ROUTES } from './routes/catalog-writes.ts'
 import { CONFIG_ROUTES } from './routes/config.ts'
@@ -49,6 +50,7 @@ export const ROUTES: readonly Route[] = [
   ...CONFIG_ROUTES,
   ...DISCOVERY_CHAIN_ROUTES,
   ...CONNECT_ROUTES,
+  ...CA_REVOCATION_ROUTES,
   ...INTENTION_ROUTES,
   ...SESSION_ROUTES,
   ...TXN_ROUTES,

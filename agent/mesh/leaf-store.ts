@@ -86,6 +86,16 @@ export class LeafStore {
     }
   }
 
+  /** Leaves of this host that are revoked are replaced at once. @param serials colon-separated lower hex */
+  revoked(serials: readonly string[]): void {
+    if (serials.length === 0) return
+    for (const entry of this.#entries.values()) {
+      const { leaf } = entry
+      if (leaf === undefined || !serials.includes(leaf.serialNumber)) continue
+      if (entry.pending === undefined && entry.failures === 0) this.#renew(entry)
+    }
+  }
+
   /** The leaf if there is a valid one now; does not start a signing. */
   peek(uri: string): LeafCertificate | undefined {
     const entry = this.#entries.get(uri)
@@ -308,4 +318,8 @@ export class LeafStore {
 /** The key id that leaves of the active root name as their authority; '' without one. */
 export function signingKeyIdOf(roots: CaRoots | undefined): string {
   return roots?.roots.find((root) => root.active)?.signingKeyId ?? ''
+}
+
+export function revokedSerials({ revocations = [] }: CaRoots): readonly string[] {
+  return revocations.filter(({ kind }) => kind === 'serial').map(({ value }) => value)
 }

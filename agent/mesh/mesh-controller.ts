@@ -25,7 +25,7 @@ import { type Clock, type Instant, instant, type Timer } from '../../core/time.t
 import type { LocalStateApi } from '../local/types.ts'
 import type { CatalogViews, View } from '../view/types.ts'
 import { ChainSet } from './chain-set.ts'
-import { type LeafStore, signingKeyIdOf } from './leaf-store.ts'
+import { type LeafStore, revokedSerials, signingKeyIdOf } from './leaf-store.ts'
 import type { ProxySupervisor } from './proxy-supervisor.ts'
 import { SubsetFilters } from './subset.ts'
 import { ViewSet } from './view-set.ts'
@@ -131,7 +131,10 @@ export class MeshController implements Service {
     this.#rebuiltAt = clock.now()
     const { datacenter, nodeName } = this.#options
     const roots = this.#roots.items().get('roots')
-    if (roots !== undefined) leaves.signerChanged(signingKeyIdOf(roots))
+    if (roots !== undefined) {
+      leaves.signerChanged(signingKeyIdOf(roots))
+      leaves.revoked(revokedSerials(roots))
+    }
     const services = [...local.services().values()].map((entry) => entry.service)
     const virtualIps = [...this.#virtualIps.items().values()]
     const demand = meshDemand(services, virtualIps, nodeName)
@@ -147,6 +150,7 @@ export class MeshController implements Service {
       trustDomain: roots.trustDomain,
       // Only what ends a chain: peers bring the rest, and a bridge to a root that was forgotten would mislead.
       rootsPem: roots.roots.map((root) => root.rootCertPem),
+      revocations: roots.revocations ?? [],
       services,
       virtualIps,
       loopbackBase: this.#options.loopbackBase,

@@ -20,6 +20,7 @@ export function rootsOf(state: State): CaRoots {
     activeRootId: state.caRoots.find((root) => root.active)?.id ?? '',
     trustDomain: clusterId === '' ? '' : `${clusterId}.consul`.toLowerCase(),
     roots: state.caRoots,
+    ...(state.caRevocations.length === 0 ? {} : { revocations: state.caRevocations }),
   }
 }
 
@@ -103,6 +104,6 @@ function settleRoot(
   return sameData(before, same) ? before : { ...same, modifyIndex: index }
 }
 
-function noteRoots(draft: Draft): void {
+export function noteRoots(draft: Draft): void {
   draft.changes.roots = rootsOf(draft.next)
 }

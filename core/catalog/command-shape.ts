@@ -230,6 +230,15 @@ export const caRootShape = object(
   { rotatedOutAt: integer },
 )
 
+export const caRevocationShape = object({
+  id: text,
+  kind: oneOf('serial', 'identity'),
+  value: text,
+  reason: text,
+  revokedAt: count,
+  endsAt: count,
+})
+
 const caConfig = object({ clusterId: text, provider: text, config: jsonObject })
 
 export const autopilotShape = object({
@@ -310,6 +319,11 @@ const COMMANDS: Readonly<Record<Command['kind'], Shape>> = {
     },
     { config: object({ record: caConfig, cas: count }) },
   ),
+  'ca.revoke': object({
+    revocation: object({ kind: oneOf('serial', 'identity'), value: text, reason: text }),
+    now: count,
+  }),
+  'ca.reinstate': object({ id: text }),
   'ca.serial.take': object({ count }),
   'autopilot.config.set': object({ config: autopilotShape }, { cas: count }),
   'coordinate.batch': object({ updates: listOf(coordinateRecordShape) }),

@@ -13,6 +13,7 @@ import type { WallTime } from '../time.ts'
 import type {
   CaConfig,
   CaProviderState,
+  CaRevocation,
   CaRoot,
   CheckDefinition,
   CoordinateRecord,
@@ -171,6 +172,14 @@ export type Command =
       readonly cas: number
       readonly config?: { readonly record: Omit<CaConfig, keyof Indexed>; readonly cas: number }
     }
+  /** `value` in its normal form. */
+  | {
+      readonly kind: 'ca.revoke'
+      readonly revocation: Pick<CaRevocation, 'kind' | 'value' | 'reason'>
+      readonly now: WallTime
+    }
+  /** By the id of a revocation; the result says whether there was one. */
+  | { readonly kind: 'ca.reinstate'; readonly id: string }
   /** Takes `count` serial numbers; the result value is the first of them. */
   | { readonly kind: 'ca.serial.take'; readonly count: number }
   /** Replaces all settings. `cas` is the expected modifyIndex, 0 for none yet. */
@@ -210,7 +219,7 @@ export type Command =
 
 /**
  * Outcome of apply. `value` by command kind: kv → boolean; session.create and query.set → id; txn → TxnResult[];
- * config.* and intention.replace with cas → boolean; ca.serial.take → number; ca.*.set and
+ * config.* and intention.replace with cas → boolean; ca.serial.take → number; ca.*.set, ca.reinstate and
  * autopilot.config.set → boolean; otherwise true.
  */
 export type ApplyResult = Outcome & {

@@ -8,6 +8,7 @@
 import { assertNever } from '../assert.ts'
 import { setAutopilotConfig } from './autopilot-config.ts'
 import { setCaConfig, setCaRoots, takeSerials } from './ca.ts'
+import { reinstate, revoke } from './ca-revocations.ts'
 import type { ApplyResult, ApplyValue, Command } from './commands.ts'
 import { deleteConfigEntry, setConfigEntry } from './config-entries.ts'
 import { setCoordinates } from './coordinate-table.ts'
@@ -72,6 +73,10 @@ function dispatch(draft: Draft, command: TableCommand): ApplyResult {
       return valueOrRefusal(setCaConfig(draft, command))
     case 'ca.roots.set':
       return valueOrRefusal(setCaRoots(draft, command))
+    case 'ca.revoke':
+      return doneUnless(revoke(draft, command))
+    case 'ca.reinstate':
+      return valueOrRefusal(reinstate(draft, command.id))
     case 'ca.serial.take':
       return valueOrRefusal(takeSerials(draft, command.count))
     case 'autopilot.config.set':

@@ -17,6 +17,7 @@ export function isFreeing(command: Command): boolean {
     case 'intention.delete':
     case 'config.delete':
     case 'query.delete':
+    case 'ca.reinstate':
     case 'restore.abort':
       return true
     case 'kv':
@@ -31,6 +32,7 @@ export function isFreeing(command: Command): boolean {
     case 'ca.config.set':
     case 'ca.roots.set':
     case 'ca.serial.take':
+    case 'ca.revoke':
     case 'autopilot.config.set':
     case 'coordinate.batch':
     case 'query.set':

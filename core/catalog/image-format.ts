@@ -10,6 +10,7 @@
 
 import {
   autopilotShape,
+  caRevocationShape,
   caRootShape,
   checkShape,
   coordinateRecordShape,
@@ -102,6 +103,7 @@ export const LINE_SHAPES = {
   ),
   config: both(object({ kind: text, name: text, body: jsonObject }), indexed),
   'ca-root': both(caRootShape, indexed),
+  'ca-revocation': both(caRevocationShape, indexed),
   'ca-provider': nullable(object({ rootId: text, privateKeyPem: text })),
   'ca-config': nullable(
     both(object({ clusterId: text, provider: text, config: jsonObject }), indexed),

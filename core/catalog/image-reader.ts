@@ -44,6 +44,7 @@ import {
 import type {
   CaConfig,
   CaProviderState,
+  CaRevocation,
   CaRoot,
   CheckRecord,
   ConfigEntryRecord,
@@ -259,6 +260,9 @@ const LOADERS: Readonly<Record<Exclude<LineName, 'end'>, Loader>> = {
   },
   'ca-root': ({ draft }, content) => {
     draft.next.caRoots = [...draft.next.caRoots, content as CaRoot]
+  },
+  'ca-revocation': ({ draft }, content) => {
+    draft.next.caRevocations = [...draft.next.caRevocations, content as CaRevocation]
   },
   'ca-provider': ({ draft }, content) => {
     draft.next.caProvider = content as CaProviderState | null

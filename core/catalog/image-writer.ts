@@ -59,6 +59,7 @@ function* linesOf({ state, requests, staged }: ImageContents): Generator<Line, v
   yield* tableLines('intention', state.intentions)
   yield* tableLines('config', state.configEntries)
   for (const root of state.caRoots) yield ['ca-root', root]
+  for (const revocation of state.caRevocations) yield ['ca-revocation', revocation]
   yield ['ca-provider', state.caProvider]
   yield ['ca-config', state.caConfig]
   if (state.autopilot !== null) yield ['autopilot', state.autopilot]

@@ -14,6 +14,7 @@ import { PersistentMap } from './persistent-map.ts'
 import type {
   CaConfig,
   CaProviderState,
+  CaRevocation,
   CaRoot,
   CheckRecord,
   ConfigEntryRecord,
@@ -125,6 +126,7 @@ export interface State {
 
   readonly caRoots: readonly CaRoot[]
   readonly caProvider: CaProviderState | null
+  readonly caRevocations: readonly CaRevocation[]
   readonly caConfig: CaConfig | null
   /** The last serial number given out. */
   readonly caSerial: number
@@ -194,6 +196,7 @@ export function emptyState(): State {
     configEntries: PersistentMap.empty(),
     caRoots: [],
     caProvider: null,
+    caRevocations: [],
     caConfig: null,
     caSerial: 0,
     autopilot: null,

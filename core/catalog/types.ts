@@ -270,10 +270,26 @@ export interface CaConfig extends Indexed {
   readonly config: JsonObject
 }
 
+/** What an operator has revoked: a leaf by its serial number, or every leaf of an identity. */
+export interface CaRevocation extends Indexed {
+  /** `<kind>:<value>` */
+  readonly id: string
+  readonly kind: 'serial' | 'identity'
+  /** Colon-separated lower hex, or a SPIFFE URI in its normal form. */
+  readonly value: string
+  readonly reason: string
+  /** Epoch milliseconds, stamped by the leader. */
+  readonly revokedAt: number
+  /** When nothing is left to refuse; 0: never. */
+  readonly endsAt: number
+}
+
 export interface CaRoots {
   readonly activeRootId: string
   readonly trustDomain: string
   readonly roots: readonly CaRoot[]
+  /** Absent: none. */
+  readonly revocations?: readonly CaRevocation[]
 }
 
 /** A config entry as given (already validated), keyed by kind and name. */

@@ -8,6 +8,7 @@
  */
 
 import type {
+  CaRevocation,
   HealthEntry,
   IntentionAction,
   IntentionRecord,
@@ -37,6 +38,7 @@ export interface MeshInputs {
   readonly nodeName: string
   readonly trustDomain: string
   readonly rootsPem: readonly string[]
+  readonly revocations?: readonly CaRevocation[]
   readonly services: readonly ServiceDefinition[]
   readonly virtualIps: readonly VirtualIpRecord[]
   /** Added to a service's offset to give its shared address on this host. */
@@ -69,12 +71,20 @@ export function buildProxySnapshot(inputs: MeshInputs): ProxySnapshot {
     nodeName: inputs.nodeName,
     trustDomain: inputs.trustDomain,
     rootsPem: inputs.rootsPem,
+    ...revokedPeers(inputs.revocations ?? []),
     identities: [...inputs.identities.values()].sort((a, b) => (a.id < b.id ? -1 : 1)),
     inbound: inboundListeners(inputs),
     outbound: outbound.filter((listener) => known.has(listener.clusterId)),
     callers: callerRules(inputs),
     clusters,
   }
+}
+
+function revokedPeers(revocations: readonly CaRevocation[]): Pick<ProxySnapshot, 'revoked'> {
+  if (revocations.length === 0) return {}
+  const of = (kind: CaRevocation['kind']): string[] =>
+    revocations.filter((each) => each.kind === kind).map(({ value }) => value)
+  return { revoked: { serials: of('serial'), uris: of('identity') } }
 }
 
 function inboundListeners(inputs: MeshInputs): InboundListener[] {

@@ -167,6 +167,12 @@ export interface Cluster {
   readonly protocol?: ProxyProtocol
 }
 
+export interface RevokedPeers {
+  /** Colon-separated lower hex. */
+  readonly serials: readonly string[]
+  readonly uris: readonly string[]
+}
+
 export interface ProxySnapshot {
   /** Increases with every snapshot of one agent process; for logs and acknowledgements. */
   readonly version: number
@@ -175,6 +181,8 @@ export interface ProxySnapshot {
   readonly trustDomain: string
   /** Trusted CA certificates, PEM. */
   readonly rootsPem: readonly string[]
+  /** Whose certificates count no more, though they verify; absent: nobody's. */
+  readonly revoked?: RevokedPeers
   readonly identities: readonly ProxyIdentity[]
   readonly inbound: readonly InboundListener[]
   readonly outbound: readonly OutboundListener[]

@@ -155,18 +155,18 @@ export class InboundListener {
   #accept(socket: TLSSocket): void {
     const peer = judgePeer(socket, this.#deps.trustDomain(), this.#deps.clock.wall())
     if ('refused' in peer) {
-      this.#deps.refusals.warn('refused a caller', {
-        listener: this.spec.id,
-        peer: socket.remoteAddress,
-        reason: peer.refused,
-      })
-      socket.on('error', () => {})
-      socket.destroy()
+      this.#refuse(socket, peer.refused)
+      return
+    }
+    const { uri, certificate } = peer
+    const facts = { uri, serial: certificate.serialNumber }
+    if (this.#deps.lifetimes.isRevoked(facts)) {
+      this.#refuse(socket, `the certificate of "${uri}" is revoked`)
       return
     }
     this.#deps.counters.inboundConnections++
     const mortal = { destroy: () => socket.destroy() }
-    this.#deps.lifetimes.add(mortal, peer.notAfter)
+    this.#deps.lifetimes.add(mortal, peer.notAfter, facts)
     socket.once('close', () => {
       this.#deps.counters.inboundConnections--
       this.#deps.lifetimes.remove(mortal)
@@ -179,6 +179,17 @@ export class InboundListener {
     else if (this.spec.protocol === 'http') this.#serveHttp(wire, route)
     else if (this.spec.protocol === 'auto' && alpn === 'http/1.1') this.#serveHttp(wire, route)
     else this.#serveStream(wire, route, peer)
+  }
+
+  #refuse(socket: TLSSocket, reason: string): void {
+    const { refusals } = this.#deps
+    refusals.warn('refused a caller', {
+      listener: this.spec.id,
+      peer: socket.remoteAddress,
+      reason,
+    })
+    socket.on('error', () => {})
+    socket.destroy()
   }
 
   #serveMux(wire: Wire, route: InboundRoute): void {

@@ -8,6 +8,7 @@
 import { createHash, type X509Certificate } from 'node:crypto'
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls'
 import type { ProxyIdentity } from '../../core/mesh/proxy-snapshot.ts'
+import type { PeerCertificate } from '../upstream/lifetimes.ts'
 
 /** AES-128 first: the same security level as our P-256 keys, at less cost a record. */
 export const CIPHERS = [
@@ -21,8 +22,7 @@ export const CIPHERS = [
 ].join(':')
 
 /** Who a server was proven to be, and until when its certificate says so (epoch ms). */
-export interface VerifiedServer {
-  readonly uri: string
+export interface VerifiedServer extends PeerCertificate {
   readonly notAfter: number
 }
 

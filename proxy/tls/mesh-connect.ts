@@ -3,13 +3,14 @@
  * (mesh.md 10.1, 10.13).
  *
  * Guarantees: a wire is only handed out when the chain verified to our roots and the certificate's one URI is
- * among those expected; a resumed session counts for whom it was verified. Bounds: SESSIONS_MAX remembered sessions.
+ * among those expected and not revoked; a resumed session counts for whom it was verified. Bounds: SESSIONS_MAX remembered sessions.
  */
 
 import { isIP } from 'node:net'
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
 import { type Attempt, awaitWire, type ConnectDeps } from '../sockets/connect.ts'
 import { sharedRead, Wire } from '../sockets/wire.ts'
+import type { Lifetimes } from '../upstream/lifetimes.ts'
 import type { Identity, KnownSession, VerifiedServer } from './identity.ts'
 import { sanUris } from './san-uri.ts'
 
@@ -23,6 +24,7 @@ export interface MeshTarget {
 
 export interface MeshWire {
   readonly wire: Wire
+  readonly server: VerifiedServer
   /** What was agreed, '' for nothing. */
   readonly alpn: string
 }
@@ -33,7 +35,7 @@ export function connectMesh(
   identity: Identity,
   target: MeshTarget,
   timeoutMs: number,
-  deps: ConnectDeps,
+  deps: ConnectDeps & { readonly lifetimes: Pick<Lifetimes, 'isRevoked'> },
   done: (result: MeshWire | Error) => void,
 ): Attempt {
   let wire: Wire | undefined
@@ -81,8 +83,19 @@ export function connectMesh(
       done(wrongServer(server))
       return
     }
-    verified = { uri: server.uri, notAfter: server.notAfter }
-    done({ wire: result, alpn: socket.alpnProtocol === false ? '' : (socket.alpnProtocol ?? '') })
+    if (deps.lifetimes.isRevoked(server)) {
+      identity.sessions.delete(key)
+      result.destroy()
+      done(revokedServer(server))
+      return
+    }
+    const { uri, serial, notAfter } = server
+    verified = { uri, serial, notAfter }
+    done({
+      wire: result,
+      server: verified,
+      alpn: socket.alpnProtocol === false ? '' : (socket.alpnProtocol ?? ''),
+    })
   })
 }
 
@@ -93,12 +106,18 @@ function verifyServer(socket: TLSSocket): VerifiedServer | undefined {
   const uris = sanUris(certificate.raw)
   const uri = uris?.[0]
   if (uris?.length !== 1 || uri === undefined) return undefined
-  return { uri, notAfter: certificate.validToDate.getTime() }
+  return { uri, serial: certificate.serialNumber, notAfter: certificate.validToDate.getTime() }
 }
 
 function wrongServer(server: VerifiedServer | undefined): Error {
   const found = server === undefined ? 'no single trusted URI name' : `"${server.uri}"`
   return Object.assign(new Error(`the certificate names ${found}`), { code: 'ERR_PEER_IDENTITY' })
+}
+
+function revokedServer({ uri }: VerifiedServer): Error {
+  return Object.assign(new Error(`the certificate of "${uri}" is revoked`), {
+    code: 'ERR_PEER_IDENTITY',
+  })
 }
 
 /**

@@ -22,7 +22,7 @@ import { StreamClient } from '../tcp/stream-client.ts'
 import type { Identity } from '../tls/identity.ts'
 import { connectMesh, type MeshWire } from '../tls/mesh-connect.ts'
 import type { Cluster, Endpoint } from './cluster.ts'
-import type { Lifetimes, Mortal } from './lifetimes.ts'
+import type { Lifetimes } from './lifetimes.ts'
 import { RAW_IDLE_MS, RESPONSE_TIMEOUT_MS, STREAM_IDLE_MS } from './timeouts.ts'
 
 export interface PoolDeps extends MuxDeps {
@@ -261,6 +261,7 @@ export class EndpointPool implements Http1ClientOwner, MuxClientOwner {
   }
 
   #connected(result: MeshWire, identity: Identity): void {
+    this.#own(result, identity)
     if (this.#isRetired && this.#waiting.size === 0) {
       result.wire.destroy()
       return
@@ -273,7 +274,7 @@ export class EndpointPool implements Http1ClientOwner, MuxClientOwner {
     }
     this.#endpoint.speaksMux = false
     if (result.alpn === 'http/1.1' || this.#firstIsHttp()) this.#addHttp1(result.wire, identity)
-    else this.#addStream(result.wire, identity)
+    else this.#addStream(result.wire)
     this.#connectMore()
   }
 
@@ -289,7 +290,6 @@ export class EndpointPool implements Http1ClientOwner, MuxClientOwner {
     )
     this.#muxes.push(mux)
     this.#openMuxes.add(mux)
-    this.#own(mux, wire, identity)
     wire.socket.once('close', () => {
       this.#openMuxes.delete(mux)
       this.#connectionGone()
@@ -304,7 +304,6 @@ export class EndpointPool implements Http1ClientOwner, MuxClientOwner {
       { responseTimeoutMs: RESPONSE_TIMEOUT_MS, streamIdleMs: STREAM_IDLE_MS },
       { owner: this, sweep, date },
     )
-    this.#own({ destroy: () => wire.socket.destroy() }, wire, identity)
     this.#open.add(connection)
     for (const call of this.#waiting) {
       if (call.head === undefined) continue
@@ -318,11 +317,10 @@ export class EndpointPool implements Http1ClientOwner, MuxClientOwner {
     this.onIdle(connection)
   }
 
-  #addStream(wire: Wire, identity: Identity): void {
+  #addStream(wire: Wire): void {
     for (const call of this.#waiting) {
       if (call.head !== undefined) continue
       this.#waiting.delete(call)
-      this.#own({ destroy: () => wire.socket.destroy() }, wire, identity)
       const stream = new StreamClient(
         wire,
         call,
@@ -336,10 +334,11 @@ export class EndpointPool implements Http1ClientOwner, MuxClientOwner {
     this.#connectionGone()
   }
 
-  /** The connection ends with the certificate it was made with. */
-  #own(mortal: Mortal, wire: Wire, identity: Identity): void {
+  /** The connection ends with the certificate it was made with, or when that of the server is revoked. */
+  #own({ wire, server }: MeshWire, identity: Identity): void {
     const { lifetimes } = this.#deps
-    lifetimes.add(mortal, identity.notAfter)
+    const mortal = { destroy: () => wire.socket.destroy() }
+    lifetimes.add(mortal, identity.notAfter, server)
     wire.socket.once('close', () => lifetimes.remove(mortal))
   }
 

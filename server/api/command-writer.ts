@@ -64,6 +64,7 @@ export class CommandWriter {
       case 'session.destroy':
       case 'intention.set':
       case 'intention.replace':
+      case 'ca.revoke':
       case 'restore.begin':
       case 'restore.piece':
       case 'restore.end':

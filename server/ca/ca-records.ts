@@ -7,7 +7,13 @@
  */
 
 import type { StateStoreApi } from '../../core/catalog/store-api.ts'
-import type { CaConfig, CaRoot, Indexed, JsonObject } from '../../core/catalog/types.ts'
+import type {
+  CaConfig,
+  CaRevocation,
+  CaRoot,
+  Indexed,
+  JsonObject,
+} from '../../core/catalog/types.ts'
 import { FairleadError } from '../../core/errors.ts'
 import type { CommandWriter } from '../api/command-writer.ts'
 import type { SecretSealer } from './sealed-secret.ts'
@@ -44,6 +50,10 @@ export class CaRecords {
 
   active(): CaRoot | undefined {
     return this.roots().find((root) => root.active)
+  }
+
+  revocations(): readonly CaRevocation[] {
+    return this.#store.read('ca.roots', {}).value.revocations ?? []
   }
 
   trustDomain(): string {

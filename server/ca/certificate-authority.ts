@@ -8,6 +8,7 @@
  * Source: mesh.md 4.2–4.7. Bounds: signing-limiter.ts.
  */
 
+import { revocationId } from '../../core/catalog/ca-revocations.ts'
 import type { Command } from '../../core/catalog/commands.ts'
 import type { StateStoreApi } from '../../core/catalog/store-api.ts'
 import type { CaRoot, JsonObject } from '../../core/catalog/types.ts'
@@ -135,6 +136,7 @@ export class CertificateAuthority {
       datacenter: this.#options.datacenter,
     })
     this.#deps.authorize?.(identity)
+    this.#refuseRevoked(identity.uri)
     const config = this.#config()
     return this.#limiter.run(
       config,
@@ -185,6 +187,12 @@ export class CertificateAuthority {
   #assertEnabled(): void {
     if (this.#options.isEnabled) return
     throw new FairleadError('REJECTED', 'Connect must be enabled in order to use this endpoint')
+  }
+
+  #refuseRevoked(uri: string): void {
+    const id = revocationId({ kind: 'identity', value: uri })
+    if (this.#records.revocations().every((each) => each.id !== id)) return
+    throw new FairleadError('PERMISSION_DENIED', `Permission denied: identity "${uri}" is revoked`)
   }
 
   async #ensureConfig(): Promise<string> {

@@ -5,7 +5,7 @@
  * The agent's own endpoints go through its cache, so their answers say whether and how old.
  */
 
-import type { JsonObject } from '../../../core/catalog/types.ts'
+import type { CaRevocation, JsonObject } from '../../../core/catalog/types.ts'
 import { decodeBody } from '../../../core/decode/body.ts'
 import { boolean, opaque, opaqueObject, string } from '../../../core/decode/decoder.ts'
 import { field, object, optional } from '../../../core/decode/object.ts'
@@ -173,7 +173,7 @@ const AUTHORIZE = object('ConnectAuthorizeRequest', {
 
 async function authorize(call: HttpCall): Promise<Reply> {
   refuseTenancy(call)
-  const { target, clientCertUri } = decodeBody(AUTHORIZE, call.bodyText())
+  const { target, clientCertUri, clientCertSerial } = decodeBody(AUTHORIZE, call.bodyText())
   if (target === '') throw bad('Target service must be specified')
   const identity = parseSpiffeUri(clientCertUri)
   if ('error' in identity) throw bad('ClientCertURI not a valid Connect identifier')
@@ -183,12 +183,31 @@ async function authorize(call: HttpCall): Promise<Reply> {
   const answer = await askWith(call, parameters, 'intention.match', request, {
     cache: 'refreshed',
   })
+  const revoked = await revocationOf(call, clientCertUri, clientCertSerial)
+  if (revoked !== undefined) {
+    const reason = `Revoked: ${revoked.id}`
+    return jsonReply(`{"Authorized":false,"Reason":${text(reason)}}`, answer.headers)
+  }
   const policy = call.agent.config.defaultIntentionPolicy
   const decision = decideConnection(answer.value, identity.service, policy)
   // Without a word of the operator the policy is allow, as it is where ACLs are off.
   const reason = describeDecision(decision, policy !== 'allow')
   const json = `{"Authorized":${decision.kind === 'allow'},"Reason":${text(reason)}}`
   return jsonReply(json, answer.headers)
+}
+
+/** Who asks sends what the certificate says; a serial that is no text is no serial. */
+async function revocationOf(
+  call: HttpCall,
+  uri: string,
+  serial: unknown,
+): Promise<CaRevocation | undefined> {
+  const parameters = { ...readParameters(call), minIndex: 0, cached: ALWAYS_CACHED }
+  const { value } = await askWith(call, parameters, 'ca.roots', {}, { cache: 'refreshed' })
+  const wanted = typeof serial === 'string' ? serial.toLowerCase() : ''
+  return value.revocations?.find((each) =>
+    each.kind === 'identity' ? each.value === uri : each.value === wanted,
+  )
 }
 
 /** @throws FairleadError REJECTED */

@@ -4,7 +4,7 @@
  * An operator's own private key inside the CA configuration is never printed.
  */
 
-import type { CaConfig, CaRoot, CaRoots, Json } from '../../../core/catalog/types.ts'
+import type { CaConfig, CaRevocation, CaRoot, CaRoots, Json } from '../../../core/catalog/types.ts'
 import type { LeafCertificate } from '../../mesh/types.ts'
 import { list, opaque, text, textList, time } from './json.ts'
 
@@ -28,6 +28,15 @@ function rootJson(root: CaRoot): string {
     `"Active":${root.active},"PrivateKeyType":${text(root.privateKeyType)},` +
     `"PrivateKeyBits":${root.privateKeyBits},` +
     `"CreateIndex":${root.createIndex},"ModifyIndex":${root.modifyIndex}}`
+  )
+}
+
+export function caRevocationJson(revocation: CaRevocation): string {
+  const { id, kind, value, reason, revokedAt, createIndex, modifyIndex } = revocation
+  return (
+    `{"ID":${text(id)},"${kind === 'serial' ? 'SerialNumber' : 'Identity'}":${text(value)},` +
+    `"Reason":${text(reason)},"RevokedAt":${time(revokedAt)},` +
+    `"CreateIndex":${createIndex},"ModifyIndex":${modifyIndex}}`
   )
 }
 

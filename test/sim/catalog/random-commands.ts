@@ -338,6 +338,19 @@ const meshCommand: fc.Arbitrary<Command> = fc.oneof(
     })),
   fc.record({ kind: fc.constant('query.delete' as const), id: fc.constantFrom('q1', 'q2') }),
   fc.record({
+    kind: fc.constant('ca.revoke' as const),
+    revocation: fc.record({
+      kind: fc.constantFrom('serial' as const, 'identity' as const),
+      value: fc.constantFrom('', 'a', 'b'),
+      reason: fc.constantFrom('', 'lost'),
+    }),
+    now,
+  }),
+  fc.record({
+    kind: fc.constant('ca.reinstate' as const),
+    id: fc.constantFrom('serial:a', 'identity:b'),
+  }),
+  fc.record({
     kind: fc.constant('ca.serial.take' as const),
     count: fc.integer({ min: 0, max: 3 }),
   }),

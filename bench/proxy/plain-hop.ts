@@ -5,6 +5,7 @@
  */
 
 import { createServer } from 'node:net'
+import { silentLogger } from '../../core/log.ts'
 import { newCounters } from '../../proxy/exchange/counters.ts'
 import { HttpDate } from '../../proxy/http1/replies.ts'
 import { Http1ServerConnection } from '../../proxy/http1/server-connection.ts'
@@ -23,11 +24,12 @@ sweep.start()
 const target = new AppTarget(
   {
     address: { address: '127.0.0.1', port: Number(appPort) },
+    protocol: 'http',
     connectTimeoutMs: 1000,
     responseTimeoutMs: 15_000,
     connectionsMax: 0,
   },
-  { clock, turn, sweep, date, counters: newCounters() },
+  { clock, turn, sweep, date, log: silentLogger, counters: newCounters() },
 )
 const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
   new Http1ServerConnection(

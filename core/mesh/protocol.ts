@@ -18,3 +18,8 @@ export function protocolOf(configured: string | undefined): ProxyProtocol {
       return 'tcp'
   }
 }
+
+/** Its applications, and instances behind other proxies than ours, speak HTTP/2. */
+export function speaksHttp2(protocol: ProxyProtocol | undefined): boolean {
+  return protocol === 'http2' || protocol === 'grpc'
+}

@@ -205,7 +205,6 @@ export function unsupportedIn(chain: CompiledChain): readonly string[] {
   const found = new Set<string>()
   for (const node of Object.values(chain.nodes)) {
     if (node.type === 'router') {
-      if (chain.protocol !== 'http') found.add(`routes of protocol ${chain.protocol}`)
       for (const { definition } of node.routes) {
         const destination = objectAt(definition, 'Destination')
         for (const field of UNSUPPORTED) {
@@ -218,9 +217,6 @@ export function unsupportedIn(chain: CompiledChain): readonly string[] {
         if (hasField(match, 'SourceService')) found.add('Match.HTTP.SourceService')
       }
     } else {
-      if (node.type === 'splitter' && chain.protocol !== 'http') {
-        found.add(`splits of protocol ${chain.protocol}`)
-      }
       const policy = textAt(node.loadBalancer, 'Policy')
       if (policy !== '' && policy !== 'round_robin') found.add(`LoadBalancer.Policy ${policy}`)
     }

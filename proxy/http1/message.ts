@@ -33,6 +33,8 @@ export class RequestHead {
   keepAlive = true
   /** The caller speaks HTTP/1.0: no interim responses, no chunks. */
   isHttp10 = false
+  /** The caller speaks HTTP/2, so where nothing says otherwise the application does too. */
+  isHttp2 = false
   /** The caller waits for 100 before it sends the body. */
   expectsContinue = false
   hasRequestId = false
@@ -96,6 +98,26 @@ export const METHOD_OTHER = 0
 export const METHOD_IDEMPOTENT = 1
 export const METHOD_HEAD = 2
 export const METHOD_CONNECT = 3
+
+/** Methods are case-sensitive (RFC 9110 9.1): `get` is some other method. */
+const METHOD_KINDS: ReadonlyMap<string, number> = new Map([
+  ['GET', METHOD_IDEMPOTENT],
+  ['PUT', METHOD_IDEMPOTENT],
+  ['HEAD', METHOD_HEAD],
+  ['TRACE', METHOD_IDEMPOTENT],
+  ['DELETE', METHOD_IDEMPOTENT],
+  ['OPTIONS', METHOD_IDEMPOTENT],
+  ['CONNECT', METHOD_CONNECT],
+])
+
+export function methodKind(method: string): number {
+  return METHOD_KINDS.get(method) ?? METHOD_OTHER
+}
+
+/** As `parseContentLength`. */
+export function contentLengthOf(text: string): number {
+  return /^\d{1,15}$/.test(text) ? Number(text) : -1
+}
 
 /** Reads a message's content length: digits only, at most 15 of them. @returns -1 when it is none */
 export function parseContentLength(bytes: Uint8Array, from: number, to: number): number {

@@ -2,12 +2,13 @@
  * Replies that the proxy itself gives (mesh.md 10.12): status, body, and the code in `x-fairlead-error`.
  *
  * Always closed by Content-Length, plain text, never cached by mistake. The body of a denial is what Envoy
- * says, since callers look for it.
+ * says, since callers look for it. A gRPC caller gets what it understands instead: status 200 and a grpc-status.
  */
 
 import { ERRORS, type ErrorCode } from '../../core/errors.ts'
 import type { WallTime } from '../../core/time.ts'
-import { BODY_LENGTH, BODY_NONE, ResponseHead } from './message.ts'
+import { grpcStatusFields, isGrpcRequest } from '../exchange/grpc-status.ts'
+import { BODY_LENGTH, BODY_NONE, type RequestHead, ResponseHead } from './message.ts'
 
 export interface Reply {
   readonly head: ResponseHead
@@ -41,23 +42,33 @@ const EXTRA_FIELDS: Readonly<Partial<Record<ErrorCode, string>>> = {
   UPSTREAM_OVERLOADED: 'x-envoy-overloaded: true\r\n',
 }
 
-/** @param isHead the request was HEAD: the reply has the fields of a body but none */
+/**
+ * A reply to HEAD has the fields of a body but none.
+ *
+ * @param request undefined when it could not be read; `isHead` then says what is known
+ */
 export function generatedReply(
   code: ErrorCode,
   options: {
     readonly status?: number
     readonly reason?: string
-    readonly isHead: boolean
+    readonly request: RequestHead | undefined
+    readonly isHead?: boolean
     readonly date: string
   },
 ): Reply {
+  const { request } = options
   const status = options.status ?? ERRORS[code].httpStatus
   const body = BODIES[code] ?? options.reason ?? REASONS[status] ?? ''
+  if (request !== undefined && isGrpcRequest(request.text)) {
+    return grpcReply(code, status, body, options.date)
+  }
+  const isHead = options.isHead ?? request?.isHead ?? false
   const text =
     `HTTP/1.1 ${status} ${REASONS[status] ?? 'Error'}\r\n` +
     `content-type: text/plain\r\ncontent-length: ${body.length}\r\n` +
     `x-fairlead-error: ${code}\r\n${EXTRA_FIELDS[code] ?? ''}date: ${options.date}\r\n`
-  const isEmpty = options.isHead || body.length === 0
+  const isEmpty = isHead || body.length === 0
   return {
     head: new ResponseHead(
       status,
@@ -65,8 +76,16 @@ export function generatedReply(
       isEmpty ? BODY_NONE : BODY_LENGTH,
       isEmpty ? 0 : body.length,
     ),
-    body: options.isHead ? '' : body,
+    body: isHead ? '' : body,
   }
+}
+
+function grpcReply(code: ErrorCode, httpStatus: number, message: string, date: string): Reply {
+  const text =
+    'HTTP/1.1 200 OK\r\ncontent-type: application/grpc\r\ncontent-length: 0\r\n' +
+    grpcStatusFields(httpStatus, message) +
+    `x-fairlead-error: ${code}\r\n${EXTRA_FIELDS[code] ?? ''}date: ${date}\r\n`
+  return { head: new ResponseHead(200, text, BODY_NONE, 0), body: '' }
 }
 
 /** Code for a request that was refused while reading it, by the status it is refused with. */

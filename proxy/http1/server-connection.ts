@@ -9,6 +9,7 @@
  */
 
 import { assert } from '../../core/assert.ts'
+import type { HttpConnection, HttpRoute } from '../exchange/http-route.ts'
 import type { Failure, RequestSink, ResponseSink } from '../exchange/types.ts'
 import { type IdleSweep, type Swept, ticksOf } from '../sockets/idle-sweep.ts'
 import type { Wire, WireHandler } from '../sockets/wire.ts'
@@ -19,15 +20,6 @@ import { HeadReader } from './head-reader.ts'
 import { BODY_NONE, BODY_STREAM, type RequestHead, type ResponseHead, wireText } from './message.ts'
 import { generatedReply, type HttpDate, type Reply, refusalCode } from './replies.ts'
 import { interpretRequest } from './request-head.ts'
-
-/** Where requests go: the listener's policy and target. */
-export interface HttpRoute {
-  /** Rewrite paths before judging and forwarding them. */
-  readonly normalisePaths: boolean
-  /** Begins the exchange; nothing follows a BODY_NONE request unless it is an upgrade. May fail at once. */
-  open(head: RequestHead, caller: ResponseSink): RequestSink | Failure
-  onConnectionClosed(connection: Http1ServerConnection): void
-}
 
 export interface Http1ServerDeps {
   readonly sweep: IdleSweep
@@ -51,7 +43,7 @@ type State =
   | 'lingering'
   | 'closed'
 
-export class Http1ServerConnection implements WireHandler, ResponseSink, Swept {
+export class Http1ServerConnection implements HttpConnection, WireHandler, ResponseSink, Swept {
   readonly #wire: Wire
   readonly #route: HttpRoute
   readonly #deps: Http1ServerDeps
@@ -223,9 +215,8 @@ export class Http1ServerConnection implements WireHandler, ResponseSink, Swept {
       this.#close()
       return
     }
-    const { isHead } = head
-    const date = this.#deps.date.text
-    this.#reply(generatedReply(failure.code, { reason: failure.reason, isHead, date }))
+    const { code, reason } = failure
+    this.#reply(generatedReply(code, { reason, request: head, date: this.#deps.date.text }))
     this.#finish()
   }
 
@@ -370,7 +361,7 @@ export class Http1ServerConnection implements WireHandler, ResponseSink, Swept {
 
   #refuse(status: number): void {
     const code = refusalCode(status)
-    this.#reply(generatedReply(code, { status, isHead: false, date: this.#deps.date.text }))
+    this.#reply(generatedReply(code, { status, request: undefined, date: this.#deps.date.text }))
     this.#linger()
   }
 

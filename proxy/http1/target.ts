@@ -28,6 +28,13 @@ export function targetForm(target: string, isOptions: boolean): TargetForm | und
   return { kind: 'absolute', authority, path: rest.startsWith('/') ? rest : `/${rest}` }
 }
 
+/** Escapes, backslashes and dot segments are all that normalisation changes; most paths have none. */
+const UNUSUAL = /[%\\]|\/\./
+
+export function mayNeedNormalising(path: string): boolean {
+  return UNUSUAL.test(path)
+}
+
 /** @returns the normalised target, or undefined when it has a broken percent escape or climbs above `/` */
 export function normaliseTarget(target: string): string | undefined {
   const query = target.indexOf('?')

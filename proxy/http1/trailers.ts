@@ -20,7 +20,7 @@ const FORBIDDEN_MASK =
   (1 << FIELD_CLIENT_CERT)
 
 /** Framing, routing, authentication and what must be known before the body is read. */
-const FORBIDDEN_NAMES: ReadonlySet<string> = new Set([
+export const FORBIDDEN_TRAILERS: ReadonlySet<string> = new Set([
   'authorization',
   'cookie',
   'set-cookie',
@@ -35,5 +35,5 @@ const FORBIDDEN_NAMES: ReadonlySet<string> = new Set([
 /** The fields of a parsed section that may be forwarded, each with its CRLF; '' when there are none. */
 export function trailerText(parser: HeadParser, bytes: Buffer, base: number): string {
   if (parser.fieldCount === 0) return ''
-  return keptFields(parser, bytes, base, FORBIDDEN_MASK, FORBIDDEN_NAMES)
+  return keptFields(parser, bytes, base, FORBIDDEN_MASK, FORBIDDEN_TRAILERS)
 }

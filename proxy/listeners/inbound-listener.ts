@@ -11,8 +11,14 @@ import type { Socket } from 'node:net'
 import { createServer, type Server, type TLSSocket } from 'node:tls'
 import { sameData } from '../../core/catalog/equality.ts'
 import type { Logger } from '../../core/log.ts'
-import type { InboundListener as InboundSpec } from '../../core/mesh/proxy-snapshot.ts'
+import { speaksHttp2 } from '../../core/mesh/protocol.ts'
+import type {
+  InboundListener as InboundSpec,
+  ProxyProtocol,
+} from '../../core/mesh/proxy-snapshot.ts'
 import { Http1ServerConnection, type Http1ServerDeps } from '../http1/server-connection.ts'
+import { H2_ALPN } from '../http2/format.ts'
+import { Http2ServerConnection } from '../http2/server-connection.ts'
 import { MUX_ALPN } from '../mux/format.ts'
 import type { MuxDeps } from '../mux/link.ts'
 import { MuxServerConnection } from '../mux/server-connection.ts'
@@ -24,6 +30,7 @@ import { AppTarget, type AppTargetDeps } from '../upstream/app-target.ts'
 import type { Lifetimes } from '../upstream/lifetimes.ts'
 import { RESPONSE_TIMEOUT_MS } from '../upstream/timeouts.ts'
 import { type BindFailure, bindServer, bindText } from './bind.ts'
+import { FirstBytes, HTTP2_EXPECTED } from './first-bytes.ts'
 import { DENIED, type InboundPolicy, InboundRoute, type InboundRouteDeps } from './inbound-route.ts'
 import type { LimitedLog } from './limited-log.ts'
 import { type OpenConnection, OpenConnections } from './open-connections.ts'
@@ -132,6 +139,7 @@ export class InboundListener {
     return new AppTarget(
       {
         address: spec.target,
+        protocol: spec.protocol,
         connectTimeoutMs: spec.connectTimeoutMs,
         responseTimeoutMs: spec.requestTimeoutMs ?? RESPONSE_TIMEOUT_MS,
         connectionsMax: spec.maxConnections,
@@ -148,8 +156,11 @@ export class InboundListener {
   /** A stream listener takes whatever a foreign client offers: bytes are bytes. */
   #chooseProtocol(offered: readonly string[]): string | undefined {
     if (offered.includes(MUX_ALPN)) return MUX_ALPN
-    if (offered.includes('http/1.1')) return 'http/1.1'
-    return this.spec.protocol === 'http' || this.spec.protocol === 'auto' ? undefined : offered[0]
+    const { protocol } = this.spec
+    if (protocol === 'tcp') return offered[0]
+    // Where nothing is configured the client knows best.
+    const known = protocol === 'auto' ? offered : preferred(protocol)
+    return known.find((name) => isHttp(name) && offered.includes(name))
   }
 
   #accept(socket: TLSSocket): void {
@@ -176,9 +187,22 @@ export class InboundListener {
     const wire = new Wire(socket as Socket, this.#deps.turn, 'data')
     const alpn = socket.alpnProtocol
     if (alpn === MUX_ALPN) this.#serveMux(wire, route)
-    else if (this.spec.protocol === 'http') this.#serveHttp(wire, route)
-    else if (this.spec.protocol === 'auto' && alpn === 'http/1.1') this.#serveHttp(wire, route)
-    else this.#serveStream(wire, route, peer)
+    else if (this.spec.protocol === 'tcp') this.#serveStream(wire, route, peer)
+    else if (alpn === H2_ALPN) this.#serveHttp2(wire, route)
+    else if (alpn === 'http/1.1' || this.spec.protocol === 'http') this.#serveHttp1(wire, route)
+    else if (this.spec.protocol === 'auto') this.#serveStream(wire, route, peer)
+    else this.#serveFirst(wire, route)
+  }
+
+  /** Nothing was agreed on: HTTP/2 with prior knowledge, or HTTP/1. */
+  #serveFirst(wire: Wire, route: InboundRoute): void {
+    const first: FirstBytes = new FirstBytes(wire, HTTP2_EXPECTED, {
+      clock: this.#deps.clock,
+      serve: (kind) =>
+        kind === 'http1' ? this.#serveHttp1(wire, route) : this.#serveHttp2(wire, route),
+      onGone: () => this.#connections.remove(first),
+    })
+    this.#connections.add(first)
   }
 
   #refuse(socket: TLSSocket, reason: string): void {
@@ -218,7 +242,31 @@ export class InboundListener {
     this.#keep(judged)
   }
 
-  #serveHttp(wire: Wire, route: InboundRoute): void {
+  #serveHttp2(wire: Wire, route: InboundRoute): void {
+    const connection = new Http2ServerConnection(
+      wire,
+      {
+        normalisePaths: true,
+        open: (head, caller) => route.open(head, caller),
+        onConnectionClosed: () => this.#gone(judged),
+      },
+      this.#deps,
+    )
+    const judged: Judged = {
+      route,
+      drain: () => connection.drain(),
+      destroy: () => connection.destroy(),
+      judge: () => {
+        for (const stream of [...connection.streams]) {
+          if (stream.head !== undefined && !route.allows(stream.head)) stream.cut(DENIED)
+        }
+        if (route.deniesAll) connection.drain()
+      },
+    }
+    this.#keep(judged)
+  }
+
+  #serveHttp1(wire: Wire, route: InboundRoute): void {
     const connection = new Http1ServerConnection(
       wire,
       {
@@ -271,9 +319,19 @@ export class InboundListener {
   }
 }
 
+function isHttp(alpn: string): boolean {
+  return alpn === H2_ALPN || alpn === 'http/1.1'
+}
+
+/** What a foreign client is served with, the best first. */
+function preferred(protocol: ProxyProtocol): readonly string[] {
+  return speaksHttp2(protocol) ? [H2_ALPN, 'http/1.1'] : ['http/1.1', H2_ALPN]
+}
+
 function sameTarget(a: InboundSpec, b: InboundSpec): boolean {
   return (
     sameData(a.target, b.target) &&
+    a.protocol === b.protocol &&
     a.connectTimeoutMs === b.connectTimeoutMs &&
     a.requestTimeoutMs === b.requestTimeoutMs &&
     a.maxConnections === b.maxConnections

@@ -8,24 +8,32 @@
 
 import { createServer, type Server, type Socket } from 'node:net'
 import { sameData } from '../../core/catalog/equality.ts'
-import type { OutboundListener as OutboundSpec } from '../../core/mesh/proxy-snapshot.ts'
+import type {
+  OutboundListener as OutboundSpec,
+  ProxyProtocol,
+} from '../../core/mesh/proxy-snapshot.ts'
 import type { Rng } from '../../core/rng.ts'
 import type { Clock } from '../../core/time.ts'
 import type { ProxyCounters } from '../exchange/counters.ts'
+import type { HttpConnection, HttpRoute } from '../exchange/http-route.ts'
 import type { Failure, RequestSink, ResponseSink } from '../exchange/types.ts'
 import type { RequestHead } from '../http1/message.ts'
-import {
-  Http1ServerConnection,
-  type Http1ServerDeps,
-  type HttpRoute,
-} from '../http1/server-connection.ts'
+import { Http1ServerConnection, type Http1ServerDeps } from '../http1/server-connection.ts'
+import { Http2ServerConnection } from '../http2/server-connection.ts'
 import { RouteTable } from '../routing/route-table.ts'
 import type { Turn } from '../sockets/turn.ts'
 import { Wire } from '../sockets/wire.ts'
 import { StreamServer } from '../tcp/stream-server.ts'
 import type { ClusterCaller } from '../upstream/cluster-caller.ts'
 import { type BindFailure, bindServer, bindText } from './bind.ts'
-import { FirstBytes } from './first-bytes.ts'
+import type { Detected } from './detect-protocol.ts'
+import {
+  ANY_PROTOCOL,
+  FirstBytes,
+  type FirstBytesOptions,
+  HTTP1_EXPECTED,
+  HTTP2_EXPECTED,
+} from './first-bytes.ts'
 import type { LimitedLog } from './limited-log.ts'
 import { OpenConnections } from './open-connections.ts'
 import { requestId } from './request-id.ts'
@@ -47,6 +55,13 @@ export interface OutboundDeps extends Http1ServerDeps {
     failover: readonly string[],
     identityId: string,
   ): ClusterCaller | undefined
+}
+
+const EXPECTED: Readonly<Record<Exclude<ProxyProtocol, 'tcp'>, FirstBytesOptions>> = {
+  http: HTTP1_EXPECTED,
+  http2: HTTP2_EXPECTED,
+  grpc: HTTP2_EXPECTED,
+  auto: ANY_PROTOCOL,
 }
 
 const NO_ROUTE: Failure = {
@@ -138,36 +153,33 @@ export class OutboundListener {
     this.#deps.counters.outboundConnections++
     socket.once('close', () => this.#deps.counters.outboundConnections--)
     const wire = new Wire(socket, this.#deps.turn, 'data')
-    switch (this.spec.protocol) {
-      case 'http':
-        this.#serveHttp(wire, identityId)
-        break
-      case 'tcp':
-      case 'http2':
-      case 'grpc':
-        this.#serveStream(wire, identityId)
-        break
-      case 'auto': {
-        const first: FirstBytes = new FirstBytes(
-          wire,
-          this.#deps.clock,
-          (kind) =>
-            kind === 'http'
-              ? this.#serveHttp(wire, identityId)
-              : this.#serveStream(wire, identityId),
-          () => this.#connections.remove(first),
-        )
-        this.#connections.add(first)
-      }
+    const { protocol } = this.spec
+    if (protocol === 'tcp') {
+      this.#serveStream(wire, identityId)
+    } else {
+      const first: FirstBytes = new FirstBytes(wire, EXPECTED[protocol], {
+        clock: this.#deps.clock,
+        serve: (kind) => this.#serveDetected(wire, identityId, kind),
+        onGone: () => this.#connections.remove(first),
+      })
+      this.#connections.add(first)
     }
     socket.resume()
   }
 
-  #serveHttp(wire: Wire, identityId: string): void {
+  #serveDetected(wire: Wire, identityId: string, kind: Detected): void {
+    if (kind === 'tcp') {
+      this.#serveStream(wire, identityId)
+      return
+    }
     const route = new OutboundRoute(this, identityId, this.#deps, (connection) =>
       this.#connections.remove(connection),
     )
-    this.#connections.add(new Http1ServerConnection(wire, route, this.#deps))
+    const connection =
+      kind === 'http2'
+        ? new Http2ServerConnection(wire, route, this.#deps)
+        : new Http1ServerConnection(wire, route, this.#deps)
+    this.#connections.add(connection)
   }
 
   #serveStream(wire: Wire, identityId: string): void {
@@ -187,7 +199,7 @@ function tableOf({ routes }: OutboundSpec, rng: Rng): RouteTable | undefined {
 
 class OutboundRoute implements HttpRoute {
   readonly normalisePaths = false
-  readonly onConnectionClosed: (connection: Http1ServerConnection) => void
+  readonly onConnectionClosed: (connection: HttpConnection) => void
   readonly #listener: OutboundListener
   readonly #identityId: string
   readonly #deps: OutboundDeps
@@ -196,7 +208,7 @@ class OutboundRoute implements HttpRoute {
     listener: OutboundListener,
     identityId: string,
     deps: OutboundDeps,
-    onConnectionClosed: (connection: Http1ServerConnection) => void,
+    onConnectionClosed: (connection: HttpConnection) => void,
   ) {
     this.#listener = listener
     this.#identityId = identityId

@@ -6,6 +6,12 @@
  * not one byte left since it was opened. Bounds: the peer's limit on exchanges; ids until EXCHANGE_ID_MAX.
  */
 
+import { ExchangeTable } from '../exchange/exchange-table.ts'
+import type {
+  SharedConnection,
+  SharedConnectionOptions,
+  SharedConnectionOwner,
+} from '../exchange/shared-connection.ts'
 import type { Failure, RequestSink, ResponseSink } from '../exchange/types.ts'
 import { HeadParser } from '../http1/head-parser.ts'
 import { TRAILER_BYTES_MAX } from '../http1/limits.ts'
@@ -14,7 +20,6 @@ import { disconnectReason } from '../http1/replies.ts'
 import { type IdleSweep, ticksOf } from '../sockets/idle-sweep.ts'
 import type { Wire } from '../sockets/wire.ts'
 import { ClientExchange, type ClientExchangeOwner } from './client-exchange.ts'
-import { ExchangeTable } from './exchange-table.ts'
 import {
   EXCHANGE_ID_MAX,
   GOAWAY_DRAIN,
@@ -26,21 +31,9 @@ import {
 } from './format.ts'
 import { type LinkOwner, type MuxDeps, MuxLink } from './link.ts'
 
-export interface MuxClientOptions {
-  /** From the end of a request to the head of its response; 0: no limit. */
-  readonly responseTimeoutMs: number
-  /** Without a byte in either direction during an HTTP exchange; 0: no limit. */
-  readonly streamIdleMs: number
-  /** The same for raw streams. */
+export interface MuxClientOptions extends SharedConnectionOptions {
+  /** As `streamIdleMs`, for raw streams. */
   readonly rawIdleMs: number
-}
-
-export interface MuxClientOwner {
-  onMuxReady(connection: MuxClientConnection): void
-  /** No new exchanges: the peer drains, ids ran out, or the connection is over. At most once. */
-  onMuxClosing(connection: MuxClientConnection): void
-  /** There is room for another exchange where there was none. */
-  onMuxRoom(connection: MuxClientConnection): void
 }
 
 const LOST: Failure = {
@@ -57,10 +50,11 @@ const TIMEOUT: Failure = {
 /** Connections without an exchange are closed after this. */
 const IDLE_TICKS = ticksOf(3_600_000)
 
-export class MuxClientConnection implements LinkOwner, ClientExchangeOwner {
+export class MuxClientConnection implements SharedConnection, LinkOwner, ClientExchangeOwner {
+  readonly carriesStreams = true
   readonly link: MuxLink
   readonly #wire: Wire
-  readonly #owner: MuxClientOwner
+  readonly #owner: SharedConnectionOwner
   readonly #sweep: IdleSweep
   readonly #options: MuxClientOptions
   readonly #exchanges = new ExchangeTable<ClientExchange>()
@@ -76,7 +70,7 @@ export class MuxClientConnection implements LinkOwner, ClientExchangeOwner {
   constructor(
     wire: Wire,
     options: MuxClientOptions,
-    deps: MuxDeps & { readonly owner: MuxClientOwner },
+    deps: MuxDeps & { readonly owner: SharedConnectionOwner },
   ) {
     this.#wire = wire
     this.#owner = deps.owner
@@ -86,18 +80,24 @@ export class MuxClientConnection implements LinkOwner, ClientExchangeOwner {
     this.link = new MuxLink(wire, this, deps)
   }
 
+  get isReady(): boolean {
+    return this.link.isReady
+  }
+
+  get hasCarried(): boolean {
+    return this.#nextId > 1
+  }
+
   get exchanges(): number {
     return this.#exchanges.size
   }
 
-  /** Another exchange may be opened now. */
   get hasRoom(): boolean {
     return (
       this.link.isReady && !this.#isClosing && this.#exchanges.size < this.link.peerExchangesMax
     )
   }
 
-  /** Opens an exchange; `head` undefined is a raw stream. Only with `hasRoom`. */
   open(head: RequestHead | undefined, sink: ResponseSink): RequestSink {
     const id = this.#nextId++
     if (this.#sendsSeen !== this.#wire.sends) {
@@ -110,16 +110,14 @@ export class MuxClientConnection implements LinkOwner, ClientExchangeOwner {
     return exchange
   }
 
-  /** Opens no more exchanges; the connection ends with the last one. */
   drain(): void {
     if (!this.#isClosing) {
       this.#isClosing = true
-      this.#owner.onMuxClosing(this)
+      this.#owner.onClosing(this)
     }
     if (this.#exchanges.size === 0) this.link.close(GOAWAY_DRAIN, 0)
   }
 
-  /** Cuts the connection and all exchanges. */
   destroy(): void {
     this.link.destroy()
   }
@@ -128,7 +126,7 @@ export class MuxClientConnection implements LinkOwner, ClientExchangeOwner {
     const wasFull = this.#exchanges.size >= this.link.peerExchangesMax
     this.#exchanges.delete(exchange.id)
     if (this.#exchanges.size > 0) {
-      if (wasFull && !this.#isClosing) this.#owner.onMuxRoom(this)
+      if (wasFull && !this.#isClosing) this.#owner.onRoom(this)
       return
     }
     this.#idleSince = this.#sweep.tick
@@ -140,7 +138,7 @@ export class MuxClientConnection implements LinkOwner, ClientExchangeOwner {
   }
 
   onReady(): void {
-    this.#owner.onMuxReady(this)
+    this.#owner.onReady(this)
   }
 
   isBusy(): boolean {
@@ -214,7 +212,7 @@ export class MuxClientConnection implements LinkOwner, ClientExchangeOwner {
   onDown(): void {
     if (!this.#isClosing) {
       this.#isClosing = true
-      this.#owner.onMuxClosing(this)
+      this.#owner.onClosing(this)
     }
     const wasSent = this.#wire.sends !== this.#sendsSeen
     const exchanges = this.#exchanges.values()

@@ -15,6 +15,7 @@ import {
   FLAG_END,
   OPEN,
   REQUEST,
+  REQUEST_HTTP2,
   RESET,
   RESET_CANCEL,
   RESET_DENIED,
@@ -75,7 +76,8 @@ export class ClientExchange implements RequestSink {
       return
     }
     const isWhole = head.body === BODY_NONE && !head.upgrade
-    link.out.text(REQUEST, isWhole ? FLAG_END : 0, id, wireText(head))
+    const kind = head.isHttp2 ? REQUEST_HTTP2 : REQUEST
+    link.out.text(kind, isWhole ? FLAG_END : 0, id, wireText(head))
     if (isWhole) this.#sending.isEnded = true
     if (head.body === BODY_NONE) this.askedTick = this.lastTick
   }

@@ -31,7 +31,9 @@ export const PING = 9
 export const PONG = 10
 /** No new exchanges: code (4), last id that is handled (4). */
 export const GOAWAY = 11
-export const KIND_MAX = 11
+/** As REQUEST, from a caller that speaks HTTP/2. */
+export const REQUEST_HTTP2 = 12
+export const KIND_MAX = 12
 
 export const FLAG_END = 1
 

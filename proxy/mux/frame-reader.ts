@@ -19,6 +19,7 @@ import {
   PING,
   PONG,
   REQUEST,
+  REQUEST_HTTP2,
   RESET,
   RESPONSE,
   TRAILERS,
@@ -159,6 +160,7 @@ function isValidHeader(bytes: Buffer, at: number, size: number): boolean {
     case GOAWAY:
       return !hasId && flags === 0 && size === 8
     case REQUEST:
+    case REQUEST_HTTP2:
     case RESPONSE:
       return hasId && flags <= FLAG_END && size > 0
     case DATA:

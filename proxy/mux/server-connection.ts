@@ -5,6 +5,7 @@
  * each exchange can be judged again at any time. Bounds: EXCHANGES_MAX at once, more are REFUSED.
  */
 
+import { ExchangeTable } from '../exchange/exchange-table.ts'
 import type { Failure, RequestSink, ResponseSink } from '../exchange/types.ts'
 import { HeadParser } from '../http1/head-parser.ts'
 import { TRAILER_BYTES_MAX } from '../http1/limits.ts'
@@ -13,7 +14,6 @@ import type { HttpDate } from '../http1/replies.ts'
 import { interpretRequest } from '../http1/request-head.ts'
 import { type IdleSweep, ticksOf } from '../sockets/idle-sweep.ts'
 import type { Wire } from '../sockets/wire.ts'
-import { ExchangeTable } from './exchange-table.ts'
 import {
   EXCHANGE_ID_MAX,
   EXCHANGES_MAX,
@@ -21,6 +21,7 @@ import {
   GOAWAY_DRAIN,
   OPEN,
   REQUEST,
+  REQUEST_HTTP2,
   RESET,
   RESET_PROTOCOL,
   RESET_REFUSED,
@@ -101,7 +102,7 @@ export class MuxServerConnection implements LinkOwner, ServerExchangeOwner {
     from: number,
     to: number,
   ): boolean {
-    if (kind === REQUEST || kind === OPEN) {
+    if (kind === REQUEST || kind === REQUEST_HTTP2 || kind === OPEN) {
       if (id <= this.#lastId || id > EXCHANGE_ID_MAX) return false
       this.#lastId = id
       if (this.#isDraining || this.#exchanges.size >= EXCHANGES_MAX) {
@@ -109,7 +110,7 @@ export class MuxServerConnection implements LinkOwner, ServerExchangeOwner {
       } else if (kind === OPEN) {
         this.#openStream(id)
       } else {
-        this.#openHttp(id, isEnd, bytes, from, to)
+        this.#openHttp(kind, isEnd, id, bytes, from, to)
       }
       return true
     }
@@ -154,7 +155,14 @@ export class MuxServerConnection implements LinkOwner, ServerExchangeOwner {
     this.#route.onMuxClosed(this)
   }
 
-  #openHttp(id: number, isEnd: boolean, bytes: Buffer, from: number, to: number): void {
+  #openHttp(
+    kind: number,
+    isEnd: boolean,
+    id: number,
+    bytes: Buffer,
+    from: number,
+    to: number,
+  ): void {
     const parser = this.#parser
     const end = parser.parse(bytes, from, to)
     const { normalisePaths } = this.#route
@@ -164,6 +172,7 @@ export class MuxServerConnection implements LinkOwner, ServerExchangeOwner {
       this.link.out.numbers(RESET, id, RESET_PROTOCOL)
       return
     }
+    head.isHttp2 = kind === REQUEST_HTTP2
     const exchange = new ServerExchange(this, id, head, isEnd)
     this.#exchanges.set(id, exchange)
     exchange.begin(this.#route.open(head, exchange))

@@ -221,7 +221,7 @@ export class ServerExchange implements ResponseSink {
 
   #replyDenied(head: RequestHead): void {
     const date = this.#owner.httpDate()
-    const reply = generatedReply('PERMISSION_DENIED', { isHead: head.isHead, date })
+    const reply = generatedReply('PERMISSION_DENIED', { request: head, date })
     const { out } = this.#owner.link
     const isWhole = reply.head.body === BODY_NONE
     out.text(RESPONSE, isWhole ? FLAG_END : 0, this.id, wireText(reply.head))

@@ -17,7 +17,7 @@ import type {
 import type { Rng } from '../../core/rng.ts'
 import type { RequestHead } from '../http1/message.ts'
 import { RequestView } from '../http1/request-view.ts'
-import { normaliseTarget, pathOf } from '../http1/target.ts'
+import { mayNeedNormalising, normaliseTarget, pathOf } from '../http1/target.ts'
 import { HeadEdits, withTarget } from './head-edits.ts'
 import { RetryPolicy } from './retry-policy.ts'
 
@@ -86,12 +86,9 @@ export class RouteTable {
   }
 }
 
-/** Escapes, backslashes and dot segments are all that normalisation changes; most paths have none. */
-const UNUSUAL = /[%\\]|\/\./
-
 /** A target that cannot be normalised is taken as it is. */
 function normalTarget({ path, target }: RequestView): string {
-  return UNUSUAL.test(path) ? (normaliseTarget(target) ?? target) : target
+  return mayNeedNormalising(path) ? (normaliseTarget(target) ?? target) : target
 }
 
 function matchesAll(tests: readonly Test[], view: RequestView, path: string): boolean {

@@ -100,6 +100,16 @@ export class Wire implements Flushable {
     return !this.#needsDrain
   }
 
+  /** As writeText, but leaves with the next flush or other write: for who is flushed at the end of the turn himself. */
+  holdText(latin1: string): void {
+    this.#text += latin1
+  }
+
+  /** False when the owner should wait for `onDrain` before writing more. */
+  get isRoomy(): boolean {
+    return !this.#needsDrain
+  }
+
   /** Copies the bytes. @returns as writeText */
   writeBytes(bytes: Buffer, from: number, to: number): boolean {
     if (to - from <= SMALL_BYTES) return this.writeText(bytes.toString('latin1', from, to))

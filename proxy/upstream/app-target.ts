@@ -1,14 +1,19 @@
 /**
- * The local application behind an inbound listener: HTTP connections kept and reused, streams one each.
+ * The local application behind an inbound listener: HTTP/1 connections kept and reused, HTTP/2 ones shared
+ * (app-http2.ts), streams one each. Which version follows the protocol of the service or, without one, the caller.
  *
  * Guarantees: a request that may not be repeated only goes on a connection that was in use a moment ago, so
  * that a server's idle timeout does not swallow it. A failure to connect is `never-sent`: the caller's proxy
  * may try another instance. Bounds: `connectionsMax` at once (0: none), PENDING_MAX waiting beyond it.
  */
 
+import type { Logger } from '../../core/log.ts'
+import { speaksHttp2 } from '../../core/mesh/protocol.ts'
+import type { ProxyProtocol } from '../../core/mesh/proxy-snapshot.ts'
 import type { Clock } from '../../core/time.ts'
 import { Call, type CallTarget } from '../exchange/call.ts'
 import type { ProxyCounters } from '../exchange/counters.ts'
+import { fitsHttp2 } from '../exchange/shared-connection.ts'
 import type { Failure, RequestSink, ResponseSink } from '../exchange/types.ts'
 import { Http1ClientConnection, type Http1ClientOwner } from '../http1/client-connection.ts'
 import type { RequestHead } from '../http1/message.ts'
@@ -18,10 +23,12 @@ import { type IdleSweep, type Swept, TICK_MS } from '../sockets/idle-sweep.ts'
 import type { Turn } from '../sockets/turn.ts'
 import type { Wire } from '../sockets/wire.ts'
 import { StreamClient } from '../tcp/stream-client.ts'
+import { AppHttp2 } from './app-http2.ts'
 import { RAW_IDLE_MS, STREAM_IDLE_MS } from './timeouts.ts'
 
 export interface AppTargetOptions {
   readonly address: ConnectTarget
+  readonly protocol: ProxyProtocol
   readonly connectTimeoutMs: number
   /** 0: no limit. */
   readonly responseTimeoutMs: number
@@ -31,6 +38,7 @@ export interface AppTargetOptions {
 
 export interface AppTargetDeps {
   readonly clock: Clock
+  readonly log: Logger
   readonly turn: Turn
   readonly sweep: IdleSweep
   readonly counters: ProxyCounters
@@ -55,6 +63,7 @@ export class AppTarget implements CallTarget, Http1ClientOwner, Swept {
   readonly reportsTime = false
   readonly #options: AppTargetOptions
   readonly #deps: AppTargetDeps
+  readonly #http2: AppHttp2
   readonly #idle: Http1ClientConnection[] = []
   readonly #waiting = new Set<Call>()
   readonly #attempts = new Set<Attempt>()
@@ -65,6 +74,7 @@ export class AppTarget implements CallTarget, Http1ClientOwner, Swept {
   constructor(options: AppTargetOptions, deps: AppTargetDeps) {
     this.#options = options
     this.#deps = deps
+    this.#http2 = new AppHttp2(options, deps)
     deps.sweep.add(this)
   }
 
@@ -76,10 +86,15 @@ export class AppTarget implements CallTarget, Http1ClientOwner, Swept {
   close(): void {
     this.#isClosed = true
     this.#deps.sweep.remove(this)
+    this.#http2.close()
     for (const connection of this.#idle.splice(0)) connection.retire()
   }
 
   attempt(call: Call): void {
+    if (this.#goesOverHttp2(call.head)) {
+      this.#http2.acquire(call)
+      return
+    }
     if (call.head !== undefined) {
       const connection = this.#takeIdle(call.head.isIdempotent)
       if (connection !== undefined) {
@@ -102,6 +117,7 @@ export class AppTarget implements CallTarget, Http1ClientOwner, Swept {
 
   forget(call: Call): void {
     this.#waiting.delete(call)
+    this.#http2.forget(call)
   }
 
   onIdle(connection: Http1ClientConnection): void {
@@ -129,6 +145,12 @@ export class AppTarget implements CallTarget, Http1ClientOwner, Swept {
       this.#idle.splice(i, 1)
       connection.retire()
     }
+  }
+
+  #goesOverHttp2(head: RequestHead | undefined): boolean {
+    const { protocol } = this.#options
+    if (speaksHttp2(protocol)) return fitsHttp2(head)
+    return protocol === 'auto' && head?.isHttp2 === true
   }
 
   #takeIdle(isIdempotent: boolean): Http1ClientConnection | undefined {

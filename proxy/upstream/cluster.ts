@@ -20,6 +20,8 @@ export class Endpoint {
   readonly avoidance = new Avoidance()
   /** Learned from its first connection: whether it speaks our mux. */
   speaksMux: boolean | undefined = undefined
+  /** Learned in the same way, where it does not: whether it speaks HTTP/2. */
+  speaksHttp2 = false
   /** It broke off a handshake because none of the protocols we offered suited it. */
   refusesAlpn = false
 

@@ -1,19 +1,28 @@
 /**
- * Connections from one local identity to one instance: mux where the other side speaks it, else HTTP/1.1
- * connections kept and reused, else one TLS connection per stream.
+ * Connections from one local identity to one instance: mux where the other side speaks it, else HTTP/2 connections
+ * shared or HTTP/1.1 connections kept and reused, else one TLS connection per stream.
  *
  * Guarantees: calls wait in order for a connection being made; when it cannot be made they fail as
  * `never-sent`. After `rotate` or `retire` no new exchange uses an old connection, and none is cut. Bounds:
- * PENDING_MAX calls waiting, MUXES_MAX mux connections, CONNECTIONS_MAX others, IDLE_MAX idle.
+ * PENDING_MAX calls waiting, SHARED_MAX mux or HTTP/2 connections, CONNECTIONS_MAX others, IDLE_MAX idle.
  */
 
 import type { Logger } from '../../core/log.ts'
+import { speaksHttp2 } from '../../core/mesh/protocol.ts'
 import type { Clock } from '../../core/time.ts'
 import type { Call } from '../exchange/call.ts'
+import {
+  fitsHttp2,
+  type SharedConnection,
+  type SharedConnectionOwner,
+} from '../exchange/shared-connection.ts'
 import type { Failure } from '../exchange/types.ts'
 import { Http1ClientConnection, type Http1ClientOwner } from '../http1/client-connection.ts'
+import type { RequestHead } from '../http1/message.ts'
 import { disconnectReason, type HttpDate } from '../http1/replies.ts'
-import { MuxClientConnection, type MuxClientOwner } from '../mux/client-connection.ts'
+import { Http2ClientConnection } from '../http2/client-connection.ts'
+import { H2_ALPN } from '../http2/format.ts'
+import { MuxClientConnection } from '../mux/client-connection.ts'
 import { MUX_ALPN } from '../mux/format.ts'
 import type { MuxDeps } from '../mux/link.ts'
 import type { Attempt } from '../sockets/connect.ts'
@@ -35,7 +44,7 @@ export interface PoolDeps extends MuxDeps {
 }
 
 const PENDING_MAX = 1024
-const MUXES_MAX = 4
+const SHARED_MAX = 4
 const CONNECTIONS_MAX = 1024
 const IDLE_MAX = 256
 const IDLE_TICKS = 300
@@ -48,18 +57,18 @@ const OVERLOADED: Failure = {
   retry: 'final',
 }
 
-export class EndpointPool implements Http1ClientOwner, MuxClientOwner {
+export class EndpointPool implements Http1ClientOwner, SharedConnectionOwner {
   readonly #cluster: Cluster
   readonly #endpoint: Endpoint
   readonly #deps: PoolDeps
   #identity: Identity
   readonly #waiting = new Set<Call>()
-  /** Attempts to connect, and mux connections that have not greeted yet. */
+  /** Attempts to connect, and shared connections that have not greeted yet. */
   readonly #attempts = new Set<Attempt>()
   #greeting = 0
   /** Those that take new exchanges, and all that are open. */
-  readonly #muxes: MuxClientConnection[] = []
-  readonly #openMuxes = new Set<MuxClientConnection>()
+  readonly #shared: SharedConnection[] = []
+  readonly #openShared = new Set<SharedConnection>()
   readonly #idle: Http1ClientConnection[] = []
   /** All HTTP/1.1 connections, idle or not. */
   readonly #open = new Set<Http1ClientConnection>()
@@ -78,10 +87,10 @@ export class EndpointPool implements Http1ClientOwner, MuxClientOwner {
   }
 
   acquire(call: Call): void {
-    for (let i = 0; i < this.#muxes.length; i++) {
-      const mux = this.#muxes[i] as MuxClientConnection
-      if (!mux.hasRoom) continue
-      call.attach(mux.open(call.head, call), true)
+    for (let i = 0; i < this.#shared.length; i++) {
+      const connection = this.#shared[i] as SharedConnection
+      if (!connection.hasRoom || !this.#canCarry(connection, call)) continue
+      call.attach(connection.open(call.head, call), true)
       return
     }
     if (call.head !== undefined) {
@@ -122,7 +131,7 @@ export class EndpointPool implements Http1ClientOwner, MuxClientOwner {
     this.#isRetired = true
     for (const attempt of this.#attempts) attempt.cancel()
     this.#attempts.clear()
-    for (const mux of this.#openMuxes) mux.destroy()
+    for (const connection of this.#openShared) connection.destroy()
     this.#idle.length = 0
     for (const connection of this.#open) connection.destroy()
     this.#failWaiting('the proxy stops')
@@ -157,16 +166,16 @@ export class EndpointPool implements Http1ClientOwner, MuxClientOwner {
     this.#connectionGone()
   }
 
-  onMuxReady(connection: MuxClientConnection): void {
+  onReady(connection: SharedConnection): void {
     this.#greeting--
-    this.#endpoint.speaksMux = true
-    this.onMuxRoom(connection)
+    if (connection.carriesStreams) this.#endpoint.speaksMux = true
+    this.onRoom(connection)
   }
 
-  onMuxClosing(connection: MuxClientConnection): void {
-    const at = this.#muxes.indexOf(connection)
-    if (at >= 0) this.#muxes.splice(at, 1)
-    if (!connection.link.isReady) {
+  onClosing(connection: SharedConnection): void {
+    const at = this.#shared.indexOf(connection)
+    if (at >= 0) this.#shared.splice(at, 1)
+    if (!connection.isReady) {
       this.#greeting--
       this.#failed(new Error('the other proxy did not accept the connection'))
     }
@@ -174,9 +183,10 @@ export class EndpointPool implements Http1ClientOwner, MuxClientOwner {
     if (!this.#isRetired) this.#connectMore()
   }
 
-  onMuxRoom(connection: MuxClientConnection): void {
+  onRoom(connection: SharedConnection): void {
     for (const call of this.#waiting) {
       if (!connection.hasRoom) break
+      if (!this.#canCarry(connection, call)) continue
       this.#waiting.delete(call)
       call.attach(connection.open(call.head, call), false)
     }
@@ -184,7 +194,7 @@ export class EndpointPool implements Http1ClientOwner, MuxClientOwner {
   }
 
   #releaseConnections(): void {
-    for (const mux of [...this.#muxes]) mux.drain()
+    for (const connection of [...this.#shared]) connection.drain()
     this.#idle.length = 0
     for (const connection of this.#open) connection.retire()
   }
@@ -201,12 +211,13 @@ export class EndpointPool implements Http1ClientOwner, MuxClientOwner {
 
   #connectMore(): void {
     const pending = this.#attempts.size + this.#greeting
-    let missing = Math.min(this.#waiting.size - pending, CONNECTIONS_MAX - this.#connections)
-    if (this.#endpoint.speaksMux !== false) {
-      // One connection will do for all who wait, or show that each needs its own.
-      const isFull = this.#muxes.length >= MUXES_MAX
+    const isFull = this.#shared.length >= SHARED_MAX
+    let missing = this.#waiting.size
+    // One connection will do for all who wait, or show that each needs its own.
+    if (this.#endpoint.speaksMux !== false)
       missing = pending > 0 || isFull ? 0 : Math.min(missing, 1)
-    }
+    else if (this.#endpoint.speaksHttp2) missing = this.#missingBesideHttp2(isFull)
+    missing = Math.min(missing - pending, CONNECTIONS_MAX - this.#connections)
     for (let i = 0; i < missing; i++) this.#connect()
   }
 
@@ -233,6 +244,7 @@ export class EndpointPool implements Http1ClientOwner, MuxClientOwner {
     if (this.#endpoint.refusesAlpn) return []
     const offers: string[] = this.#deps.offerMux ? [MUX_ALPN] : []
     for (const call of this.#waiting) {
+      if (this.#goesOverHttp2(call.head)) offers.push(H2_ALPN)
       if (call.head !== undefined) offers.push('http/1.1')
       break
     }
@@ -256,7 +268,8 @@ export class EndpointPool implements Http1ClientOwner, MuxClientOwner {
     if (isNews) this.#deps.log.warn('cannot reach an instance', facts)
     else this.#deps.log.debug('still cannot reach an instance', facts)
     const reason = err.code === 'ETIMEDOUT' ? 'connection timeout' : 'connection failure'
-    if (this.#endpoint.speaksMux !== false) this.#failWaiting(reason)
+    const isForAll = this.#endpoint.speaksMux !== false || this.#endpoint.speaksHttp2
+    if (isForAll) this.#failWaiting(reason)
     else this.#failOne(reason)
   }
 
@@ -273,7 +286,9 @@ export class EndpointPool implements Http1ClientOwner, MuxClientOwner {
       return
     }
     this.#endpoint.speaksMux = false
-    if (result.alpn === 'http/1.1' || this.#firstIsHttp()) this.#addHttp1(result.wire, identity)
+    if (result.alpn === H2_ALPN || this.#knowsOfHttp2(result)) this.#addHttp2(result.wire, identity)
+    else if (result.alpn === 'http/1.1' || this.#firstIsHttp())
+      this.#addHttp1(result.wire, identity)
     else this.#addStream(result.wire)
     this.#connectMore()
   }
@@ -288,13 +303,32 @@ export class EndpointPool implements Http1ClientOwner, MuxClientOwner {
       },
       { ...this.#deps, owner: this },
     )
-    this.#muxes.push(mux)
-    this.#openMuxes.add(mux)
+    this.#addShared(mux, wire, identity)
+  }
+
+  #addHttp2(wire: Wire, identity: Identity): void {
+    this.#endpoint.speaksHttp2 = true
+    this.#greeting++
+    const connection = new Http2ClientConnection(
+      wire,
+      {
+        responseTimeoutMs: RESPONSE_TIMEOUT_MS,
+        streamIdleMs: STREAM_IDLE_MS,
+        scheme: 'https',
+      },
+      { ...this.#deps, owner: this },
+    )
+    this.#addShared(connection, wire, identity)
+  }
+
+  #addShared(connection: SharedConnection, wire: Wire, identity: Identity): void {
+    this.#shared.push(connection)
+    this.#openShared.add(connection)
     wire.socket.once('close', () => {
-      this.#openMuxes.delete(mux)
+      this.#openShared.delete(connection)
       this.#connectionGone()
     })
-    if (identity !== this.#identity) mux.drain()
+    if (identity !== this.#identity) connection.drain()
   }
 
   #addHttp1(wire: Wire, identity: Identity): void {
@@ -340,6 +374,30 @@ export class EndpointPool implements Http1ClientOwner, MuxClientOwner {
     const mortal = { destroy: () => wire.socket.destroy() }
     lifetimes.add(mortal, identity.notAfter, server)
     wire.socket.once('close', () => lifetimes.remove(mortal))
+  }
+
+  #canCarry(connection: SharedConnection, call: Call): boolean {
+    return connection.carriesStreams || this.#goesOverHttp2(call.head)
+  }
+
+  #goesOverHttp2(head: RequestHead | undefined): boolean {
+    if (!fitsHttp2(head)) return false
+    const { protocol } = this.#cluster.spec
+    return protocol === undefined ? head.isHttp2 : speaksHttp2(protocol)
+  }
+
+  /** Prior knowledge: nothing was agreed on, and the service is known to speak HTTP/2 (mesh.md 10.1). */
+  #knowsOfHttp2(result: MeshWire): boolean {
+    if (result.alpn !== '' || !speaksHttp2(this.#cluster.spec.protocol)) return false
+    for (const call of this.#waiting) return fitsHttp2(call.head)
+    return false
+  }
+
+  /** One for all that can share it, and one for each that cannot. */
+  #missingBesideHttp2(isFull: boolean): number {
+    let alone = 0
+    for (const call of this.#waiting) if (!this.#goesOverHttp2(call.head)) alone++
+    return alone + (alone < this.#waiting.size && !isFull ? 1 : 0)
   }
 
   #firstIsHttp(): boolean {

@@ -37,13 +37,13 @@ function clientSetup(): ClientSetup {
     {
       ...b,
       owner: {
-        onMuxReady: () => {
+        onReady: () => {
           state.ready = true
         },
-        onMuxClosing: () => {
+        onClosing: () => {
           state.closing = true
         },
-        onMuxRoom: () => {
+        onRoom: () => {
           state.room++
         },
       },

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import fc from 'fast-check'
-import { ExchangeTable } from '../../../../proxy/mux/exchange-table.ts'
+import { ExchangeTable } from '../../../../proxy/exchange/exchange-table.ts'
 
 it('answers like a Map through any insertions and deletions', () => {
   const step = fc.tuple(fc.constantFrom('set', 'delete', 'get'), fc.integer({ min: 1, max: 300 }))

@@ -31,6 +31,8 @@ export const ERRORS = {
   /** The request was understood and refused by a rule of the state store (Consul answers 500). */
   REJECTED: { httpStatus: 500, grpcStatus: FAILED_PRECONDITION, retryable: false },
   NOT_FOUND: { httpStatus: 404, grpcStatus: NOT_FOUND, retryable: false },
+  /** Access control is off (http-api.md 2.1). */
+  ACL_DISABLED: { httpStatus: 401, grpcStatus: FAILED_PRECONDITION, retryable: false },
   PERMISSION_DENIED: { httpStatus: 403, grpcStatus: PERMISSION_DENIED, retryable: false },
   TOO_LARGE: { httpStatus: 413, grpcStatus: INVALID_ARGUMENT, retryable: false },
   RATE_LIMITED: { httpStatus: 429, grpcStatus: RESOURCE_EXHAUSTED, retryable: true },

@@ -17,6 +17,7 @@ import type { PeerCalls } from '../core/rpc/peer-calls.ts'
 import { RequestNames } from '../core/rpc/request-names.ts'
 import type { ServerApi } from '../core/rpc/server-api.ts'
 import type { Clock } from '../core/time.ts'
+import { JwtVerifier } from '../runtime/jwt/jwt-verifier.ts'
 import { newUuid } from '../runtime/random/system-random.ts'
 import { ObservedServerApi } from '../runtime/rpc/observed-server-api.ts'
 import { RpcHost } from '../runtime/rpc/rpc-host.ts'
@@ -27,6 +28,9 @@ import {
   memoryRaftStorage,
 } from '../runtime/storage/raft-storage.ts'
 import { recoveryFiles } from '../runtime/storage/recovery-files.ts'
+import { AclActs } from './acl/acl-acts.ts'
+import { AclAuthority } from './acl/authority.ts'
+import { GuardedServerApi } from './acl/guarded-server-api.ts'
 import { CommandWriter } from './api/command-writer.ts'
 import { LeaderActs } from './api/leader-acts.ts'
 import { LeaderCalls } from './api/leader-calls.ts'
@@ -174,7 +178,9 @@ export function createServerParts(config: AgentConfig, deps: ServerDeps): Server
     },
   )
   const roster = new Roster({ nodeId }, { raft, directory, membership, calls, clock, log })
+  const { authority, aclActs } = createAcl(config, { ...deps, log, store, writer })
   const duties = new LeaderDuties({
+    acl: aclActs,
     raft,
     reconciler,
     sessions,
@@ -203,8 +209,8 @@ export function createServerParts(config: AgentConfig, deps: ServerDeps): Server
   const configuration = () =>
     raftConfigurationView(raft.status(), nodeId, (id) => directory.find(id)?.name)
   const addressOf = (id: string): string | undefined => directory.addressOf(id)
-  const operator = new OperatorActs({ raft, configuration, autopilot })
-  const api = new LocalServerApi(
+  const operator = new OperatorActs({ raft, configuration, autopilot, acl: aclActs })
+  const api: LocalServerApi = new LocalServerApi(
     {
       datacenter: config.datacenter,
       nodeId,
@@ -231,6 +237,12 @@ export function createServerParts(config: AgentConfig, deps: ServerDeps): Server
       rng: rng.fork('api'),
       newId: newUuid,
       addressOf,
+      ...(authority === undefined
+        ? {}
+        : {
+            guard: (secret: () => string) =>
+              new GuardedServerApi(secret, { servers: api, authority, store }),
+          }),
     },
   )
   const observed = new ObservedServerApi(api, countRequests(metrics, clock))
@@ -249,12 +261,17 @@ export function createServerParts(config: AgentConfig, deps: ServerDeps): Server
       const { role, lastContactMs } = raft.status()
       return role === 'leader' || lastContactMs < leaderSilenceMs
     },
+    ...(authority === undefined
+      ? {}
+      : { mayFollow: (secret: string) => authority.mayFollow(secret) }),
   })
   const hideFeeds = showFeedSessions(metrics, feeds)
   const rpc = new RpcHost(
     { address: config.bindAddress, port: config.ports.server },
     {
-      handlers: serverApiHandlers(observed),
+      handlers: serverApiHandlers(
+        authority === undefined ? () => observed : (secret) => observed.as(() => secret),
+      ),
       feeds: (stream) => feeds.accept(stream),
       peers: peerHandlers({
         stats: () =>
@@ -396,6 +413,39 @@ function createCa(
       newId: newUuid,
     },
   )
+}
+
+function createAcl(
+  config: AgentConfig,
+  {
+    store,
+    writer,
+    clock,
+    log,
+  }: Pick<ServerDeps, 'clock' | 'log'> & {
+    readonly store: StateStore
+    readonly writer: CommandWriter
+  },
+): { readonly authority: AclAuthority | undefined; readonly aclActs: AclActs | undefined } {
+  const { acl, datacenter, dataDir } = config
+  if (!acl.enabled) return { authority: undefined, aclActs: undefined }
+  const { defaultPolicy, listsKeysByPolicy, initialManagement } = acl
+  const authority = new AclAuthority(
+    { datacenter, defaultPolicy, listsKeysByPolicy },
+    { store, clock },
+  )
+  const aclActs = new AclActs(
+    { datacenter, dataDir, initialManagement },
+    {
+      store,
+      write: (command) => writer.write(command),
+      jwt: new JwtVerifier({ clock }),
+      clock,
+      log: log.child('acl'),
+      newId: newUuid,
+    },
+  )
+  return { authority, aclActs }
 }
 
 function createTimers({

@@ -6,6 +6,13 @@
  * those of registration-rules.ts and core/intentions/validate.ts.
  */
 
+import {
+  authMethodShape,
+  bindingRuleShape,
+  policyShape,
+  roleShape,
+  tokenWriteShape,
+} from './acl-shapes.ts'
 import type { Command } from './commands.ts'
 import {
   boolean,
@@ -30,6 +37,7 @@ const stringMap = mapOf(text)
 const locality = object({ region: text, zone: text })
 const status = oneOf('passing', 'warning', 'critical')
 const action = oneOf('allow', 'deny')
+const mode = oneOf('create', 'update')
 const objectVerb = oneOf('get', 'set', 'cas', 'delete', 'delete-cas')
 
 const upstream = object({
@@ -327,8 +335,20 @@ const COMMANDS: Readonly<Record<Command['kind'], Shape>> = {
   'ca.serial.take': object({ count }),
   'autopilot.config.set': object({ config: autopilotShape }, { cas: count }),
   'coordinate.batch': object({ updates: listOf(coordinateRecordShape) }),
-  'query.set': object({ query: queryShape, mode: oneOf('create', 'update') }),
+  'query.set': object({ query: queryShape, mode }),
   'query.delete': object({ id: text }),
+  'acl.bootstrap': object({ token: tokenWriteShape, now: count }, { resetIndex: count }),
+  'acl.token.set': object({ token: tokenWriteShape, mode, now: count }),
+  'acl.token.delete': object({ accessorId: text }),
+  'acl.token.reap': object({ accessorIds: listOf(text), now: count }),
+  'acl.policy.set': object({ policy: policyShape, mode }),
+  'acl.policy.delete': object({ id: text }),
+  'acl.role.set': object({ role: roleShape, mode }),
+  'acl.role.delete': object({ id: text }),
+  'acl.auth-method.set': object({ method: authMethodShape, mode }),
+  'acl.auth-method.delete': object({ name: text }),
+  'acl.binding-rule.set': object({ rule: bindingRuleShape, mode }),
+  'acl.binding-rule.delete': object({ id: text }),
   'restore.begin': object({ id: text, now: count }),
   'restore.piece': object({ id: text, offset: count, bytes, now: count }),
   'restore.end': object({ id: text, sizeBytes: count, digest: text, now: count }),

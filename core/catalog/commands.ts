@@ -6,6 +6,13 @@
  * Encoded by core/catalog/codec.ts, versioned.
  */
 
+import type {
+  AuthMethodWrite,
+  BindingRuleWrite,
+  PolicyWrite,
+  RoleWrite,
+  TokenWrite,
+} from '../acl/records.ts'
 import type { AutopilotSettings } from '../autopilot/types.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { PreparedQuery } from '../queries/types.ts'
@@ -196,6 +203,47 @@ export type Command =
       readonly mode: 'create' | 'update'
     }
   | { readonly kind: 'query.delete'; readonly id: string }
+  /** The first token of all; `resetIndex` is what an operator wrote into a file to do it again. */
+  | {
+      readonly kind: 'acl.bootstrap'
+      readonly token: TokenWrite
+      readonly resetIndex?: number
+      readonly now: WallTime
+    }
+  /** An update keeps secret, locality, auth method and times. */
+  | {
+      readonly kind: 'acl.token.set'
+      readonly token: TokenWrite
+      readonly mode: 'create' | 'update'
+      readonly now: WallTime
+    }
+  | { readonly kind: 'acl.token.delete'; readonly accessorId: string }
+  /** Deletes those whose time is over. */
+  | {
+      readonly kind: 'acl.token.reap'
+      readonly accessorIds: readonly string[]
+      readonly now: WallTime
+    }
+  | {
+      readonly kind: 'acl.policy.set'
+      readonly policy: PolicyWrite
+      readonly mode: 'create' | 'update'
+    }
+  | { readonly kind: 'acl.policy.delete'; readonly id: string }
+  | { readonly kind: 'acl.role.set'; readonly role: RoleWrite; readonly mode: 'create' | 'update' }
+  | { readonly kind: 'acl.role.delete'; readonly id: string }
+  | {
+      readonly kind: 'acl.auth-method.set'
+      readonly method: AuthMethodWrite
+      readonly mode: 'create' | 'update'
+    }
+  | { readonly kind: 'acl.auth-method.delete'; readonly name: string }
+  | {
+      readonly kind: 'acl.binding-rule.set'
+      readonly rule: BindingRuleWrite
+      readonly mode: 'create' | 'update'
+    }
+  | { readonly kind: 'acl.binding-rule.delete'; readonly id: string }
   /** Announces the image of a whole state; takes the place of a restore that nobody goes on with. */
   | { readonly kind: 'restore.begin'; readonly id: string; readonly now: WallTime }
   | {

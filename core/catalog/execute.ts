@@ -6,6 +6,14 @@
  */
 
 import { assertNever } from '../assert.ts'
+import {
+  deleteAuthMethod,
+  deleteBindingRule,
+  setAuthMethod,
+  setBindingRule,
+} from './acl-method-table.ts'
+import { deletePolicy, deleteRole, setPolicy, setRole } from './acl-policy-table.ts'
+import { bootstrapAcl, deleteToken, reapTokens, setToken } from './acl-token-table.ts'
 import { setAutopilotConfig } from './autopilot-config.ts'
 import { setCaConfig, setCaRoots, takeSerials } from './ca.ts'
 import { reinstate, revoke } from './ca-revocations.ts'
@@ -87,6 +95,31 @@ function dispatch(draft: Draft, command: TableCommand): ApplyResult {
       return valueUnless(command.query.id, setQuery(draft, command.query, command.mode))
     case 'query.delete':
       return doneUnless(deleteQuery(draft, command.id))
+    case 'acl.bootstrap':
+      return doneUnless(bootstrapAcl(draft, command))
+    case 'acl.token.set':
+      return doneUnless(setToken(draft, command))
+    case 'acl.token.delete':
+      return doneUnless(deleteToken(draft, command.accessorId))
+    case 'acl.token.reap':
+      reapTokens(draft, command.accessorIds, command.now)
+      return DONE
+    case 'acl.policy.set':
+      return doneUnless(setPolicy(draft, command.policy, command.mode))
+    case 'acl.policy.delete':
+      return doneUnless(deletePolicy(draft, command.id))
+    case 'acl.role.set':
+      return doneUnless(setRole(draft, command.role, command.mode))
+    case 'acl.role.delete':
+      return doneUnless(deleteRole(draft, command.id))
+    case 'acl.auth-method.set':
+      return doneUnless(setAuthMethod(draft, command.method, command.mode))
+    case 'acl.auth-method.delete':
+      return doneUnless(deleteAuthMethod(draft, command.name))
+    case 'acl.binding-rule.set':
+      return doneUnless(setBindingRule(draft, command.rule, command.mode))
+    case 'acl.binding-rule.delete':
+      return doneUnless(deleteBindingRule(draft, command.id))
     case 'noop':
       return DONE
     default:

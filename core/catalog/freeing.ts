@@ -18,6 +18,12 @@ export function isFreeing(command: Command): boolean {
     case 'config.delete':
     case 'query.delete':
     case 'ca.reinstate':
+    case 'acl.token.delete':
+    case 'acl.token.reap':
+    case 'acl.policy.delete':
+    case 'acl.role.delete':
+    case 'acl.auth-method.delete':
+    case 'acl.binding-rule.delete':
     case 'restore.abort':
       return true
     case 'kv':
@@ -36,6 +42,12 @@ export function isFreeing(command: Command): boolean {
     case 'autopilot.config.set':
     case 'coordinate.batch':
     case 'query.set':
+    case 'acl.bootstrap':
+    case 'acl.token.set':
+    case 'acl.policy.set':
+    case 'acl.role.set':
+    case 'acl.auth-method.set':
+    case 'acl.binding-rule.set':
     case 'restore.begin':
     case 'restore.piece':
     case 'restore.end':

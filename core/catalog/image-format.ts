@@ -5,9 +5,16 @@
  * is, `end` with the number of lines last. Keys of objects are sorted and tables come in key order, so
  * equal states have equal bytes. Secondary indexes are left out and built again by the reader.
  * Version 2 added autopilot's settings, the requests that were applied and a restore under way, version 3 network
- * coordinates, version 4 prepared queries; the versions before are read still.
+ * coordinates, version 4 prepared queries, version 5 access control; the versions before are read still.
  */
 
+import {
+  authMethodShape,
+  bindingRuleShape,
+  policyShape,
+  roleShape,
+  tokenShape,
+} from './acl-shapes.ts'
 import {
   autopilotShape,
   caRevocationShape,
@@ -36,7 +43,7 @@ import {
 } from './shape.ts'
 
 export const IMAGE_MAGIC = 'fairlead-state'
-export const IMAGE_VERSION = 4
+export const IMAGE_VERSION = 5
 export const IMAGE_CHUNK_SIZE = 128 * 1024
 /** Longer than any record: a KV value is bounded far below. */
 export const IMAGE_LINE_SIZE_MAX = 64 * 1024 * 1024
@@ -46,6 +53,7 @@ export const READABLE_HEADERS: ReadonlySet<string> = new Set([
   `${IMAGE_MAGIC} 1`,
   `${IMAGE_MAGIC} 2`,
   `${IMAGE_MAGIC} 3`,
+  `${IMAGE_MAGIC} 4`,
   IMAGE_HEADER,
 ])
 
@@ -67,7 +75,16 @@ const tables = {
   destinationExtinction: count,
 }
 
-const indexes = object(tables, { autopilot: count, coordinates: count, queries: count })
+const indexes = object(tables, {
+  autopilot: count,
+  coordinates: count,
+  queries: count,
+  aclTokens: count,
+  aclPolicies: count,
+  aclRoles: count,
+  aclAuthMethods: count,
+  aclBindingRules: count,
+})
 
 const outcome = either(
   object({
@@ -87,7 +104,7 @@ const outcome = either(
 export const LINE_SHAPES = {
   meta: object(
     { lastIndex: count, clock: count, caSerial: count, offsetCounter: count, indexes },
-    { restoredAt: count },
+    { restoredAt: count, aclBootstrapIndex: count },
   ),
   node: object({ record: both(nodeShape, indexed), servicesIndex: count, checksIndex: count }),
   service: both(serviceShape, onNode),
@@ -111,6 +128,11 @@ export const LINE_SHAPES = {
   autopilot: both(autopilotShape, indexed),
   coordinate: coordinateRecordShape,
   query: both(queryShape, indexed),
+  'acl-token': tokenShape,
+  'acl-policy': both(policyShape, indexed),
+  'acl-role': both(roleShape, indexed),
+  'acl-auth-method': both(authMethodShape, indexed),
+  'acl-binding-rule': both(bindingRuleShape, indexed),
   'virtual-ip': both(object({ service: text, offset: count, virtualIp: text }), indexed),
   'free-offset': count,
   'request-origin': object({

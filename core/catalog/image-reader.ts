@@ -8,9 +8,19 @@
  * Bound: IMAGE_LINE_SIZE_MAX bytes a line.
  */
 
+import type {
+  AuthMethodRecord,
+  BindingRuleRecord,
+  PolicyRecord,
+  RoleRecord,
+  TokenRecord,
+} from '../acl/records.ts'
 import type { AutopilotConfig } from '../autopilot/types.ts'
 import { FairleadError } from '../errors.ts'
 import type { PreparedQueryRecord } from '../queries/types.ts'
+import { putAuthMethod, putBindingRule } from './acl-method-table.ts'
+import { putPolicy, putRole } from './acl-policy-table.ts'
+import { putToken } from './acl-token-table.ts'
 import { putCheck } from './check-table.ts'
 import { putCoordinate } from './coordinate-table.ts'
 import { type Draft, startDraft } from './draft.ts'
@@ -75,6 +85,7 @@ interface GroupLine {
 type MetaLine = Pick<State, 'lastIndex' | 'clock' | 'caSerial' | 'offsetCounter'> & {
   readonly indexes: Partial<TableIndexes>
   readonly restoredAt?: number
+  readonly aclBootstrapIndex?: number
 }
 
 /** Takes up again a restore that was under way. */
@@ -275,6 +286,11 @@ const LOADERS: Readonly<Record<Exclude<LineName, 'end'>, Loader>> = {
   },
   coordinate: ({ draft }, content) => putCoordinate(draft, content as CoordinateRecord),
   query: ({ draft }, content) => putQuery(draft, content as PreparedQueryRecord),
+  'acl-token': ({ draft }, content) => putToken(draft, content as TokenRecord),
+  'acl-policy': ({ draft }, content) => putPolicy(draft, content as PolicyRecord),
+  'acl-role': ({ draft }, content) => putRole(draft, content as RoleRecord),
+  'acl-auth-method': ({ draft }, content) => putAuthMethod(draft, content as AuthMethodRecord),
+  'acl-binding-rule': ({ draft }, content) => putBindingRule(draft, content as BindingRuleRecord),
   'virtual-ip': ({ draft }, content) => {
     const record = content as VirtualIpRecord
     draft.next.virtualIps = draft.next.virtualIps.set(nameKey(record.service), record)
@@ -337,7 +353,16 @@ function finish<S extends StagedSink>(building: Building<S>): ReadContents<S> {
   }
   // What earlier versions did not know of has not changed since a restore that touched all tables.
   const touched = meta.restoredAt ?? 0
-  const indexes = { ...EMPTY_INDEXES, coordinates: touched, queries: touched, ...meta.indexes }
+  const newer = {
+    coordinates: touched,
+    queries: touched,
+    aclTokens: touched,
+    aclPolicies: touched,
+    aclRoles: touched,
+    aclAuthMethods: touched,
+    aclBindingRules: touched,
+  }
+  const indexes = { ...EMPTY_INDEXES, ...newer, ...meta.indexes }
   return { state: { ...draft.next, ...meta, indexes }, requests, staged }
 }
 

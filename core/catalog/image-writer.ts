@@ -47,8 +47,10 @@ export function* writeImage(contents: ImageContents): Generator<Uint8Array, void
 }
 
 function* linesOf({ state, requests, staged }: ImageContents): Generator<Line, void, undefined> {
-  const { lastIndex, clock, caSerial, offsetCounter, indexes, restoredAt } = state
-  yield ['meta', { lastIndex, clock, caSerial, offsetCounter, indexes, restoredAt }]
+  const { lastIndex, clock, caSerial, offsetCounter, indexes, restoredAt, aclBootstrapIndex } =
+    state
+  const counters = { caSerial, offsetCounter, aclBootstrapIndex }
+  yield ['meta', { lastIndex, clock, ...counters, indexes, restoredAt }]
   yield* catalogLines(state)
   yield* groupLines('services', state.services)
   yield* groupLines('destinations', state.destinations)
@@ -65,6 +67,11 @@ function* linesOf({ state, requests, staged }: ImageContents): Generator<Line, v
   if (state.autopilot !== null) yield ['autopilot', state.autopilot]
   yield* tableLines('coordinate', state.coordinates)
   yield* tableLines('query', state.queries)
+  yield* tableLines('acl-token', state.aclTokens)
+  yield* tableLines('acl-policy', state.aclPolicies)
+  yield* tableLines('acl-role', state.aclRoles)
+  yield* tableLines('acl-auth-method', state.aclAuthMethods)
+  yield* tableLines('acl-binding-rule', state.aclBindingRules)
   yield* tableLines('virtual-ip', state.virtualIps)
   yield* tableLines('free-offset', state.freeOffsets)
   yield* requestLines(requests)

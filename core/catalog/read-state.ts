@@ -16,6 +16,19 @@ import { findIntention, intentionsFor, intentionsFrom } from './intention-table.
 import { orderKey } from './key-order.ts'
 import { readQueries, readQuery, resolveQuery } from './query-table.ts'
 import {
+  readAuthMethod,
+  readAuthMethods,
+  readBindingRule,
+  readBindingRules,
+  readNothing,
+  readPolicies,
+  readPolicy,
+  readRole,
+  readRoles,
+  readToken,
+  readTokens,
+} from './read-acl.ts'
+import {
   readAddress,
   readChecksInState,
   readDump,
@@ -79,6 +92,18 @@ const READS: { readonly [N in ReadName]: Read<N> } = {
   'query.get': readQuery,
   'query.resolve': resolveQuery,
   'autopilot.config': readAutopilotConfig,
+  'acl.token.list': readTokens,
+  'acl.token.get': readToken,
+  'acl.token.self': readNothing,
+  'acl.resolve': readNothing,
+  'acl.policy.list': readPolicies,
+  'acl.policy.get': readPolicy,
+  'acl.role.list': readRoles,
+  'acl.role.get': readRole,
+  'acl.auth-method.list': readAuthMethods,
+  'acl.auth-method.get': readAuthMethod,
+  'acl.binding-rule.list': readBindingRules,
+  'acl.binding-rule.get': readBindingRule,
 }
 
 export function readState<N extends ReadName>(

@@ -18,6 +18,7 @@ import { type FeedBounds, FeedHub } from './feed-hub.ts'
 import { ImageReader } from './image-reader.ts'
 import { type ImageContents, writeImage } from './image-writer.ts'
 import { advanceClock } from './kv.ts'
+import { aclReader } from './read-acl.ts'
 import { readState } from './read-state.ts'
 import type { RequestId } from './request-id.ts'
 import { type Answer, RequestWindow } from './request-window.ts'
@@ -31,7 +32,14 @@ import {
 import { StagedRestore } from './staged-restore.ts'
 import { emptyState, type State } from './state.ts'
 import { type StateSizes, stateSizes } from './state-sizes.ts'
-import type { Evaluated, Restoration, StateSnapshot, StateStoreApi, WatchKey } from './store-api.ts'
+import type {
+  AclReader,
+  Evaluated,
+  Restoration,
+  StateSnapshot,
+  StateStoreApi,
+  WatchKey,
+} from './store-api.ts'
 import { deltasOf } from './topics.ts'
 import type { CaProviderState } from './types.ts'
 import { WatchRegistry } from './watch-registry.ts'
@@ -147,6 +155,10 @@ export class StateStore implements StateStoreApi {
     return this.#state.caProvider
   }
 
+  acl(): AclReader {
+    return aclReader(this.#state)
+  }
+
   snapshot(): StateSnapshot {
     return new Snapshot({
       state: this.#state,
@@ -208,6 +220,10 @@ class Snapshot implements StateSnapshot {
 
   caProvider(): CaProviderState | null {
     return this.#contents.state.caProvider
+  }
+
+  acl(): AclReader {
+    return aclReader(this.#contents.state)
   }
 
   image(): Iterable<Uint8Array> {

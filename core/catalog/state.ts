@@ -7,6 +7,13 @@
  * unambiguous. Secondary indexes hold nothing that the tables do not say: the image leaves them out.
  */
 
+import type {
+  AuthMethodRecord,
+  BindingRuleRecord,
+  PolicyRecord,
+  RoleRecord,
+  TokenRecord,
+} from '../acl/records.ts'
 import type { AutopilotConfig } from '../autopilot/types.ts'
 import type { PreparedQueryRecord } from '../queries/types.ts'
 import { KEY_SEPARATOR } from './key-order.ts'
@@ -44,6 +51,11 @@ export interface TableIndexes {
   readonly autopilot: number
   readonly coordinates: number
   readonly queries: number
+  readonly aclTokens: number
+  readonly aclPolicies: number
+  readonly aclRoles: number
+  readonly aclAuthMethods: number
+  readonly aclBindingRules: number
   /** The last time that the last instance of some service name went away. */
   readonly serviceExtinction: number
   /** The same for the destinations of proxies. */
@@ -145,6 +157,21 @@ export interface State {
   /** `<session id>\0<query id>` → query id */
   readonly queriesBySession: PersistentMap<string>
 
+  /** By accessor; the built-in ones are not here (core/acl/builtin.ts) until they are changed. */
+  readonly aclTokens: PersistentMap<TokenRecord>
+  /** Digest of a secret → accessor. */
+  readonly aclTokenHashes: PersistentMap<string>
+  /** `<index key of the end>\0<accessor>` → accessor */
+  readonly aclTokenExpiries: PersistentMap<string>
+  readonly aclPolicies: PersistentMap<PolicyRecord>
+  readonly aclPolicyNames: PersistentMap<string>
+  readonly aclRoles: PersistentMap<RoleRecord>
+  readonly aclRoleNames: PersistentMap<string>
+  readonly aclAuthMethods: PersistentMap<AuthMethodRecord>
+  readonly aclBindingRules: PersistentMap<BindingRuleRecord>
+  /** Where the last bootstrap stands in the log, 0 for none. */
+  readonly aclBootstrapIndex: number
+
   readonly virtualIps: PersistentMap<VirtualIpRecord>
   /** Index key of an offset → the offset: given back, to be used again before the counter grows. */
   readonly freeOffsets: PersistentMap<number>
@@ -166,6 +193,11 @@ export const EMPTY_INDEXES: TableIndexes = {
   autopilot: 0,
   coordinates: 0,
   queries: 0,
+  aclTokens: 0,
+  aclPolicies: 0,
+  aclRoles: 0,
+  aclAuthMethods: 0,
+  aclBindingRules: 0,
   serviceExtinction: 0,
   destinationExtinction: 0,
 }
@@ -205,6 +237,16 @@ export function emptyState(): State {
     queryNames: PersistentMap.empty(),
     queryTemplates: PersistentMap.empty(),
     queriesBySession: PersistentMap.empty(),
+    aclTokens: PersistentMap.empty(),
+    aclTokenHashes: PersistentMap.empty(),
+    aclTokenExpiries: PersistentMap.empty(),
+    aclPolicies: PersistentMap.empty(),
+    aclPolicyNames: PersistentMap.empty(),
+    aclRoles: PersistentMap.empty(),
+    aclRoleNames: PersistentMap.empty(),
+    aclAuthMethods: PersistentMap.empty(),
+    aclBindingRules: PersistentMap.empty(),
+    aclBootstrapIndex: 0,
     virtualIps: PersistentMap.empty(),
     freeOffsets: PersistentMap.empty(),
     offsetCounter: 0,

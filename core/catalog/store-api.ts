@@ -5,6 +5,8 @@
  * over persistent maps, so that `snapshot()` costs O(1) and stays valid while apply goes on.
  */
 
+import type { AuthMethodRecord, BindingRuleRecord, TokenRecord } from '../acl/records.ts'
+import type { Rule } from '../acl/rule.ts'
 import type { ReadName, ReadReply, Reads } from '../rpc/reads.ts'
 import type { ApplyResult, Command } from './commands.ts'
 import type { FeedFrame, Topic, TopicKey } from './feed.ts'
@@ -29,6 +31,23 @@ export interface StateReader {
   read<N extends ReadName>(name: N, request: Reads[N]['request']): Evaluated<N>
   /** The signing key of the built-in CA, as the last `ca.roots.set` left it; for the leader's CA only. */
   caProvider(): CaProviderState | null
+  /** For who decides about callers; digests of secrets are in it. */
+  acl(): AclReader
+}
+
+/** What access control rests on, in one version of the state. */
+export interface AclReader {
+  /** Grows whenever what a token may do may have changed. */
+  readonly version: number
+  readonly bootstrapIndex: number
+  tokenByHash(hash: string): TokenRecord | undefined
+  tokenByAccessor(accessorId: string): TokenRecord | undefined
+  rulesOf(token: TokenRecord, datacenter: string): readonly Rule[]
+  authMethod(name: string): AuthMethodRecord | undefined
+  bindingRulesOf(authMethod: string): readonly BindingRuleRecord[]
+  exists(kind: 'role' | 'policy', name: string): boolean
+  /** Accessors of tokens whose time is over. */
+  expired(now: number, max: number): readonly string[]
 }
 
 /** An immutable version of the whole state. */

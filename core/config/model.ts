@@ -11,6 +11,7 @@ import type { IpNetwork } from '../ip-network.ts'
 import type { NameFilter } from '../metrics/naming.ts'
 import type { GossipKey } from '../swim/gossip-key.ts'
 import type { GossipTiming } from '../swim/timing.ts'
+import type { AclConfig } from './acl.ts'
 import type { WatchDefinition } from './watches.ts'
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error'
@@ -149,6 +150,7 @@ export interface AgentConfig {
     readonly caConfig?: JsonObject
   }
   readonly defaultIntentionPolicy: IntentionAction
+  readonly acl: AclConfig
 
   readonly proxy: {
     /** The proxy outlives a stopped agent, so that the next one adopts it (systemd units set this). */

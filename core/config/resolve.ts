@@ -7,6 +7,7 @@
  */
 
 import { LOOPBACK_BASE } from '../mesh/virtual-address.ts'
+import { type AclConfig, resolveAcl } from './acl.ts'
 import { expandedList, resolveAddresses, resolveTaggedAddresses } from './addresses.ts'
 import { resolveCluster } from './cluster.ts'
 import { resolveConnect } from './connect.ts'
@@ -57,6 +58,7 @@ export function resolveConfig(raw: RawConfig, devMode: boolean, host: HostFacts)
   const addresses = resolveAddresses(reader, { devMode, interfaces: host.interfaces })
   const enableScripts = reader.bool('enable_script_checks', false)
   const metricsProxy = resolveMetricsProxy(reader)
+  const acl = resolveAcl(reader)
   const config: AgentConfig = {
     devMode,
     server,
@@ -96,7 +98,8 @@ export function resolveConfig(raw: RawConfig, devMode: boolean, host: HostFacts)
       recursors: expandedList(reader, 'recursors', host.interfaces),
     },
     connect: resolveConnect(reader),
-    defaultIntentionPolicy: resolvePolicy(reader),
+    defaultIntentionPolicy: resolvePolicy(reader, acl),
+    acl,
     proxy: {
       keepOnAgentStop: reader.bool('proxy.keep_on_agent_stop', false),
       loopbackBase: resolveLoopbackBase(reader),
@@ -287,8 +290,10 @@ function resolveOutputSize(reader: RawReader): number {
   return size
 }
 
-function resolvePolicy(reader: RawReader): 'allow' | 'deny' {
+/** Without a word of its own, as access control decides by default. */
+function resolvePolicy(reader: RawReader, acl: AclConfig): 'allow' | 'deny' {
   const policy = reader.text('default_intention_policy', '')
+  if (policy === '' && acl.enabled) return acl.defaultPolicy
   if (policy === 'deny') return 'deny'
   if (policy !== '' && policy !== 'allow') {
     reader.problem(

@@ -4,7 +4,9 @@
  * Part of the border between agents and servers (server-api.ts); the HTTP spelling is http-api.md 20 and 21.
  */
 
+import type { TokenRecord } from '../acl/records.ts'
 import type { AutopilotConfig, AutopilotSettings, AutopilotState } from '../autopilot/types.ts'
+import type { StringMap } from '../catalog/types.ts'
 
 export interface RaftServerView {
   readonly id: string
@@ -41,6 +43,25 @@ export interface OperatorCalls {
     reply: boolean
   }
   'autopilot.state': { request: Record<string, never>; reply: AutopilotState }
+  /** Makes the first token. */
+  'acl.bootstrap': { request: TokenIdentity; reply: TokenRecord }
+  /** PERMISSION_DENIED when nobody is known by this bearer token, or no rule gives him anything. */
+  'acl.login': {
+    request: TokenIdentity & {
+      readonly authMethod: string
+      readonly bearerToken: string
+      readonly meta: StringMap
+    }
+    reply: TokenRecord
+  }
+  /** Deletes the token with which is asked, if it came from a login. */
+  'acl.logout': { request: Record<string, never>; reply: null }
+}
+
+/** Chosen by who asks for a token, so that its secret need not travel. */
+export interface TokenIdentity {
+  readonly accessorId: string
+  readonly secretHash: string
 }
 
 export type OperatorName = keyof OperatorCalls

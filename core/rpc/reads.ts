@@ -6,6 +6,14 @@
  * A reply's index follows http-api.md section 4, "Which index is returned".
  */
 
+import type {
+  AuthMethodRecord,
+  BindingRuleRecord,
+  PolicyRecord,
+  ResolvedToken,
+  RoleRecord,
+  TokenRecord,
+} from '../acl/records.ts'
 import type { AutopilotConfig } from '../autopilot/types.ts'
 import type { TxnOp, TxnResult } from '../catalog/commands.ts'
 import type {
@@ -85,6 +93,8 @@ export interface Reads {
       readonly tags?: readonly string[]
       readonly nodeMeta?: StringMap
       readonly mergeCentral?: boolean
+      /** The name or id of the prepared query for which is asked: its token counts, if it has one. */
+      readonly viaQuery?: string
     }
     reply: readonly HealthEntry[]
   }
@@ -150,6 +160,38 @@ export interface Reads {
   /** What is executed for a name or id; templates are rendered. */
   'query.resolve': { request: { readonly nameOrId: string }; reply: QueryResolution }
   'autopilot.config': { request: Record<string, never>; reply: AutopilotConfig | null }
+  /** Tokens come without the digests of their secrets. `policy` and `role` are ids. */
+  'acl.token.list': {
+    request: {
+      readonly policy?: string
+      readonly role?: string
+      readonly serviceName?: string
+      readonly authMethod?: string
+    }
+    reply: readonly TokenRecord[]
+  }
+  'acl.token.get': { request: { readonly accessorId: string }; reply: TokenRecord | null }
+  /** The token with which is asked. */
+  'acl.token.self': { request: Record<string, never>; reply: TokenRecord | null }
+  /** What the token with which is asked may do. */
+  'acl.resolve': { request: Record<string, never>; reply: ResolvedToken | null }
+  'acl.policy.list': { request: Record<string, never>; reply: readonly PolicyRecord[] }
+  'acl.policy.get': {
+    request: { readonly id: string } | { readonly name: string }
+    reply: PolicyRecord | null
+  }
+  'acl.role.list': { request: { readonly policy?: string }; reply: readonly RoleRecord[] }
+  'acl.role.get': {
+    request: { readonly id: string } | { readonly name: string }
+    reply: RoleRecord | null
+  }
+  'acl.auth-method.list': { request: Record<string, never>; reply: readonly AuthMethodRecord[] }
+  'acl.auth-method.get': { request: { readonly name: string }; reply: AuthMethodRecord | null }
+  'acl.binding-rule.list': {
+    request: { readonly authMethod?: string }
+    reply: readonly BindingRuleRecord[]
+  }
+  'acl.binding-rule.get': { request: { readonly id: string }; reply: BindingRuleRecord | null }
 }
 
 export type ReadName = keyof Reads

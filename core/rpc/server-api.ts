@@ -32,6 +32,8 @@ export interface ReadResult<N extends ReadName> {
   readonly index: number
   readonly knownLeader: boolean
   readonly lastContactMs: number
+  /** Access control left something out, and it was not for an anonymous caller. */
+  readonly isFiltered?: boolean
 }
 
 export interface WriteOptions {
@@ -76,6 +78,12 @@ export interface ServerStatus {
 }
 
 export interface ServerApi extends OperatorApi {
+  /**
+   * The same, on behalf of the token with this secret ('' for none); asked for at each call. Without access control
+   * it changes nothing.
+   */
+  as(secret: () => string): ServerApi
+
   /**
    * @throws FairleadError NO_LEADER after the hold time (7 s), NO_PATH_TO_DATACENTER, SHUTTING_DOWN, or
    *   the abort reason of `signal`

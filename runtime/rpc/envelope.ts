@@ -14,6 +14,8 @@ import { FairleadError } from '../../core/errors.ts'
 import { EnvelopeSchema, Peers, Servers } from '../../proto/gen/fairlead_pb.ts'
 
 export const ENVELOPE_VERSION = 1
+/** Metadata of a call: the secret of the token on whose behalf it is made. */
+export const SECRET_METADATA = 'x-fairlead-token-bin'
 /** A Raft entry of 1 MiB with its bytes in base64 fits. */
 export const REQUEST_BYTES_MAX = 2 * 1024 * 1024
 /** The largest read or snapshot frame that crosses the wire. */

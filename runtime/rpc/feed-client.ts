@@ -45,6 +45,8 @@ export interface FeedClientDeps {
   readonly connect: (signal: AbortSignal) => Promise<FeedConnection>
   readonly members: () => number
   readonly servers: () => number
+  /** Of the agent's own token; absent without access control. */
+  readonly secret?: () => string
 }
 
 /** What has happened since the start, and how things are. */
@@ -144,7 +146,13 @@ export class FeedClient {
   }
 
   #follow({ topic, from }: FeedReader): void {
-    this.#send({ kind: 'follow', topic, ...(from === undefined ? {} : { from }) })
+    const secret = this.#deps.secret?.() ?? ''
+    this.#send({
+      kind: 'follow',
+      topic,
+      ...(from === undefined ? {} : { from }),
+      ...(secret === '' ? {} : { secret }),
+    })
   }
 
   /** Keeps a stream open until closed, or until nobody wants one when it ends. */

@@ -18,7 +18,13 @@ const VERSION = 1
 
 export type FromAgent =
   /** Begins, or begins anew. Answered by `resumed`, a snapshot or `refused`. */
-  | { readonly kind: 'follow'; readonly topic: TopicKey; readonly from?: FeedPosition }
+  | {
+      readonly kind: 'follow'
+      readonly topic: TopicKey
+      readonly from?: FeedPosition
+      /** Of the agent's own token. */
+      readonly secret?: string
+    }
   | { readonly kind: 'leave'; readonly topic: TopicKey }
   /** Answered by a bookmark. */
   | { readonly kind: 'ping' }

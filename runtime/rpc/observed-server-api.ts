@@ -51,6 +51,10 @@ export class ObservedServerApi implements ServerApi {
     this.#observe = observe
   }
 
+  as(secret: () => string): ServerApi {
+    return new ObservedServerApi(this.#target.as(secret), this.#observe)
+  }
+
   async read<N extends ReadName>(
     name: N,
     request: Reads[N]['request'],

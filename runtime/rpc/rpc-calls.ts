@@ -9,6 +9,7 @@
 
 import { once } from 'node:events'
 import type {
+  Metadata,
   ServerReadableStream,
   ServerUnaryCall,
   ServerWritableStream,
@@ -16,7 +17,7 @@ import type {
 } from '@grpc/grpc-js'
 import { FairleadError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
-import { type Boxed, box, unbox } from './envelope.ts'
+import { type Boxed, box, SECRET_METADATA, unbox } from './envelope.ts'
 import type { GrpcLibrary } from './grpc-library.ts'
 import { chunkOf, type ImagePart } from './image-part.ts'
 import { type FailedStatus, toStatus } from './rpc-errors.ts'
@@ -62,7 +63,7 @@ export class RpcCalls {
     this.#cutting.abort(shuttingDown())
   }
 
-  unary(handler: (request: unknown, signal: AbortSignal) => Promise<unknown>) {
+  unary(handler: (request: unknown, signal: AbortSignal, secret: string) => Promise<unknown>) {
     return async (
       call: ServerUnaryCall<Boxed, Boxed>,
       callback: sendUnaryData<Boxed>,
@@ -70,7 +71,8 @@ export class RpcCalls {
       const scope = this.#openCall(call)
       try {
         this.#admit()
-        callback(null, box(await handler(unbox(call.request), scope.signal)))
+        const secret = secretOf(call.metadata)
+        callback(null, box(await handler(unbox(call.request), scope.signal, secret)))
       } catch (thrown) {
         if (!call.cancelled) callback(this.status(thrown))
       } finally {
@@ -79,12 +81,15 @@ export class RpcCalls {
     }
   }
 
-  download<T>(handler: (request: unknown, signal: AbortSignal) => AsyncIterable<T>) {
+  download<T>(
+    handler: (request: unknown, signal: AbortSignal, secret: string) => AsyncIterable<T>,
+  ) {
     return async (call: ServerWritableStream<Boxed, T>): Promise<void> => {
       const scope = this.#openCall(call)
       try {
         this.#admit()
-        for await (const message of handler(unbox(call.request), scope.signal)) {
+        const secret = secretOf(call.metadata)
+        for await (const message of handler(unbox(call.request), scope.signal, secret)) {
           if (scope.signal.aborted) break
           if (!call.write(message)) await once(call, 'drain', { signal: scope.signal })
         }
@@ -98,7 +103,13 @@ export class RpcCalls {
     }
   }
 
-  upload(handler: (chunks: AsyncIterable<Uint8Array>, signal: AbortSignal) => Promise<unknown>) {
+  upload(
+    handler: (
+      chunks: AsyncIterable<Uint8Array>,
+      signal: AbortSignal,
+      secret: string,
+    ) => Promise<unknown>,
+  ) {
     return async (
       call: ServerReadableStream<ImagePart, Boxed>,
       callback: sendUnaryData<Boxed>,
@@ -106,7 +117,8 @@ export class RpcCalls {
       const scope = this.#openCall(call)
       try {
         this.#admit()
-        callback(null, box(await handler(received(call, scope.signal), scope.signal)))
+        const secret = secretOf(call.metadata)
+        callback(null, box(await handler(received(call, scope.signal), scope.signal, secret)))
       } catch (thrown) {
         if (!call.cancelled) callback(this.status(thrown))
       } finally {
@@ -149,6 +161,12 @@ export class RpcCalls {
       'rate limit exceeded, try again later or against a different server',
     )
   }
+}
+
+/** '' for none. */
+function secretOf(metadata: Metadata): string {
+  const [value] = metadata.get(SECRET_METADATA)
+  return value === undefined ? '' : value.toString()
 }
 
 async function* received(

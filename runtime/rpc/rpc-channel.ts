@@ -22,6 +22,7 @@ import {
   type PeerMethod,
   REPLY_BYTES_MAX,
   REQUEST_BYTES_MAX,
+  SECRET_METADATA,
   SERVERS_SERVICE,
   type UnaryMethod,
 } from './envelope.ts'
@@ -68,6 +69,8 @@ export class RpcCallError extends Error {
 export interface CallOptions {
   readonly timeoutMs: number
   readonly signal?: AbortSignal | undefined
+  /** On whose behalf; '' or absent for nobody's. */
+  readonly secret?: string
 }
 
 export class RpcChannel {
@@ -149,7 +152,11 @@ export class RpcChannel {
   }
 
   /** A head, then chunks. @throws (while iterating) RpcCallError, or the abort reason */
-  async *download(request: unknown, signal: AbortSignal): AsyncGenerator<ImagePart> {
+  async *download(
+    request: unknown,
+    signal: AbortSignal,
+    secret: string,
+  ): AsyncGenerator<ImagePart> {
     const { path, requestSerialize, responseDeserialize } = IMAGES_SERVICE.saveImage
     const open = (): ClientReadableStream<ImagePart> =>
       this.#client.makeServerStreamRequest(
@@ -157,6 +164,7 @@ export class RpcChannel {
         requestSerialize,
         responseDeserialize,
         box(request),
+        this.#metadata(secret),
       )
     this.#calls += 1
     try {
@@ -214,7 +222,7 @@ export class RpcChannel {
   }
 
   #reply(
-    { timeoutMs, signal }: CallOptions,
+    { timeoutMs, signal, secret }: CallOptions,
     start: (
       metadata: InstanceType<GrpcLibrary['Metadata']>,
       options: { readonly deadline: number },
@@ -229,7 +237,7 @@ export class RpcChannel {
         reject(signal?.reason)
       }
       const call = start(
-        new this.#grpc.Metadata(),
+        this.#metadata(secret),
         { deadline: this.#deadline(timeoutMs) },
         (error, reply) => {
           signal?.removeEventListener('abort', onAbort)
@@ -261,6 +269,12 @@ export class RpcChannel {
       call.on('error', () => {})
       call.cancel()
     }
+  }
+
+  #metadata(secret = ''): InstanceType<GrpcLibrary['Metadata']> {
+    const metadata = new this.#grpc.Metadata()
+    if (secret !== '') metadata.set(SECRET_METADATA, Buffer.from(secret))
+    return metadata
   }
 
   #ended(): void {

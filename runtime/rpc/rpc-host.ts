@@ -30,14 +30,19 @@ import { SharedPort } from './shared-port.ts'
 const KEEPALIVE_MS = 30_000
 const KEEPALIVE_TIMEOUT_MS = 10_000
 
-type UnaryHandler = (request: unknown, signal: AbortSignal) => Promise<unknown>
+type UnaryHandler = (request: unknown, signal: AbortSignal, secret: string) => Promise<unknown>
 
 export type RpcHandlers = { readonly [M in UnaryMethod]: UnaryHandler } & {
   /** A head, then chunks. */
-  readonly saveImage: (request: unknown, signal: AbortSignal) => AsyncIterable<ImagePart>
+  readonly saveImage: (
+    request: unknown,
+    signal: AbortSignal,
+    secret: string,
+  ) => AsyncIterable<ImagePart>
   readonly restoreImage: (
     chunks: AsyncIterable<Uint8Array>,
     signal: AbortSignal,
+    secret: string,
   ) => Promise<unknown>
 }
 

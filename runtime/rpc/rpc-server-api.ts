@@ -35,6 +35,7 @@ import type { UnaryMethod } from './envelope.ts'
 import { FeedClient, type FeedConnection, type FeedFigures } from './feed-client.ts'
 import { chunkOf, type ImagePart } from './image-part.ts'
 import { RpcCallError, RpcChannel } from './rpc-channel.ts'
+import { SecretServerApi } from './secret-server-api.ts'
 import type {
   OperateMessage,
   PlaceNodeMessage,
@@ -78,6 +79,8 @@ export interface RpcServerApiOptions {
   /** Decides which server this agent turns to first, so that agents spread evenly and stay where they are. */
   readonly nodeId: string
   readonly holdMs: number
+  /** Of the agent's own token, for its feeds; '' for none. */
+  readonly feedSecret?: () => string
 }
 
 export interface RpcServerApiDeps {
@@ -96,6 +99,7 @@ interface Safety {
 interface CallOptions extends Safety {
   readonly timeoutMs: number
   readonly signal: AbortSignal | undefined
+  readonly secret: string
 }
 
 interface Connection {
@@ -133,15 +137,21 @@ export class RpcServerApi implements ServerApi {
       ...deps,
       members,
       servers: () => options.servers().length,
+      secret: options.feedSecret ?? (() => ''),
       connect: (signal) => this.#feedConnection(signal),
     })
     this.#moves = new ServerMoves({ ...deps, members, move: () => this.#move() })
+  }
+
+  as(secret: () => string): ServerApi {
+    return new SecretServerApi(this, secret)
   }
 
   async read<N extends ReadName>(
     name: N,
     request: Reads[N]['request'],
     options: ReadOptions = {},
+    secret = '',
   ): Promise<ReadResult<N>> {
     const { signal, ...rest } = options
     const message: ReadMessage<N> = { name, request, options: rest }
@@ -149,11 +159,12 @@ export class RpcServerApi implements ServerApi {
       isIdempotent: true,
       timeoutMs: this.#answerTimeoutMs() + blockingMs(options),
       signal,
+      secret,
     })
     return reply as ReadResult<N>
   }
 
-  async write(command: Command, options: WriteOptions = {}): Promise<WriteResult> {
+  async write(command: Command, options: WriteOptions = {}, secret = ''): Promise<WriteResult> {
     const { datacenter } = options
     const message: WriteMessage = {
       command: encodeCommand(command, options.requestId ?? this.#names.next()),
@@ -164,6 +175,7 @@ export class RpcServerApi implements ServerApi {
       isWrite: true,
       timeoutMs: this.#answerTimeoutMs(),
       signal: options.signal,
+      secret,
     })
     return reply as WriteResult
   }
@@ -172,6 +184,7 @@ export class RpcServerApi implements ServerApi {
     name: N,
     request: OperatorCalls[N]['request'],
     signal?: AbortSignal,
+    secret = '',
   ): Promise<OperatorCalls[N]['reply']> {
     const message: OperateMessage = { name, request }
     const isHarmless = HARMLESS.has(name)
@@ -180,18 +193,19 @@ export class RpcServerApi implements ServerApi {
       isWrite: !isHarmless,
       timeoutMs: this.#answerTimeoutMs(),
       signal,
+      secret,
     })
     return reply as OperatorCalls[N]['reply']
   }
 
-  async saveImage(options: {
-    readonly stale: boolean
-    readonly signal?: AbortSignal
-  }): Promise<StateImage> {
+  async saveImage(
+    options: { readonly stale: boolean; readonly signal?: AbortSignal },
+    secret = '',
+  ): Promise<StateImage> {
     const message: SaveImageMessage = { stale: options.stale }
     const signal = this.#signalOf(options.signal)
     return this.#repeat({ isIdempotent: true }, signal, async (channel) => {
-      const parts = channel.download(message, signal)
+      const parts = channel.download(message, signal, secret)
       const head = await parts.next()
       if (head.done === true || head.value.kind !== 'head') {
         await parts.return(undefined)
@@ -203,11 +217,19 @@ export class RpcServerApi implements ServerApi {
   }
 
   /** Sent once: the chunks cannot be read a second time. */
-  async restoreImage(chunks: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<void> {
+  async restoreImage(
+    chunks: AsyncIterable<Uint8Array>,
+    signal?: AbortSignal,
+    secret = '',
+  ): Promise<void> {
     const either = this.#signalOf(signal)
     const channel = await this.#connected(either)
     try {
-      await channel.upload(chunks, { timeoutMs: RESTORE_TIMEOUT_MS, signal: either })
+      await channel.upload(chunks, {
+        timeoutMs: RESTORE_TIMEOUT_MS,
+        signal: either,
+        secret,
+      })
     } catch (thrown) {
       if (!(thrown instanceof RpcCallError)) throw thrown
       throw this.#judge(channel, thrown, { isIdempotent: false, isWrite: true }).error
@@ -233,27 +255,27 @@ export class RpcServerApi implements ServerApi {
     this.#feeds.noticed(position)
   }
 
-  async signLeaf(csrPem: string, signal?: AbortSignal): Promise<SignedLeaf> {
+  async signLeaf(csrPem: string, signal?: AbortSignal, secret = ''): Promise<SignedLeaf> {
     const message: SignLeafMessage = { csrPem }
     // A second certificate for the same key does no harm.
-    const options = { isIdempotent: true, timeoutMs: this.#answerTimeoutMs(), signal }
+    const options = { isIdempotent: true, timeoutMs: this.#answerTimeoutMs(), signal, secret }
     return (await this.#call('signLeaf', message, options)) as SignedLeaf
   }
 
-  async renewSession(id: string, signal?: AbortSignal): Promise<SessionRecord | null> {
+  async renewSession(id: string, signal?: AbortSignal, secret = ''): Promise<SessionRecord | null> {
     const message: RenewSessionMessage = { id }
-    const options = { isIdempotent: true, timeoutMs: this.#answerTimeoutMs(), signal }
+    const options = { isIdempotent: true, timeoutMs: this.#answerTimeoutMs(), signal, secret }
     return (await this.#call('renewSession', message, options)) as SessionRecord | null
   }
 
-  async placeNode(place: CoordinateRecord, signal?: AbortSignal): Promise<void> {
+  async placeNode(place: CoordinateRecord, signal?: AbortSignal, secret = ''): Promise<void> {
     const message: PlaceNodeMessage = { place }
-    const options = { isIdempotent: true, timeoutMs: this.#answerTimeoutMs(), signal }
+    const options = { isIdempotent: true, timeoutMs: this.#answerTimeoutMs(), signal, secret }
     await this.#call('placeNode', message, options)
   }
 
-  async status(signal?: AbortSignal): Promise<ServerStatus> {
-    const options = { isIdempotent: true, timeoutMs: this.#answerTimeoutMs(), signal }
+  async status(signal?: AbortSignal, secret = ''): Promise<ServerStatus> {
+    const options = { isIdempotent: true, timeoutMs: this.#answerTimeoutMs(), signal, secret }
     return (await this.#call('status', {}, options)) as ServerStatus
   }
 
@@ -284,10 +306,10 @@ export class RpcServerApi implements ServerApi {
   }
 
   #call(method: UnaryMethod, message: unknown, options: CallOptions): Promise<unknown> {
-    const { timeoutMs } = options
+    const { timeoutMs, secret } = options
     const signal = this.#signalOf(options.signal)
     return this.#repeat(options, signal, (channel) =>
-      channel.call(method, message, { timeoutMs, signal }),
+      channel.call(method, message, { timeoutMs, signal, secret }),
     )
   }
 

@@ -65,6 +65,9 @@ export class CommandWriter {
       case 'intention.set':
       case 'intention.replace':
       case 'ca.revoke':
+      case 'acl.bootstrap':
+      case 'acl.token.set':
+      case 'acl.token.reap':
       case 'restore.begin':
       case 'restore.piece':
       case 'restore.end':

@@ -67,6 +67,8 @@ export interface LocalServerApiDeps {
   readonly newId: () => string
   /** Where a server is reached now, undefined when gossip does not know; this server always knows itself. */
   readonly addressOf: (id: string) => string | undefined
+  /** Asks on behalf of a token; absent without access control. */
+  readonly guard?: (secret: () => string) => ServerApi
 }
 
 export class LocalServerApi implements ServerApi {
@@ -106,6 +108,10 @@ export class LocalServerApi implements ServerApi {
   /** Reads that wait for a change. */
   get blockedReads(): number {
     return this.#blocking.blocked
+  }
+
+  as(secret: () => string): ServerApi {
+    return this.#deps.guard?.(secret) ?? this
   }
 
   async read<N extends ReadName>(

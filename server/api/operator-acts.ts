@@ -2,9 +2,10 @@
  * What operators may ask of the leader: Raft's membership, the leadership itself, autopilot (http-api.md 20).
  *
  * Guarantees: a change that would break a rule of Raft's or cost the quorum is refused with REJECTED and
- * changes nothing. Does not ask who may: there is no access control yet.
+ * changes nothing. Does not ask who may (server/acl/ does).
  */
 
+import { aclDisabled } from '../../core/acl/denial.ts'
 import type {
   AutopilotConfig,
   AutopilotSettings,
@@ -12,6 +13,7 @@ import type {
 } from '../../core/autopilot/types.ts'
 import { FairleadError } from '../../core/errors.ts'
 import type { OperatorCalls, OperatorName, RaftConfigurationView } from '../../core/rpc/operator.ts'
+import type { AclActs } from '../acl/acl-acts.ts'
 import type { RaftNodeApi } from '../raft/types.ts'
 
 export interface OperatorActsDeps {
@@ -24,6 +26,8 @@ export interface OperatorActsDeps {
     /** Judged now, with what is known of the servers. */
     state(): Promise<AutopilotState>
   }
+  /** Absent without access control. */
+  readonly acl: Pick<AclActs, 'bootstrap' | 'login'> | undefined
 }
 
 type Acts = {
@@ -45,6 +49,10 @@ export class OperatorActs {
       'autopilot.config': async () => deps.autopilot.config(),
       'autopilot.config.set': ({ config, cas }) => deps.autopilot.setConfig(config, cas),
       'autopilot.state': () => deps.autopilot.state(),
+      'acl.bootstrap': (request) => this.#aclOrRefuse().bootstrap(request),
+      'acl.login': (request) => this.#aclOrRefuse().login(request),
+      // Of a caller: answered where he is known (server/acl/).
+      'acl.logout': () => Promise.reject(aclDisabled()),
     }
   }
 
@@ -53,6 +61,11 @@ export class OperatorActs {
     request: OperatorCalls[N]['request'],
   ): Promise<OperatorCalls[N]['reply']> {
     return this.#acts[name](request)
+  }
+
+  #aclOrRefuse(): Pick<AclActs, 'bootstrap' | 'login'> {
+    if (this.#deps.acl === undefined) throw aclDisabled()
+    return this.#deps.acl
   }
 
   async #removePeer(request: OperatorCalls['raft.remove-peer']['request']): Promise<null> {

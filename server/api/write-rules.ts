@@ -11,6 +11,8 @@ const LEADER_ONLY: ReadonlySet<Command['kind']> = new Set([
   'ca.serial.take',
   'tombstone.reap',
   'coordinate.batch',
+  'acl.bootstrap',
+  'acl.token.reap',
   'noop',
 ])
 

@@ -39,6 +39,8 @@ export interface FeedSessionDeps {
   /** Called once, when the stream is over. */
   readonly onEnd: (session: FeedSession) => void
   readonly queueBytesMax?: number
+  /** Whether the bearer of a secret may follow the catalog; absent without access control. */
+  readonly mayFollow?: ((secret: string) => boolean) | undefined
 }
 
 interface Followed {
@@ -99,7 +101,7 @@ export class FeedSession {
     if (this.#hasEnded) return
     try {
       const message = checkedFeedMessage(decodeFromAgent(bytes))
-      if (message.kind === 'follow') void this.#follow(message.topic, message.from)
+      if (message.kind === 'follow') void this.#follow(message.topic, message)
       else if (message.kind === 'leave') this.#leave(message.topic)
       else this.bookmark(this.#deps.bookmark(), true)
     } catch (thrown) {
@@ -107,7 +109,10 @@ export class FeedSession {
     }
   }
 
-  async #follow(topic: TopicKey, from: FeedPosition | undefined): Promise<void> {
+  async #follow(
+    topic: TopicKey,
+    { from, secret }: { readonly from?: FeedPosition; readonly secret?: string },
+  ): Promise<void> {
     this.#leave(topic)
     const followed: Followed = { topic, name: topicText(topic), leave: undefined }
     if (this.#topics.size >= TOPICS_MAX) {
@@ -118,6 +123,8 @@ export class FeedSession {
     this.#topics.set(followed.name, followed)
     try {
       const fromIndex = await this.#startOf(from)
+      // After the start, when this server knows all there was to know.
+      if (this.#deps.mayFollow?.(secret ?? '') === false) throw mayNotFollow(topic)
       if (this.#isFollowed(followed)) this.#begin(followed, fromIndex)
     } catch (thrown) {
       this.#refuse(followed, toFairleadError(thrown))
@@ -259,4 +266,11 @@ export class FeedSession {
     this.#dropped = []
     this.#deps.onEnd(this)
   }
+}
+
+function mayNotFollow({ topic }: TopicKey): FairleadError {
+  return new FairleadError(
+    'PERMISSION_DENIED',
+    `Permission denied: the agent's token may not follow "${topic}"; it needs node:write on its node, set it with acl set-agent-token agent`,
+  )
 }

@@ -31,6 +31,8 @@ export interface FeedSessionsDeps {
   readonly clock: Clock
   /** False when no leader was heard of for so long that there may be more than this server knows. */
   readonly hasLeader: () => boolean
+  /** Whether the bearer of a secret may follow the catalog; absent without access control. */
+  readonly mayFollow?: (secret: string) => boolean
 }
 
 interface Bookmark {
@@ -64,6 +66,7 @@ export class FeedSessions {
       store: deps.store,
       start: deps.start,
       encoder: new FeedEncoder(),
+      mayFollow: deps.mayFollow,
       bookmark: () => this.#present(),
       onDropped: () => {
         this.#dropped += 1

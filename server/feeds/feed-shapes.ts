@@ -22,7 +22,10 @@ const topic = object({
 })
 
 const SHAPES = {
-  follow: object({ kind: oneOf('follow'), topic }, { from: object({ epoch: text, index: count }) }),
+  follow: object(
+    { kind: oneOf('follow'), topic },
+    { from: object({ epoch: text, index: count }), secret: text },
+  ),
   leave: object({ kind: oneOf('leave'), topic }),
   ping: object({ kind: oneOf('ping') }),
 } as const

@@ -8,6 +8,7 @@
 
 import type { Logger } from '../../core/log.ts'
 import type { Clock } from '../../core/time.ts'
+import type { AclActs } from '../acl/acl-acts.ts'
 import type { CertificateAuthority } from '../ca/certificate-authority.ts'
 import type { Autopilot } from '../cluster/autopilot.ts'
 import type { Roster } from '../cluster/roster.ts'
@@ -32,6 +33,8 @@ export interface LeaderDutiesDeps {
   readonly roster: Pick<Roster, 'start' | 'stop'>
   readonly autopilot: Pick<Autopilot, 'start' | 'stop'>
   readonly ca: CertificateAuthority
+  /** Absent without access control. */
+  readonly acl: Pick<AclActs, 'start' | 'stop'> | undefined
   readonly clock: Clock
   readonly log: Logger
 }
@@ -112,6 +115,7 @@ export class LeaderDuties {
     this.#deps.ca.resign()
     const { reconciler, roster, autopilot } = this.#deps
     const ends = [this.#running, reconciler.stop(), roster.stop(), autopilot.stop()]
+    if (this.#deps.acl !== undefined) ends.push(this.#deps.acl.stop())
     this.#running = Promise.all(ends).then(() => {})
   }
 
@@ -126,6 +130,7 @@ export class LeaderDuties {
     this.#deps.notices?.start()
     roster.start()
     autopilot.start()
+    this.#deps.acl?.start()
     await Promise.all([
       swept.then(() => {
         if (!signal.aborted) this.#established.resolve()

@@ -5,11 +5,22 @@
  */
 
 import { autopilotShape } from '../../core/catalog/command-shape.ts'
-import { boolean, count, either, object, type Shape, text } from '../../core/catalog/shape.ts'
+import {
+  boolean,
+  both,
+  count,
+  either,
+  mapOf,
+  object,
+  type Shape,
+  text,
+} from '../../core/catalog/shape.ts'
 import { FairleadError } from '../../core/errors.ts'
 import type { OperatorCalls, OperatorName } from '../../core/rpc/operator.ts'
 import type { OperateMessage } from '../../runtime/rpc/server-api-messages.ts'
 import { check, checked } from './checked-message.ts'
+
+const tokenIdentity = object({ accessorId: text, secretHash: text })
 
 const CALLS: Readonly<Record<OperatorName, Shape>> = {
   'raft.configuration': object({ stale: boolean }),
@@ -18,6 +29,12 @@ const CALLS: Readonly<Record<OperatorName, Shape>> = {
   'autopilot.config': object({}),
   'autopilot.config.set': object({ config: autopilotShape }, { cas: count }),
   'autopilot.state': object({}),
+  'acl.bootstrap': tokenIdentity,
+  'acl.login': both(
+    tokenIdentity,
+    object({ authMethod: text, bearerToken: text, meta: mapOf(text) }),
+  ),
+  'acl.logout': object({}),
 }
 
 const calls = new Map<string, Shape>(Object.entries(CALLS))

@@ -21,7 +21,14 @@ import type { ReadName } from '../../core/rpc/reads.ts'
 const nodeMeta = mapOf(text)
 const instances = object(
   { service: text },
-  { connect: boolean, tags: listOf(text), nodeMeta, passingOnly: boolean, mergeCentral: boolean },
+  {
+    connect: boolean,
+    tags: listOf(text),
+    nodeMeta,
+    passingOnly: boolean,
+    mergeCentral: boolean,
+    viaQuery: text,
+  },
 )
 
 const READS: Readonly<Record<ReadName, Shape>> = {
@@ -65,6 +72,18 @@ const READS: Readonly<Record<ReadName, Shape>> = {
   'query.get': object({ id: text }),
   'query.resolve': object({ nameOrId: text }),
   'autopilot.config': object({}),
+  'acl.token.list': object({}, { policy: text, role: text, serviceName: text, authMethod: text }),
+  'acl.token.get': object({ accessorId: text }),
+  'acl.token.self': object({}),
+  'acl.resolve': object({}),
+  'acl.policy.list': object({}),
+  'acl.policy.get': either(object({ id: text }), object({ name: text })),
+  'acl.role.list': object({}, { policy: text }),
+  'acl.role.get': either(object({ id: text }), object({ name: text })),
+  'acl.auth-method.list': object({}),
+  'acl.auth-method.get': object({ name: text }),
+  'acl.binding-rule.list': object({}, { authMethod: text }),
+  'acl.binding-rule.get': object({ id: text }),
 }
 
 const shapes = new Map<string, Shape>(Object.entries(READS))

@@ -2,8 +2,8 @@
  * The server API over RPC: every message is checked, then handed to the local implementation.
  *
  * Guarantees: nothing malformed reaches the state store or the log (BAD_REQUEST says where), commands
- * pass the same decoder as log entries, and a cancelled call stops its read. Feeds are server/feeds/. Says nothing about
- * who may call.
+ * pass the same decoder as log entries, and a cancelled call stops its read. Feeds are server/feeds/. Who may call is decided
+ * by the API that is made for the secret of a call.
  */
 
 import { decodeCommand, decodeLogged, encodeCommand } from '../../core/catalog/codec.ts'
@@ -33,38 +33,43 @@ const signLeafMessage = object({ csrPem: text })
 const renewSessionMessage = object({ id: text })
 const placeNodeMessage = object({ place: coordinateRecordShape })
 const saveImageMessage = object({ stale: boolean })
-export function serverApiHandlers(api: ServerApi): RpcHandlers {
+/** @param apiOf on behalf of the secret of a token, '' for none */
+export function serverApiHandlers(apiOf: (secret: string) => ServerApi): RpcHandlers {
   return {
-    read: async (request, signal) => {
+    read: async (request, signal, secret) => {
       const { name, request: question, options } = checkedRead(request)
-      return api.read(name, question, { ...options, signal })
+      return apiOf(secret).read(name, question, { ...options, signal })
     },
-    write: async (request, signal) => {
+    write: async (request, signal, secret) => {
       const message = checked<WriteMessage>(writeMessage, request)
       const { datacenter } = message
       const { command, requestId } = decodeLogged(message.command)
-      return api.write(command, {
+      return apiOf(secret).write(command, {
         ...(datacenter === undefined ? {} : { datacenter }),
         ...(requestId === undefined ? {} : { requestId }),
         signal,
       })
     },
-    signLeaf: async (request, signal) =>
-      api.signLeaf(checked<SignLeafMessage>(signLeafMessage, request).csrPem, signal),
-    renewSession: async (request, signal) =>
-      api.renewSession(checked<RenewSessionMessage>(renewSessionMessage, request).id, signal),
-    placeNode: async (request, signal) => {
-      await api.placeNode(checked<PlaceNodeMessage>(placeNodeMessage, request).place, signal)
+    signLeaf: async (request, signal, secret) =>
+      apiOf(secret).signLeaf(checked<SignLeafMessage>(signLeafMessage, request).csrPem, signal),
+    renewSession: async (request, signal, secret) =>
+      apiOf(secret).renewSession(
+        checked<RenewSessionMessage>(renewSessionMessage, request).id,
+        signal,
+      ),
+    placeNode: async (request, signal, secret) => {
+      const { place } = checked<PlaceNodeMessage>(placeNodeMessage, request)
+      await apiOf(secret).placeNode(place, signal)
       return null
     },
-    status: (_, signal) => api.status(signal),
-    operate: async (request, signal) => {
+    status: (_, signal, secret) => apiOf(secret).status(signal),
+    operate: async (request, signal, secret) => {
       const { name, request: wish } = checkedOperation(request)
-      return api.operate(name, wish, signal)
+      return apiOf(secret).operate(name, wish, signal)
     },
-    saveImage: (request, signal) => image(api, request, signal),
-    restoreImage: async (chunks, signal) => {
-      await api.restoreImage(chunks, signal)
+    saveImage: (request, signal, secret) => image(apiOf(secret), request, signal),
+    restoreImage: async (chunks, signal, secret) => {
+      await apiOf(secret).restoreImage(chunks, signal)
       return null
     },
   }

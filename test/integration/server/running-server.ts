@@ -17,6 +17,24 @@ export const NODE_ID = '11111111-aaaa-4444-8888-0000000000a1'
 export const CLUSTER_ID = '11111111-2222-3333-4444-555555555555'
 
 /** Membership that a test changes by hand. */
+export const ACL_OFF: AgentConfig['acl'] = {
+  enabled: false,
+  defaultPolicy: 'allow',
+  downPolicy: 'extend-cache',
+  tokenTtlMs: 30_000,
+  listsKeysByPolicy: false,
+  keepsTokens: false,
+  initialManagement: '',
+  tokens: {
+    agent: '',
+    default: '',
+    agent_recovery: '',
+    replication: '',
+    config_file_service_registration: '',
+    dns: '',
+  },
+}
+
 export class HandMembership implements Membership {
   #members: readonly Member[]
   readonly #listeners = new Set<(members: readonly Member[]) => void>()
@@ -117,6 +135,7 @@ export function serverConfig(change: Partial<AgentConfig> = {}): AgentConfig {
       enableScripts: false,
       enableLocalScripts: false,
     },
+    acl: ACL_OFF,
     sessionTtlMinMs: 10_000,
     kvMaxValueSize: 524_288,
     txnMaxReqLen: 524_288,

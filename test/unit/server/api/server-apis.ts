@@ -35,6 +35,7 @@ export function apiOf(base: RaftAndStore, options: ApiOptions = {}): LocalServer
   const operator = new OperatorActs({
     raft,
     configuration,
+    acl: undefined,
     autopilot: {
       config: () => ({ ...AUTOPILOT_DEFAULTS, createIndex: 1, modifyIndex: 1 }),
       setConfig: async () => true,

@@ -18,7 +18,7 @@ const never = new AbortController().signal
 
 before(async () => {
   running = await startServer()
-  handlers = serverApiHandlers(running.server.api)
+  handlers = serverApiHandlers(() => running.server.api)
 })
 after(() => running[Symbol.asyncDispose]())
 
@@ -52,16 +52,16 @@ const MALFORMED: readonly (readonly [
 
 for (const [method, request, message] of MALFORMED) {
   test(`${method} refuses ${JSON.stringify(request)}`, async () => {
-    await assert.rejects(handlers[method](request, never), { code: 'BAD_REQUEST', message })
+    await assert.rejects(handlers[method](request, never, ''), { code: 'BAD_REQUEST', message })
   })
 }
 
 test('a read or a command of the future is told apart from damage', async () => {
   const future = { name: 'kv.future', request: {}, options: {} }
-  await assert.rejects(handlers.read(future, never), { code: 'NOT_SUPPORTED' })
+  await assert.rejects(handlers.read(future, never, ''), { code: 'NOT_SUPPORTED' })
   const command = encodeCommand(set('a', '1'))
   command[0] = 99
-  await assert.rejects(handlers.write({ command }, never), { code: 'NOT_SUPPORTED' })
+  await assert.rejects(handlers.write({ command }, never, ''), { code: 'NOT_SUPPORTED' })
 })
 
 test('arbitrary values give a FairleadError or an answer, never anything else', async () => {
@@ -75,7 +75,7 @@ test('arbitrary values give a FairleadError or an answer, never anything else', 
     fc.asyncProperty(anything, async (value) => {
       for (const method of ['read', 'write', 'signLeaf', 'renewSession', 'placeNode'] as const) {
         try {
-          await handlers[method](value, never)
+          await handlers[method](value, never, '')
         } catch (thrown) {
           assert.ok(thrown instanceof FairleadError, `${method}: ${String(thrown)}`)
           assert.notEqual(thrown.code, 'INTERNAL')

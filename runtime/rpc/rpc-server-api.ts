@@ -31,6 +31,7 @@ import type {
 } from '../../core/rpc/server-api.ts'
 import type { Clock } from '../../core/time.ts'
 import { newUuid } from '../random/system-random.ts'
+import { blockingMs } from './blocking-time.ts'
 import type { UnaryMethod } from './envelope.ts'
 import { FeedClient, type FeedConnection, type FeedFigures } from './feed-client.ts'
 import { chunkOf, type ImagePart } from './image-part.ts'
@@ -53,10 +54,6 @@ const ANSWER_MARGIN_MS = 15_000
 const CONNECT_TIMEOUT_MS = 3000
 const RETRY_FIRST_MS = 25
 const RETRY_MAX_MS = 1000
-/** Reads block this much longer than asked, at most (server/api/blocking-read.ts). */
-const WAIT_JITTER_PARTS = 16
-const WAIT_DEFAULT_MS = 300_000
-const WAIT_MAX_MS = 600_000
 
 /** Refusals after which nothing has changed and another server, or a moment, may help. */
 const TRY_AGAIN: ReadonlySet<ErrorCode> = new Set(['NO_LEADER', 'BUSY', 'SHUTTING_DOWN'])
@@ -489,12 +486,6 @@ async function* bytesOf(
     check()
     throw thrown instanceof RpcCallError ? thrown.failure.error : thrown
   }
-}
-
-function blockingMs({ minIndex, waitMs }: ReadOptions): number {
-  if (minIndex === undefined || minIndex <= 0) return 0
-  const wait = waitMs === undefined || waitMs <= 0 ? WAIT_DEFAULT_MS : Math.min(waitMs, WAIT_MAX_MS)
-  return wait + wait / WAIT_JITTER_PARTS
 }
 
 function rejectOnAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

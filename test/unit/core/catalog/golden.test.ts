@@ -36,12 +36,23 @@ function inVersion3(image: string): string {
     .replace(/("config":\d+),/, `$1,"coordinates":${restoredAt},`)
 }
 
-/** An image of version 3, as this program writes the same state. */
+/** An image of version 3, as version 4 had the same state. */
 function inVersion4(image: string): string {
   const restoredAt = /"restoredAt":(\d+)/.exec(image)?.[1] ?? '0'
   return image
     .replace('fairlead-state 3\n', 'fairlead-state 4\n')
     .replace(/("nodes":\d+),/, `$1,"queries":${restoredAt},`)
+}
+
+/** An image of version 4, as this program writes the same state. */
+function inVersion5(image: string): string {
+  const at = /"restoredAt":(\d+)/.exec(image)?.[1] ?? '0'
+  const tables = ['aclAuthMethods', 'aclBindingRules', 'aclPolicies', 'aclRoles', 'aclTokens']
+  const indexes = tables.map((table) => `"${table}":${at},`).join('')
+  return image
+    .replace('fairlead-state 4\n', 'fairlead-state 5\n')
+    .replace('["meta",{', '["meta",{"aclBootstrapIndex":0,')
+    .replace('"indexes":{', `"indexes":{${indexes}`)
 }
 
 describe('version 1', () => {
@@ -51,7 +62,7 @@ describe('version 1', () => {
   it('of the image is restored and written again in the present version', () => {
     const store = new StateStore({ datacenter: 'dc1' })
     store.restore([image])
-    assert.equal(imageOf(store), inVersion4(inVersion3(inVersion2(image.toString()))))
+    assert.equal(imageOf(store), inVersion5(inVersion4(inVersion3(inVersion2(image.toString())))))
   })
 
   it('of the commands is decoded and gives the same state', () => {
@@ -60,7 +71,7 @@ describe('version 1', () => {
       const command = decodeCommand(Uint8Array.from(Buffer.from(line, 'base64')))
       assert.ok(store.apply(i + 1, command).ok, `line ${i + 1}`)
     }
-    assert.equal(imageOf(store), inVersion4(inVersion3(inVersion2(image.toString()))))
+    assert.equal(imageOf(store), inVersion5(inVersion4(inVersion3(inVersion2(image.toString())))))
   })
 })
 
@@ -71,7 +82,7 @@ describe('version 2', () => {
   it('of the image is restored and written again in the present version', () => {
     const store = new StateStore({ datacenter: 'dc1' })
     store.restore([image])
-    assert.equal(imageOf(store), inVersion4(inVersion3(image.toString())))
+    assert.equal(imageOf(store), inVersion5(inVersion4(inVersion3(image.toString()))))
   })
 
   it('of the commands is decoded and gives the same state', () => {
@@ -81,7 +92,7 @@ describe('version 2', () => {
       const { command, requestId } = decodeLogged(bytes)
       assert.ok(store.apply(i + 1, command, requestId).ok, `line ${i + 1}`)
     }
-    assert.equal(imageOf(store), inVersion4(inVersion3(image.toString())))
+    assert.equal(imageOf(store), inVersion5(inVersion4(inVersion3(image.toString()))))
   })
 })
 
@@ -92,7 +103,7 @@ describe('version 3', () => {
   it('of the image is restored and written again in the present version', () => {
     const store = new StateStore({ datacenter: 'dc1' })
     store.restore([image])
-    assert.equal(imageOf(store), inVersion4(image.toString()))
+    assert.equal(imageOf(store), inVersion5(inVersion4(image.toString())))
   })
 
   it('of the commands is decoded and gives the same state', () => {
@@ -102,13 +113,34 @@ describe('version 3', () => {
       const { command, requestId } = decodeLogged(bytes)
       assert.ok(store.apply(i + 1, command, requestId).ok, `line ${i + 1}`)
     }
-    assert.equal(imageOf(store), inVersion4(image.toString()))
+    assert.equal(imageOf(store), inVersion5(inVersion4(image.toString())))
   })
 })
 
 describe('version 4', () => {
   const image = golden('image-v4.txt')
   const commands = golden('commands-v4.base64').toString().trimEnd().split('\n')
+
+  it('of the image is restored and written again in the present version', () => {
+    const store = new StateStore({ datacenter: 'dc1' })
+    store.restore([image])
+    assert.equal(imageOf(store), inVersion5(image.toString()))
+  })
+
+  it('of the commands is decoded and gives the same state', () => {
+    const store = new StateStore({ datacenter: 'dc1' })
+    for (const [i, line] of commands.entries()) {
+      const bytes = Uint8Array.from(Buffer.from(line, 'base64'))
+      const { command, requestId } = decodeLogged(bytes)
+      assert.ok(store.apply(i + 1, command, requestId).ok, `line ${i + 1}`)
+    }
+    assert.equal(imageOf(store), inVersion5(image.toString()))
+  })
+})
+
+describe('version 5', () => {
+  const image = golden('image-v5.txt')
+  const commands = golden('commands-v5.base64').toString().trimEnd().split('\n')
 
   it('of the image is restored and written again as it was', () => {
     const store = new StateStore({ datacenter: 'dc1' })

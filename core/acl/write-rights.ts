@@ -73,6 +73,8 @@ export function checkWrite(
       checkConfig(command, bearer)
       return
     case 'ca.config.set':
+    case 'ca.revoke':
+    case 'ca.reinstate':
     case 'autopilot.config.set':
       assertAllowed(bearer, 'operator', 'write')
       return

@@ -79,7 +79,7 @@ describe('the image of a state', () => {
       text.replace('["ca-config",null]', '{"ca-config":null}'),
       text.replace('"node"', '"edon"'),
       text.replace('"modifyIndex":1', '"modifyIndex":"1"'),
-      text.replace('{"caSerial"', '{{"caSerial"'),
+      text.replace('{"aclBootstrapIndex"', '{{"aclBootstrapIndex"'),
       oneLess(without(1)),
     ]
     const driver = filled()

@@ -5,90 +5,9 @@
 
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import {
-  Client,
-  credentials,
-  type handleBidiStreamingCall,
-  type handleClientStreamingCall,
-  type handleServerStreamingCall,
-  type handleUnaryCall,
-  Metadata,
-  Server,
-  ServerCredentials,
-  type ServiceError,
-  status,
-} from '@grpc/grpc-js'
+import { Client, credentials, status } from '@grpc/grpc-js'
+import { ask, type GrpcService, methods, same, startGrpcService } from './grpc-peers.ts'
 import { deny, Mesh, rule } from './mesh-fixture.ts'
-
-const same = (bytes: Buffer): Buffer => bytes
-const codec = {
-  requestSerialize: same,
-  requestDeserialize: same,
-  responseSerialize: same,
-  responseDeserialize: same,
-} as const
-
-const unary: handleUnaryCall<Buffer, Buffer> = (call, done) => {
-  if (call.request.toString() === 'fail') {
-    const metadata = new Metadata()
-    metadata.set('x-why-bin', Buffer.from([0, 255]))
-    done({ code: status.NOT_FOUND, details: 'no such thing: é', metadata })
-    return
-  }
-  if (call.request.toString() === 'late') return
-  const trailer = new Metadata()
-  trailer.set('x-asked', String(call.metadata.get('x-ask')[0]))
-  done(null, Buffer.concat([Buffer.from('re:'), call.request]), trailer)
-}
-const clientStream: handleClientStreamingCall<Buffer, Buffer> = (call, done) => {
-  let sum = 0
-  call.on('data', (bytes: Buffer) => {
-    sum += bytes.length
-  })
-  call.on('end', () => done(null, Buffer.from(String(sum))))
-}
-const serverStream: handleServerStreamingCall<Buffer, Buffer> = (call) => {
-  for (let i = 0; i < 100; i++) call.write(Buffer.alloc(5000, i))
-  call.end()
-}
-const bidi: handleBidiStreamingCall<Buffer, Buffer> = (call) => {
-  call.on('data', (bytes: Buffer) => call.write(bytes))
-  call.on('end', () => call.end())
-}
-
-const methods = {
-  unary: { path: '/t.T/Unary', requestStream: false, responseStream: false, ...codec },
-  clientStream: { path: '/t.T/Client', requestStream: true, responseStream: false, ...codec },
-  serverStream: { path: '/t.T/Server', requestStream: false, responseStream: true, ...codec },
-  bidi: { path: '/t.T/Bidi', requestStream: true, responseStream: true, ...codec },
-}
-
-interface Outcome {
-  readonly err: ServiceError | null
-  readonly reply: Buffer | undefined
-  readonly trailer: Metadata
-}
-
-async function ask(client: Client, text: string, deadlineMs = 8000): Promise<Outcome> {
-  return await new Promise((resolve) => {
-    const metadata = new Metadata()
-    metadata.set('x-ask', text)
-    let trailer = new Metadata()
-    const options = { deadline: Date.now() + deadlineMs }
-    const call = client.makeUnaryRequest(
-      methods.unary.path,
-      same,
-      same,
-      Buffer.from(text),
-      metadata,
-      options,
-      (err, reply) => setImmediate(() => resolve({ err, reply, trailer })),
-    )
-    call.on('status', (outcome) => {
-      trailer = outcome.metadata
-    })
-  })
-}
 
 async function all(stream: AsyncIterable<unknown>): Promise<Buffer[]> {
   const pieces: Buffer[] = []
@@ -98,18 +17,13 @@ async function all(stream: AsyncIterable<unknown>): Promise<Buffer[]> {
 
 for (const offerMux of [true, false]) {
   describe(`gRPC ${offerMux ? 'over the mux' : 'without the mux'}`, () => {
-    const server = new Server()
+    let service: GrpcService
     let mesh: Mesh
     let client: Client
 
     before(async () => {
-      server.addService(methods, { unary, clientStream, serverStream, bidi })
-      const port = await new Promise<number>((resolve, reject) => {
-        server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (err, bound) =>
-          err === null ? resolve(bound) : reject(err),
-        )
-      })
-      mesh = await Mesh.start(port, { protocol: 'grpc', offerMux })
+      service = await startGrpcService()
+      mesh = await Mesh.start(service.port, { protocol: 'grpc', offerMux })
       await mesh.configureCaller({
         clusters: mesh.callerSnapshot.clusters.map((each) => ({ ...each, protocol: 'grpc' })),
       })
@@ -118,7 +32,7 @@ for (const offerMux of [true, false]) {
     after(() => {
       client.close()
       mesh.close()
-      server.forceShutdown()
+      service.close()
     })
 
     it('carries unary calls with their metadata, many at once', async () => {

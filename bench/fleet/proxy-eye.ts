@@ -1,9 +1,10 @@
 /**
  * Calls a service through a host's proxy again and again, and tells when the calls begin to end as wanted.
  *
- * What a call ends in is what the proxy picked at that moment: the name of the host whose instance answered, or the code
- * with which the proxy answered itself (`UPSTREAM_UNHEALTHY`: it knows no healthy instance). One call is on its way
- * at a time, over one connection, the next leaves after `callEveryMs`: the resolution of what is measured.
+ * What a call ends in is what the proxy picked when the call began, which is the time that counts: the name of the
+ * host whose instance answered, or the code with which the proxy answered itself (`UPSTREAM_UNHEALTHY`: it knows no
+ * healthy instance). One call is on its way at a time, over one connection, the next leaves after `callEveryMs`: the
+ * resolution of what is measured.
  */
 
 import { Agent, get } from 'node:http'
@@ -22,7 +23,7 @@ export class ProxyEye implements Eye<string> {
   readonly #url: string
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 })
   readonly #callEveryMs: number
-  /** When each outcome was seen last, ms of `performance.now`. */
+  /** When the last call began that ended so, ms of `performance.now`. */
   readonly lastSeen = new Map<string, number>()
   #waiting: Waiting | undefined
   #timer: NodeJS.Timeout | undefined
@@ -74,19 +75,20 @@ export class ProxyEye implements Eye<string> {
 
   #call(): void {
     this.#isCalling = true
+    const begun = performance.now()
+    const ended = (outcome: string): void => this.#ended(outcome, begun)
     const call = get(this.#url, { agent: this.#agent, timeout: LOST_AFTER_MS }, (response) => {
       const code = response.headers['x-fairlead-error']
       text(response).then(
-        (body) => this.#ended(typeof code === 'string' ? code : body),
-        (thrown: unknown) => this.#ended(String(thrown)),
+        (body) => ended(typeof code === 'string' ? code : body),
+        (thrown: unknown) => ended(String(thrown)),
       )
     })
     call.on('timeout', () => call.destroy(new Error('no answer in time')))
-    call.on('error', (thrown) => this.#ended(thrown.message))
+    call.on('error', (thrown) => ended(thrown.message))
   }
 
-  #ended(outcome: string): void {
-    const at = performance.now()
+  #ended(outcome: string, at: number): void {
     this.#isCalling = false
     this.#last = outcome
     this.lastSeen.set(outcome, at)

@@ -58,7 +58,8 @@ export class AliasRunner {
       return
     }
     this.#unsubscribe = local.onChange((change) => this.#onLocalChange(change))
-    this.#queueLocal()
+    // At once, so that the catalog never hears of the status before the first look.
+    this.#lookLocal()
   }
 
   async stop(): Promise<void> {

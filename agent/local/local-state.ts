@@ -320,7 +320,7 @@ export class LocalState implements LocalStateApi, Service {
       this.#log.warn('service name cannot be resolved by dns', { service: service.service })
     }
     const plans = planRegistration(registration, options, this.#planContext())
-    for (const plan of plans) await this.#persistService(plan)
+    await this.#persistServices(plans)
     for (const plan of plans) this.#applyService(plan)
   }
 
@@ -334,19 +334,28 @@ export class LocalState implements LocalStateApi, Service {
     }
   }
 
-  async #persistService(plan: PlannedService): Promise<void> {
+  /** Each file waits for the disk twice; side by side they wait as long as one does. */
+  async #persistServices(plans: readonly PlannedService[]): Promise<void> {
     const files = this.#files
     if (files === undefined) return
+    const saves = plans.map((plan) => this.#persistService(plan, files))
+    const failed = (await Promise.allSettled(saves)).find(({ status }) => status === 'rejected')
+    if (failed?.status !== 'rejected') return
+    // Services that were refused must not come back at the next start; checks do not without theirs.
+    for (const { local } of plans) {
+      const { id } = local.service
+      if (!this.#services.has(id)) await files.removeService(id)
+    }
+    throw failed.reason
+  }
+
+  async #persistService(plan: PlannedService, files: DefinitionFiles): Promise<void> {
     const { service, isSidecar, source } = plan.local
     for (const id of plan.removedChecks) await files.removeCheck(id)
-    // Each waits for the disk twice; side by side they wait as long as one does.
     const saves = plan.checks.map((entry) => this.#persistCheck(entry, plan.token))
     if (source === 'api') saves.push(files.saveService({ service, isSidecar, token: plan.token }))
     const failed = (await Promise.allSettled(saves)).find(({ status }) => status === 'rejected')
-    if (failed?.status !== 'rejected') return
-    // A service that was refused must not come back at the next start; checks do not without theirs.
-    if (!this.#services.has(service.id)) await files.removeService(service.id)
-    throw failed.reason
+    if (failed?.status === 'rejected') throw failed.reason
   }
 
   async #persistCheck(entry: LocalCheck, token: string): Promise<void> {

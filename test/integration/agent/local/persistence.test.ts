@@ -84,6 +84,9 @@ it('a registration whose check cannot be kept is refused, and does not come back
   await mkdir(inTheWay)
   const web = { Name: 'web', Check: { TTL: '10s' } }
   await assert.rejects(register(first, web), { code: 'STORAGE_FAILED' })
+  await assert.rejects(register(first, { ...web, Connect: { SidecarService: {} } }), {
+    code: 'STORAGE_FAILED',
+  })
   assert.deepEqual(ids(first), { services: ['db'], checks: [] })
   await rm(inTheWay, { recursive: true })
   assert.deepEqual(ids(await boot()), { services: ['db'], checks: [] })

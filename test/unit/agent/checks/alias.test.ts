@@ -169,15 +169,22 @@ describe('an alias on the own node', () => {
     assert.equal((await found(local, 'alias'))[0], 'warning', 'nothing runs after stop')
   })
 
-  it('makes a sidecar as healthy as its service', async () => {
+  it('makes a sidecar as healthy as its service, before anybody could hear otherwise', async () => {
     const { local, runners } = await world()
+    const alias = 'service:web-sidecar-proxy:2'
+    const atTheEndOfTheTurn: (string | undefined)[] = []
+    local.onChange(({ kind, id }) => {
+      if (kind !== 'service' || id !== 'web-sidecar-proxy') return
+      // Anti-entropy, which waits for a change as this does, is no sooner.
+      queueMicrotask(() => atTheEndOfTheTurn.push(local.checks().get(alias)?.check.status))
+    })
     await register(local, {
       Name: 'web',
       Port: 1,
       Check: { TTL: '1h', Status: 'passing' },
       Connect: { SidecarService: {} },
     })
-    const alias = 'service:web-sidecar-proxy:2'
+    assert.deepEqual(atTheEndOfTheTurn, ['passing'])
     assert.deepEqual((await found(local, alias))[0], 'passing')
     await local.updateTtl('service:web', 'critical', '')
     assert.deepEqual((await found(local, alias))[0], 'critical')

@@ -9,6 +9,7 @@
  * way.
  */
 
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { FairleadError, toFairleadError } from '../../core/errors.ts'
 import type { Service } from '../../core/lifecycle.ts'
 import type { Logger } from '../../core/log.ts'
@@ -177,6 +178,8 @@ export class AntiEntropy implements Service {
     }
     const pending: PendingSync = { full, done: Promise.resolve() }
     pending.done = this.#tail.then(async () => {
+      // A change has others follow in its turn of the event loop, as a service's check has that of its sidecar.
+      await nextTurn()
       this.#pending = undefined
       await this.#run(pending.full)
     })

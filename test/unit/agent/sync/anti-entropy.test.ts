@@ -187,6 +187,21 @@ describe('a full sync', () => {
 })
 
 describe('check results', () => {
+  it('that follow from each other in a turn are sent together', async () => {
+    const { catalog, local, sync } = await world()
+    await register(local, { Name: 'web', Checks: [{ TTL: '1h', CheckID: 'a' }] })
+    await register(local, { Name: 'api', Checks: [{ TTL: '1h', CheckID: 'b' }] })
+    catalog.mostAtOnce = 0
+    // As an alias does.
+    const unfollow = local.onChange(({ id }) => {
+      if (id === 'a') queueMicrotask(() => local.reportCheck('b', 'passing', ''))
+    })
+    await local.updateTtl('a', 'passing', '')
+    unfollow()
+    assert.equal(catalog.mostAtOnce, 2)
+    await sync.stop()
+  })
+
   it('are sent at once when the status changes', async () => {
     const { local, catalog, sync } = await world({ checkUpdateIntervalMs: 300_000 })
     await addCheck(local, { Name: 'c', TTL: '1h' })

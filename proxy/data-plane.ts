@@ -9,7 +9,7 @@ import type { Logger } from '../core/log.ts'
 import type { ListenerProblem } from '../core/mesh/proxy-control.ts'
 import type { ProxySnapshot } from '../core/mesh/proxy-snapshot.ts'
 import type { Rng } from '../core/rng.ts'
-import type { Clock } from '../core/time.ts'
+import type { Clock, Instant } from '../core/time.ts'
 import { newCounters, type ProxyCounters } from './exchange/counters.ts'
 import { HttpDate } from './http1/replies.ts'
 import { LimitedLog } from './listeners/limited-log.ts'
@@ -19,6 +19,8 @@ import { MeshState } from './mesh-state.ts'
 import { BlockPool } from './mux/frame-writer.ts'
 import { IdleSweep } from './sockets/idle-sweep.ts'
 import { Turn } from './sockets/turn.ts'
+import { prometheusPage } from './telemetry/prometheus-page.ts'
+import { StatsStore } from './telemetry/stats-store.ts'
 import { Lifetimes } from './upstream/lifetimes.ts'
 
 export interface DataPlaneOptions {
@@ -28,16 +30,23 @@ export interface DataPlaneOptions {
 export class DataPlane {
   readonly counters: ProxyCounters = newCounters()
   readonly listeners: ListenerSet
+  /** All that is counted by destination and listener. */
+  readonly store = new StatsStore()
   readonly #sweep: IdleSweep
   readonly #lifetimes: Lifetimes
   readonly #mesh: MeshState
   readonly #callers: ProcessCallers
+  readonly #clock: Clock
+  readonly #startedAt: Instant
+  #datacenter = ''
 
   constructor(
     options: DataPlaneOptions,
     deps: { readonly clock: Clock; readonly rng: Rng; readonly log: Logger },
   ) {
     const { clock, rng, log } = deps
+    this.#clock = clock
+    this.#startedAt = clock.now()
     const sweep = new IdleSweep(clock)
     this.#sweep = sweep
     const lifetimes = new Lifetimes(clock, sweep)
@@ -49,6 +58,7 @@ export class DataPlane {
       turn: new Turn(),
       pool: new BlockPool(),
       lifetimes,
+      store: this.store,
       counters: this.counters,
       date: new HttpDate(() => clock.wall()),
     }
@@ -63,16 +73,28 @@ export class DataPlane {
       caller: (clusterId, failover, identityId) =>
         this.#mesh.callerAlong(clusterId, failover, identityId),
       trustDomain: () => this.#mesh.trustDomain,
+      datacenter: () => this.#datacenter,
     })
     sweep.start()
   }
 
   /** @returns the listeners that could not be bound. @throws when a certificate cannot be used */
   async configure(snapshot: ProxySnapshot): Promise<readonly ListenerProblem[]> {
+    this.#datacenter = snapshot.datacenter
     const renewed = this.#mesh.update(snapshot)
     this.#lifetimes.revoke(snapshot.revoked)
     this.#callers.update(snapshot.callers)
     return await this.listeners.apply(snapshot, renewed)
+  }
+
+  /** All figures, for a scrape. */
+  prometheus(): string {
+    return prometheusPage(this.store, {
+      datacenter: this.#datacenter,
+      uptimeMs: this.#clock.now() - this.#startedAt,
+      rssBytes: process.memoryUsage.rss(),
+      dropped: {},
+    })
   }
 
   /** Stops accepting; resolves when the last exchange has ended. */

@@ -7,14 +7,17 @@
  */
 
 import { sameData } from '../core/catalog/equality.ts'
+import { callerName } from '../core/mesh/demand.ts'
 import type { ProxyIdentity, ProxySnapshot } from '../core/mesh/proxy-snapshot.ts'
 import type { Rng } from '../core/rng.ts'
+import type { StatsStore } from './telemetry/stats-store.ts'
 import { Identity } from './tls/identity.ts'
 import { Cluster } from './upstream/cluster.ts'
 import { ClusterCaller, type ClusterCallerDeps } from './upstream/cluster-caller.ts'
 
 export interface MeshStateDeps extends ClusterCallerDeps {
   readonly rng: Rng
+  readonly store: StatsStore
 }
 
 interface KnownIdentity {
@@ -67,7 +70,9 @@ export class MeshState {
     }
     let caller = callers.get(identityId)
     if (caller === undefined) {
-      caller = new ClusterCaller(cluster, identity, this.#deps)
+      const stats = this.#deps.store.cluster(callerName(identityId), clusterId)
+      stats.membership = () => cluster.membership
+      caller = new ClusterCaller(cluster, identity, stats, this.#deps)
       callers.set(identityId, caller)
     }
     return caller
@@ -152,6 +157,7 @@ export class MeshState {
 
   #let(caller: ClusterCaller): void {
     caller.retire()
+    caller.stats.membership = undefined
     this.#leaving.add(caller)
   }
 }

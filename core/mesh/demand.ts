@@ -29,6 +29,11 @@ export function agentIdentityId(node: string): string {
   return `agent/${node}`
 }
 
+/** Who calls under an identity: the service, or the name of the host. */
+export function callerName(identityId: string): string {
+  return identityId.slice(identityId.indexOf('/') + 1)
+}
+
 /** Sidecars and other connect-proxies among `services`. */
 export function localProxies(services: Iterable<ServiceDefinition>): ServiceDefinition[] {
   const proxies: ServiceDefinition[] = []

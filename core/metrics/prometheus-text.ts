@@ -8,10 +8,10 @@
  */
 
 import type { Instant } from '../time.ts'
-import type { MetricDefinition } from './definition.ts'
+import { headLines, labelText, numberText } from './exposition.ts'
 import type { Counter, Gauge, Sample } from './instruments.ts'
 import type { MetricNaming } from './naming.ts'
-import type { Labels, PresentFigures, Series } from './registry.ts'
+import type { PresentFigures, Series } from './registry.ts'
 
 const QUANTILES = [0.5, 0.9, 0.99] as const
 const TYPES = { counter: 'counter', gauge: 'gauge', sample: 'summary' } as const
@@ -84,28 +84,9 @@ class MetricLines {
     const name = shown.replace(/[^a-zA-Z0-9_:]/g, '_').replace(/^(?=\d)/, '_')
     let lines = this.#byName.get(name)
     if (lines === undefined) {
-      lines = headOf(name, definition)
+      lines = headLines(name, TYPES[definition.kind], definition.help)
       this.#byName.set(name, lines)
     }
     return { name, lines }
   }
-}
-
-function headOf(name: string, { help, kind }: MetricDefinition): string[] {
-  const escaped = help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')
-  return [`# HELP ${name} ${escaped}`, `# TYPE ${name} ${TYPES[kind]}`]
-}
-
-function labelText(labels: Labels): string {
-  if (labels.length === 0) return ''
-  return `{${labels.map(([name, value]) => `${name}="${escapeValue(value)}"`).join(',')}}`
-}
-
-function escapeValue(value: string): string {
-  return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
-}
-
-function numberText(value: number): string {
-  if (value === Number.POSITIVE_INFINITY) return '+Inf'
-  return value === Number.NEGATIVE_INFINITY ? '-Inf' : String(value)
 }

@@ -8,9 +8,11 @@
  * at most REPLAY_BYTES_MAX; a longer one is not retried. While no connection is there, the caller waits.
  */
 
+import { ERRORS } from '../../core/errors.ts'
 import { type Clock, instant, type Timer } from '../../core/time.ts'
 import type { RequestHead, ResponseHead } from '../http1/message.ts'
 import type { RetryPolicy } from '../routing/retry-policy.ts'
+import type { RequestStats } from '../telemetry/request-stats.ts'
 import type { ProxyCounters } from './counters.ts'
 import type { Failure, RequestSink, ResponseSink } from './types.ts'
 
@@ -48,6 +50,10 @@ export class Call implements RequestSink, ResponseSink {
   /** When the call began. */
   readonly #startedAt: number
   readonly #routeTimeoutMs: number | undefined
+  /** Until the call is counted. */
+  #stats: RequestStats | undefined
+  /** Of the answer, 0 before it. */
+  #status = 0
   #upstream: RequestSink | undefined
   #isReused = false
   /** Bytes without heads: a stream, or what follows 101. */
@@ -65,6 +71,7 @@ export class Call implements RequestSink, ResponseSink {
   #retries = 0
   #backoff: Timer | undefined
   #staleTried = false
+  #hasRetried = false
 
   constructor(
     target: CallTarget,
@@ -77,8 +84,11 @@ export class Call implements RequestSink, ResponseSink {
     this.#isRaw = head === undefined
     this.#caller = caller
     this.#deps = deps
-    this.#startedAt = target.reportsTime ? deps.clock.now() : 0
+    const stats = head?.stats
+    this.#startedAt = target.reportsTime || stats !== undefined ? deps.clock.now() : 0
     this.#routeTimeoutMs = head?.responseTimeoutMs
+    this.#stats = stats
+    if (stats !== undefined) stats.active++
   }
 
   /** May report a failure to the caller before it returns. */
@@ -133,6 +143,7 @@ export class Call implements RequestSink, ResponseSink {
   abort(): void {
     if (this.#isOver) return
     this.#isOver = true
+    this.#count(this.#status)
     this.#backoff?.cancel()
     if (this.#upstream === undefined) this.#target.forget(this)
     else this.#upstream.abort()
@@ -156,6 +167,7 @@ export class Call implements RequestSink, ResponseSink {
       return
     }
     this.#commit()
+    this.#status = head.status
     if (head.upgrade) this.#isRaw = true
     if (this.#target.reportsTime) {
       const ms = Math.round(this.#deps.clock.now() - this.#startedAt)
@@ -176,6 +188,7 @@ export class Call implements RequestSink, ResponseSink {
   }
 
   onResponseEnd(): void {
+    this.#count(this.#status)
     // A raw stream goes on in the other direction. Else the connection may be another call's from now on.
     if (!this.#isRaw) {
       this.#isOver = true
@@ -190,6 +203,7 @@ export class Call implements RequestSink, ResponseSink {
     if (failure.retry === 'never-sent') this.#target.missed(this)
     if (this.#mayTryAgain(failure)) {
       this.#deps.counters.retries++
+      this.#countRetry()
       this.#target.attempt(this)
       return
     }
@@ -200,6 +214,7 @@ export class Call implements RequestSink, ResponseSink {
     }
     this.#isOver = true
     if (this.head !== undefined) this.#deps.counters.requestsFailed++
+    this.#countFailure(failure, policy)
     this.#caller.onFailed(failure)
   }
 
@@ -236,6 +251,7 @@ export class Call implements RequestSink, ResponseSink {
   #retry(policy: RetryPolicy): void {
     this.#retries++
     this.#deps.counters.retries++
+    this.#countRetry()
     const { clock } = this.#deps
     const waitMs = policy.backoffMs(this.#retries)
     this.#backoff = clock.timer(instant(clock.now() + waitMs), () => {
@@ -260,6 +276,28 @@ export class Call implements RequestSink, ResponseSink {
   #stopReplay(): void {
     this.#isReplayable = false
     this.#replay = undefined
+  }
+
+  #countRetry(): void {
+    this.#hasRetried = true
+    if (this.#stats !== undefined) this.#stats.retries++
+  }
+
+  #countFailure(failure: Failure, policy: RetryPolicy | undefined): void {
+    const stats = this.#stats
+    if (stats === undefined) return
+    if (failure.code === 'UPSTREAM_TIMEOUT') stats.timeouts++
+    if (policy?.retriesFailure(failure) === true) stats.retriesExhausted++
+    // Once its head is out, an answer has the status that the caller saw.
+    this.#count(this.#status === 0 ? ERRORS[failure.code].httpStatus : this.#status)
+  }
+
+  #count(status: number): void {
+    const stats = this.#stats
+    if (stats === undefined) return
+    this.#stats = undefined
+    if (this.#hasRetried && status > 0 && status < 500) stats.retriesRewarded++
+    stats.ended(status, this.#deps.clock.now() - this.#startedAt)
   }
 
   #commit(): void {

@@ -8,6 +8,7 @@
 
 import type { HeadEdits } from '../routing/head-edits.ts'
 import type { RetryPolicy } from '../routing/retry-policy.ts'
+import type { RequestStats } from '../telemetry/request-stats.ts'
 
 /** No body follows. */
 export const BODY_NONE = 0
@@ -47,6 +48,8 @@ export class RequestHead {
   retry: RetryPolicy | undefined = undefined
   /** What its route changes in the response's head, in order. */
   responseEdits: readonly HeadEdits[] | undefined = undefined
+  /** Where it is counted. */
+  stats: RequestStats | undefined = undefined
 
   constructor(text: string, body: BodyKind, length: number, method: number, upgrade: boolean) {
     this.text = text

@@ -24,6 +24,7 @@ import type { MuxDeps } from '../mux/link.ts'
 import { MuxServerConnection } from '../mux/server-connection.ts'
 import { Wire } from '../sockets/wire.ts'
 import { StreamServer } from '../tcp/stream-server.ts'
+import type { ListenerStats, StatsStore } from '../telemetry/stats-store.ts'
 import { clientCertElement, type Identity } from '../tls/identity.ts'
 import { judgePeer, type Peer } from '../tls/peer.ts'
 import { AppTarget, type AppTargetDeps } from '../upstream/app-target.ts'
@@ -38,11 +39,14 @@ import { type OpenConnection, OpenConnections } from './open-connections.ts'
 export interface InboundDeps extends Http1ServerDeps, MuxDeps, AppTargetDeps, InboundRouteDeps {
   readonly log: Logger
   readonly lifetimes: Lifetimes
+  readonly store: StatsStore
   readonly refusals: LimitedLog
   readonly trustDomain: () => string
 }
 
 const HANDSHAKE_MS = 10_000
+/** Source of calls that carry the identity of a host and of no service. */
+const HOST = 'host'
 
 interface Judged extends OpenConnection {
   readonly route: InboundRoute
@@ -56,6 +60,7 @@ export class InboundListener {
   readonly #server: Server
   readonly #connections = new OpenConnections()
   readonly #judged = new Set<Judged>()
+  readonly #stats: ListenerStats
   #identity: Identity
   #policy: InboundPolicy
 
@@ -64,6 +69,7 @@ export class InboundListener {
     this.#deps = deps
     this.#identity = identity
     this.#policy = { spec, target: this.#makeTarget(spec) }
+    this.#stats = deps.store.listener('inbound', spec.serviceName, 'public_listener')
     this.#server = createServer({
       ...identity.contextOptions,
       requestCert: true,
@@ -78,6 +84,7 @@ export class InboundListener {
     })
     this.#server.on('secureConnection', (socket) => this.#accept(socket))
     this.#server.on('tlsClientError', (err, socket) => {
+      this.#stats.connections.handshakeErrors++
       deps.log.debug('a TLS handshake failed', { listener: this.spec.id, err })
       socket.destroy()
     })
@@ -164,6 +171,7 @@ export class InboundListener {
   }
 
   #accept(socket: TLSSocket): void {
+    this.#stats.connections.handshakes++
     const peer = judgePeer(socket, this.#deps.trustDomain(), this.#deps.clock.wall())
     if ('refused' in peer) {
       this.#refuse(socket, peer.refused)
@@ -176,14 +184,16 @@ export class InboundListener {
       return
     }
     this.#deps.counters.inboundConnections++
+    this.#stats.connections.opened(socket)
     const mortal = { destroy: () => socket.destroy() }
     this.#deps.lifetimes.add(mortal, peer.notAfter, facts)
     socket.once('close', () => {
       this.#deps.counters.inboundConnections--
       this.#deps.lifetimes.remove(mortal)
     })
-    const element = clientCertElement(this.#identity.spiffeUri, peer)
-    const route = new InboundRoute(this.#policy, peer, element, this.#deps)
+    const certElement = clientCertElement(this.#identity.spiffeUri, peer)
+    const stats = this.#stats.requestsOf(peer.sourceName ?? HOST)
+    const route = new InboundRoute(this.#policy, { peer, certElement, stats }, this.#deps)
     const wire = new Wire(socket as Socket, this.#deps.turn, 'data')
     const alpn = socket.alpnProtocol
     if (alpn === MUX_ALPN) this.#serveMux(wire, route)
@@ -206,6 +216,7 @@ export class InboundListener {
   }
 
   #refuse(socket: TLSSocket, reason: string): void {
+    this.#stats.connections.peersRefused++
     const { refusals } = this.#deps
     refusals.warn('refused a caller', {
       listener: this.spec.id,
@@ -291,6 +302,7 @@ export class InboundListener {
 
   #serveStream(wire: Wire, route: InboundRoute, peer: Peer): void {
     if (!route.allowsStream()) {
+      this.#stats.streamsDenied++
       this.#deps.log.debug('denied a stream', { listener: this.spec.id, peer: peer.uri })
       wire.destroy()
       return

@@ -5,6 +5,7 @@
  * request by its normalised path, method and fields. A raw stream cannot be judged by permissions: denied.
  */
 
+import { ERRORS } from '../../core/errors.ts'
 import { decideConnection, type L4Decision } from '../../core/intentions/decide.ts'
 import { permits } from '../../core/intentions/permissions.ts'
 import type { InboundListener as InboundSpec } from '../../core/mesh/proxy-snapshot.ts'
@@ -13,6 +14,7 @@ import type { ProxyCounters } from '../exchange/counters.ts'
 import type { Failure, RequestSink, ResponseSink } from '../exchange/types.ts'
 import type { RequestHead } from '../http1/message.ts'
 import { RequestView } from '../http1/request-view.ts'
+import type { RequestStats } from '../telemetry/request-stats.ts'
 import type { Peer } from '../tls/peer.ts'
 import type { AppTarget } from '../upstream/app-target.ts'
 import { requestId } from './request-id.ts'
@@ -33,20 +35,30 @@ export const DENIED: Failure = {
   retry: 'final',
 }
 
+/** Whom a connection comes from. */
+export interface InboundPeer {
+  readonly peer: Peer
+  /** `By=…;Hash=…;…` of this caller. */
+  readonly certElement: string
+  /** Where its requests are counted. */
+  readonly stats: RequestStats
+}
+
 export class InboundRoute {
   readonly #peer: Peer
-  /** `By=…;Hash=…;…` of this caller. */
   readonly #certElement: string
   readonly #deps: InboundRouteDeps
+  readonly #stats: RequestStats
   #policy: InboundPolicy
   #decision: L4Decision
 
-  constructor(policy: InboundPolicy, peer: Peer, certElement: string, deps: InboundRouteDeps) {
+  constructor(policy: InboundPolicy, peer: InboundPeer, deps: InboundRouteDeps) {
     this.#policy = policy
-    this.#peer = peer
-    this.#certElement = certElement
+    this.#peer = peer.peer
+    this.#certElement = peer.certElement
+    this.#stats = peer.stats
     this.#deps = deps
-    this.#decision = decide(policy, peer)
+    this.#decision = decide(policy, peer.peer)
   }
 
   /** New rules or a new target hold from the next exchange on. */
@@ -74,10 +86,13 @@ export class InboundRoute {
     if (!this.allows(head)) {
       this.#deps.counters.requestsTotal++
       this.#deps.counters.requestsDenied++
+      this.#stats.denied++
+      this.#stats.refused(ERRORS.PERMISSION_DENIED.httpStatus)
       return DENIED
     }
     if (!head.hasRequestId) head.text += `x-request-id: ${requestId(this.#deps.rng)}\r\n`
     if (!head.hasForwardedProto) head.text += 'x-forwarded-proto: https\r\n'
+    head.stats = this.#stats
     const before = head.clientCert === undefined ? '' : `${head.clientCert},`
     head.text += `x-forwarded-client-cert: ${before}${this.#certElement}\r\n`
     return this.#policy.target.open(head, caller)

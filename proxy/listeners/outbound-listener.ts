@@ -20,10 +20,13 @@ import type { Failure, RequestSink, ResponseSink } from '../exchange/types.ts'
 import type { RequestHead } from '../http1/message.ts'
 import { Http1ServerConnection, type Http1ServerDeps } from '../http1/server-connection.ts'
 import { Http2ServerConnection } from '../http2/server-connection.ts'
-import { RouteTable } from '../routing/route-table.ts'
+import { DEFAULT_ROUTE, RouteTable } from '../routing/route-table.ts'
 import type { Turn } from '../sockets/turn.ts'
 import { Wire } from '../sockets/wire.ts'
 import { StreamServer } from '../tcp/stream-server.ts'
+import { serviceOf } from '../telemetry/cluster-name.ts'
+import type { RequestStats } from '../telemetry/request-stats.ts'
+import type { ListenerStats, StatsStore } from '../telemetry/stats-store.ts'
 import type { ClusterCaller } from '../upstream/cluster-caller.ts'
 import { type BindFailure, bindServer, bindText } from './bind.ts'
 import type { Detected } from './detect-protocol.ts'
@@ -48,6 +51,8 @@ export interface OutboundDeps extends Http1ServerDeps {
   readonly rng: Rng
   readonly refusals: LimitedLog
   readonly turn: Turn
+  readonly store: StatsStore
+  readonly datacenter: () => string
   readonly counters: ProxyCounters
   readonly callers: CallerIdentities
   caller(
@@ -74,6 +79,7 @@ export class OutboundListener {
   spec: OutboundSpec
   /** undefined: all requests go where raw streams do. */
   routes: RouteTable | undefined
+  readonly stats: ListenerStats
   readonly #deps: OutboundDeps
   readonly #server: Server
   readonly #connections = new OpenConnections()
@@ -82,6 +88,9 @@ export class OutboundListener {
     this.spec = spec
     this.#deps = deps
     this.routes = tableOf(spec, deps.rng)
+    const service = serviceOf(spec.clusterId)
+    const prefix = `upstream.${service}.default.default.${deps.datacenter()}`
+    this.stats = deps.store.listener('outbound', service, prefix)
     this.#server = createServer({
       allowHalfOpen: true,
       noDelay: true,
@@ -151,6 +160,7 @@ export class OutboundListener {
 
   #serve(socket: Socket, identityId: string): void {
     this.#deps.counters.outboundConnections++
+    this.stats.connections.opened(socket)
     socket.once('close', () => this.#deps.counters.outboundConnections--)
     const wire = new Wire(socket, this.#deps.turn, 'data')
     const { protocol } = this.spec
@@ -203,6 +213,10 @@ class OutboundRoute implements HttpRoute {
   readonly #listener: OutboundListener
   readonly #identityId: string
   readonly #deps: OutboundDeps
+  /** Of the last request: where it went, and where it was counted. */
+  #target: ClusterCaller | undefined
+  #routeName = ''
+  #stats: RequestStats | undefined
 
   constructor(
     listener: OutboundListener,
@@ -219,9 +233,10 @@ class OutboundRoute implements HttpRoute {
   open(head: RequestHead, caller: ResponseSink): RequestSink | Failure {
     const { spec, routes } = this.#listener
     const to = routes === undefined ? spec : routes.take(head)
-    if (to === undefined) return NO_ROUTE
+    if (to === undefined) return this.#noRoute()
     const target = this.#deps.caller(to.clusterId, to.failover ?? NO_FAILOVER, this.#identityId)
-    if (target === undefined) return NO_ROUTE
+    if (target === undefined) return this.#noRoute()
+    this.#countAt(head, target, 'routeName' in to ? to.routeName : DEFAULT_ROUTE)
     if (!head.hasRequestId) head.text += `x-request-id: ${requestId(this.#deps.rng)}\r\n`
     if (!head.hasForwardedProto) head.text += 'x-forwarded-proto: http\r\n'
     // Not ours to judge: whoever reads it looks at the last element, which the called side's proxy adds.
@@ -229,5 +244,20 @@ class OutboundRoute implements HttpRoute {
       head.text += `x-forwarded-client-cert: ${head.clientCert}\r\n`
     }
     return target.open(head, caller)
+  }
+
+  /** Looks the series up only when the request before went elsewhere. */
+  #countAt(head: RequestHead, target: ClusterCaller, routeName: string): void {
+    if (this.#stats === undefined || target !== this.#target || routeName !== this.#routeName) {
+      this.#target = target
+      this.#routeName = routeName
+      this.#stats = target.stats.requestsBy(this.#listener.stats.prefix, routeName)
+    }
+    head.stats = this.#stats
+  }
+
+  #noRoute(): Failure {
+    this.#listener.stats.noRoute++
+    return NO_ROUTE
   }
 }

@@ -28,7 +28,12 @@ type TextTest = (text: string) => boolean
 export interface Leg {
   readonly clusterId: string
   readonly failover: readonly string[]
+  /** Of its route, for figures and logs. */
+  readonly routeName: string
 }
+
+/** What takes whatever nothing else takes. */
+export const DEFAULT_ROUTE = 'default'
 
 interface CompiledLeg extends Leg {
   readonly weight: number
@@ -98,7 +103,8 @@ function matchesAll(tests: readonly Test[], view: RequestView, path: string): bo
 
 function compileRoute(spec: RouteSpec, rng: Rng): CompiledRoute {
   const response = HeadEdits.of(spec.responseHeaders)
-  const legs = spec.splits.map((split) => compileLeg(split, response))
+  const name = routeName(spec.match)
+  const legs = spec.splits.map((split) => compileLeg(split, name, response))
   return {
     spec,
     tests: testsOf(spec.match),
@@ -109,11 +115,27 @@ function compileRoute(spec: RouteSpec, rng: Rng): CompiledRoute {
   }
 }
 
-function compileLeg(split: SplitSpec, routeResponse: HeadEdits | undefined): CompiledLeg {
+/** `/api*` for a prefix, `=/api` for a path, `~…` for an expression; DEFAULT_ROUTE when it looks at no path. */
+function routeName({ path, methods, headers, query }: RequestMatch): string {
+  const isPlain = methods.length === 0 && headers.length === 0 && query.length === 0
+  const more = isPlain ? '' : '+'
+  if (path === undefined || (path.kind === 'prefix' && path.value === '/')) {
+    return isPlain ? DEFAULT_ROUTE : `*${more}`
+  }
+  if (path.kind === 'prefix') return `${path.value}*${more}`
+  return `${path.kind === 'regex' ? '~' : '='}${path.value}${more}`
+}
+
+function compileLeg(
+  split: SplitSpec,
+  name: string,
+  routeResponse: HeadEdits | undefined,
+): CompiledLeg {
   const own = HeadEdits.of(split.responseHeaders)
   return {
     clusterId: split.clusterId,
     failover: split.failover,
+    routeName: name,
     weight: split.weight,
     request: HeadEdits.of(split.requestHeaders),
     response: [own, routeResponse].filter((edits) => edits !== undefined),

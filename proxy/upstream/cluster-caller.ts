@@ -11,11 +11,12 @@ import type { ProxyCounters } from '../exchange/counters.ts'
 import type { RequestSink, ResponseSink } from '../exchange/types.ts'
 import type { RequestHead } from '../http1/message.ts'
 import type { Swept } from '../sockets/idle-sweep.ts'
+import type { ClusterStats } from '../telemetry/stats-store.ts'
 import type { Identity } from '../tls/identity.ts'
 import { type Cluster, Endpoint } from './cluster.ts'
 import { EndpointPool, type PoolDeps } from './endpoint-pool.ts'
 
-export interface ClusterCallerDeps extends PoolDeps {
+export interface ClusterCallerDeps extends Omit<PoolDeps, 'stats'> {
   readonly counters: ProxyCounters
 }
 
@@ -23,14 +24,17 @@ export class ClusterCaller implements CallTarget, Swept {
   readonly retriesElsewhere = true
   readonly reportsTime = true
   readonly #cluster: Cluster
+  /** Where calls are counted. */
+  readonly stats: ClusterStats
   readonly #deps: ClusterCallerDeps
   #identity: Identity
   readonly #pools = new Map<Endpoint, EndpointPool>()
   /** Pools of instances that are gone. */
   readonly #leaving = new Set<EndpointPool>()
 
-  constructor(cluster: Cluster, identity: Identity, deps: ClusterCallerDeps) {
+  constructor(cluster: Cluster, identity: Identity, stats: ClusterStats, deps: ClusterCallerDeps) {
     this.#cluster = cluster
+    this.stats = stats
     this.#identity = identity
     this.#deps = deps
     deps.sweep.add(this)
@@ -58,7 +62,10 @@ export class ClusterCaller implements CallTarget, Swept {
     call.triedEndpoint = endpoint
     let pool = this.#pools.get(endpoint)
     if (pool === undefined) {
-      pool = new EndpointPool(this.#cluster, endpoint, this.#identity, this.#deps)
+      pool = new EndpointPool(this.#cluster, endpoint, this.#identity, {
+        ...this.#deps,
+        stats: this.stats,
+      })
       this.#pools.set(endpoint, pool)
     }
     pool.acquire(call)
@@ -66,6 +73,7 @@ export class ClusterCaller implements CallTarget, Swept {
 
   missed(call: Call): void {
     if (call.triedEndpoint instanceof Endpoint) {
+      if (!call.triedEndpoint.avoidance.hasFailed) this.stats.ejections++
       call.triedEndpoint.avoidance.failed(this.#deps.clock.now())
     }
   }

@@ -14,6 +14,7 @@ import type {
 import { Avoidance } from '../../core/resilience/avoidance.ts'
 import type { Rng } from '../../core/rng.ts'
 import type { Clock } from '../../core/time.ts'
+import type { Membership } from '../telemetry/stats-store.ts'
 
 export class Endpoint {
   spec: EndpointSpec
@@ -100,6 +101,13 @@ export class Cluster {
     const endpoint = this.#healthy[index] as Endpoint
     if (endpoint === this.#exclude) return false
     return !this.#avoids || !endpoint.avoidance.isAvoided(this.#clock.now())
+  }
+
+  get membership(): Membership {
+    const now = this.#clock.now()
+    let ejected = 0
+    for (const { avoidance } of this.#endpoints) if (avoidance.isAvoided(now)) ejected++
+    return { total: this.#endpoints.length, healthy: this.#healthy.length, ejected }
   }
 
   /** All instances, also unhealthy ones: connections to them may still be in use. */

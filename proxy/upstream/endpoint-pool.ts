@@ -28,6 +28,7 @@ import type { MuxDeps } from '../mux/link.ts'
 import type { Attempt } from '../sockets/connect.ts'
 import type { Wire } from '../sockets/wire.ts'
 import { StreamClient } from '../tcp/stream-client.ts'
+import type { ClusterStats } from '../telemetry/stats-store.ts'
 import type { Identity } from '../tls/identity.ts'
 import { connectMesh, type MeshWire } from '../tls/mesh-connect.ts'
 import type { Cluster, Endpoint } from './cluster.ts'
@@ -41,6 +42,8 @@ export interface PoolDeps extends MuxDeps {
   /** False to never offer the mux: for measuring, and for other proxies' sake. */
   readonly offerMux: boolean
   readonly date: HttpDate
+  /** Where its connections are counted. */
+  readonly stats: ClusterStats
 }
 
 const PENDING_MAX = 1024
@@ -102,6 +105,7 @@ export class EndpointPool implements Http1ClientOwner, SharedConnectionOwner {
       }
     }
     if (this.#waiting.size >= PENDING_MAX) {
+      this.#deps.stats.connections.overflows++
       call.onFailed(OVERLOADED)
       return
     }
@@ -225,6 +229,7 @@ export class EndpointPool implements Http1ClientOwner, SharedConnectionOwner {
     const { address, port } = this.#endpoint.spec
     const { sni, spiffeUris, connectTimeoutMs } = this.#cluster.spec
     const identity = this.#identity
+    const startedAt = this.#deps.clock.now()
     const attempt = connectMesh(
       identity,
       { address, port, sni, spiffeUris, alpn: this.#protocols() },
@@ -233,7 +238,12 @@ export class EndpointPool implements Http1ClientOwner, SharedConnectionOwner {
       (result) => {
         this.#attempts.delete(attempt)
         if (result instanceof Error) this.#refused(result)
-        else this.#connected(result, identity)
+        else {
+          const { connections } = this.#deps.stats
+          connections.connectTimes.record(this.#deps.clock.now() - startedAt)
+          connections.opened(result.wire.socket)
+          this.#connected(result, identity)
+        }
       },
     )
     this.#attempts.add(attempt)
@@ -263,6 +273,10 @@ export class EndpointPool implements Http1ClientOwner, SharedConnectionOwner {
 
   #failed(err: NodeJS.ErrnoException): void {
     const isNews = !this.#endpoint.avoidance.hasFailed
+    const { stats } = this.#deps
+    stats.connections.failures++
+    if (err.code === 'ETIMEDOUT') stats.connections.timeouts++
+    if (isNews) stats.ejections++
     this.#endpoint.avoidance.failed(this.#deps.clock.now())
     const facts = { endpoint: this.#endpoint.spec.id, cluster: this.#cluster.spec.id, err }
     if (isNews) this.#deps.log.warn('cannot reach an instance', facts)

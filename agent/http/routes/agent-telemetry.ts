@@ -8,6 +8,7 @@
 import type { LogLevel } from '../../../core/config/model.ts'
 import { FairleadError } from '../../../core/errors.ts'
 import { TELEMETRY_METRICS } from '../../../core/metrics/catalogue/telemetry.ts'
+import { PROMETHEUS_TEXT_TYPE } from '../../../core/metrics/exposition.ts'
 import type { HttpCall } from '../call.ts'
 import { liveStream } from '../live-stream.ts'
 import { renderJson } from '../render.ts'
@@ -35,7 +36,6 @@ export const AGENT_TELEMETRY_ROUTES: readonly Route[] = [
   },
 ]
 
-const PROMETHEUS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 const PROMETHEUS_OFF = 'Prometheus is not enabled since its retention time is not positive'
 /** Lines are sent together for so long. */
 const MONITOR_GATHER_MS = 200
@@ -54,7 +54,7 @@ function metrics(call: HttpCall): Reply {
   if (!wantsPrometheus(call)) return jsonReply(intervalText(telemetry.lastInterval()))
   const text = telemetry.prometheus()
   if (text === undefined) return emptyReply(415, ['X-Consul-Reason', PROMETHEUS_OFF])
-  return { status: 200, type: PROMETHEUS_TYPE, headers: [], body: text }
+  return { status: 200, type: PROMETHEUS_TEXT_TYPE, headers: [], body: text }
 }
 
 function wantsPrometheus(call: HttpCall): boolean {

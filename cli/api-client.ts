@@ -309,7 +309,7 @@ function parseAddress(
   return { options: { host, port }, isTls, shown: `${url.protocol}//${url.host}` }
 }
 
-function tokenOf(args: Arguments, env: CliContext['env']): string | undefined {
+export function tokenOf(args: Arguments, env: CliContext['env']): string | undefined {
   const given = args.text('token')
   if (given !== undefined) return given
   const file = args.text('token-file')

@@ -87,7 +87,9 @@ export const COMMANDS: CommandTree = {
         return (await import('./commands/connect-ca.ts')).caSetConfigCommand
       }),
     }),
-    envoy: unsupported('the agent runs the mesh proxy of its host itself; sidecars need no Envoy'),
+    envoy: command('Run an Envoy as the proxy of a sidecar', async () => {
+      return (await import('./commands/connect-envoy.ts')).connectEnvoyCommand
+    }),
     expose: unsupported(
       'there are no ingress gateways yet; a service with a sidecar can call into the mesh',
     ),

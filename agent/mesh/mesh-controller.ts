@@ -12,7 +12,11 @@ import type { CompiledChain } from '../../core/chain/types.ts'
 import { compareIntentions } from '../../core/intentions/precedence.ts'
 import type { Service } from '../../core/lifecycle.ts'
 import type { Logger } from '../../core/log.ts'
-import { buildProxySnapshot, isSupportedUpstream } from '../../core/mesh/build-snapshot.ts'
+import {
+  buildProxySnapshot,
+  isSupportedUpstream,
+  type MeshInputs,
+} from '../../core/mesh/build-snapshot.ts'
 import {
   agentIdentityId,
   localProxies,
@@ -20,6 +24,7 @@ import {
   meshDemand,
 } from '../../core/mesh/demand.ts'
 import type { ProxyIdentity } from '../../core/mesh/proxy-snapshot.ts'
+import { sidecarConfiguration } from '../../core/mesh/sidecar-configuration.ts'
 import { agentSpiffeUri, serviceSpiffeUri } from '../../core/mesh/spiffe.ts'
 import { type Clock, type Instant, instant, type Timer } from '../../core/time.ts'
 import type { LocalStateApi } from '../local/types.ts'
@@ -27,6 +32,7 @@ import type { CatalogViews, View } from '../view/types.ts'
 import { ChainSet } from './chain-set.ts'
 import { type LeafStore, revokedSerials, signingKeyIdOf } from './leaf-store.ts'
 import type { ProxySupervisor } from './proxy-supervisor.ts'
+import { type ClaimOptions, type SidecarClaim, SidecarClaims } from './sidecar-claims.ts'
 import { SubsetFilters } from './subset.ts'
 import { ViewSet } from './view-set.ts'
 
@@ -63,6 +69,7 @@ export class MeshController implements Service {
   readonly #pinned = new Map<string, string>()
   /** Unsupported upstreams of the proxies that are registered now. */
   #toldAbout: ReadonlySet<string> = new Set()
+  readonly #claims: SidecarClaims
   readonly #unsubscribe: (() => void)[] = []
   #timer: Timer | undefined
   #rebuiltAt: Instant = instant(0)
@@ -80,6 +87,12 @@ export class MeshController implements Service {
     this.#destinations = new ViewSet('connect', deps.views, changed)
     this.#intentions = new ViewSet('intentions', deps.views, changed)
     this.#chains = new ChainSet({ ...deps, datacenter: options.datacenter })
+    this.#claims = new SidecarClaims(deps.clock, changed)
+  }
+
+  /** Another data plane serves a sidecar from now on, and is told what it must know. @throws FairleadError RATE_LIMITED */
+  claim(options: ClaimOptions): SidecarClaim {
+    return this.#claims.claim(options)
   }
 
   async start(): Promise<void> {
@@ -93,6 +106,7 @@ export class MeshController implements Service {
     if (this.#stopped) return
     this.#stopped = true
     this.#timer?.cancel()
+    this.#claims.stop()
     for (const unsubscribe of this.#unsubscribe) unsubscribe()
     for (const set of [this.#destinations, this.#intentions, this.#chains]) set.close()
     this.#roots.release()
@@ -112,6 +126,9 @@ export class MeshController implements Service {
       this.#roots.onChange(changed),
       this.#virtualIps.onChange(changed),
       this.#deps.leaves.onChange(changed),
+      this.#deps.supervisor.onConfigured(() => {
+        if (this.#claims.areAny) changed()
+      }),
     )
     this.#rebuild()
   }
@@ -143,7 +160,7 @@ export class MeshController implements Service {
     this.#sayUnsupported(services)
     const hasProxy = supervisor.state !== 'idle'
     if (roots === undefined || (!demand.needsProxy && !hasProxy)) return
-    const snapshot = buildProxySnapshot({
+    const inputs: MeshInputs = {
       version: 0,
       datacenter,
       nodeName,
@@ -152,6 +169,7 @@ export class MeshController implements Service {
       rootsPem: roots.roots.map((root) => root.rootCertPem),
       revocations: roots.revocations ?? [],
       services,
+      servedElsewhere: this.#claims.servedElsewhere(services),
       virtualIps,
       loopbackBase: this.#options.loopbackBase,
       virtualPorts: this.#options.virtualPorts,
@@ -165,13 +183,29 @@ export class MeshController implements Service {
       matching: (entries, filter) => this.#subsets.matching(entries, filter),
       defaultAction: this.#options.defaultAction,
       bindAddress: this.#options.bindAddress,
-    })
-    const isComplete = this.#isComplete(demand)
+    }
+    this.#configureOwn(inputs, this.#isComplete(demand))
+    this.#configureOthers(inputs)
+  }
+
+  #configureOwn(inputs: MeshInputs, isComplete: boolean): void {
+    const snapshot = buildProxySnapshot(inputs)
     const encoded = JSON.stringify([snapshot, isComplete])
     if (encoded === this.#lastSent) return
     this.#lastSent = encoded
     this.#version++
-    supervisor.configure({ ...snapshot, version: this.#version }, isComplete)
+    this.#deps.supervisor.configure({ ...snapshot, version: this.#version }, isComplete)
+  }
+
+  /** Not before our own proxy has let go of the ports: who finds one taken may not try again. */
+  #configureOthers(inputs: MeshInputs): void {
+    if (this.#deps.supervisor.configuredVersion < this.#version) return
+    const sidecars = new Map(localProxies(inputs.services).map((sidecar) => [sidecar.id, sidecar]))
+    this.#claims.deliver((id) => {
+      const sidecar = sidecars.get(id)
+      const isOurs = !inputs.servedElsewhere.has(id)
+      return sidecar === undefined || isOurs ? undefined : sidecarConfiguration(sidecar, inputs)
+    })
   }
 
   #follow(

@@ -14,6 +14,7 @@ import type { Clock } from '../../core/time.ts'
 import { readCertificate } from '../../runtime/pki/certificate.ts'
 import type { LocalStateApi } from '../local/types.ts'
 import type { CatalogViews } from '../view/types.ts'
+import { DataPlanes } from './data-planes.ts'
 import { MeshLeafSource } from './leaf-source.ts'
 import { type LeafKeyMaker, LeafStore } from './leaf-store.ts'
 import { MeshController } from './mesh-controller.ts'
@@ -42,6 +43,7 @@ export interface Mesh {
   readonly controller: MeshController
   readonly leafSource: LeafSource
   readonly supervisor: ProxySupervisor
+  readonly dataPlanes: DataPlanes
 }
 
 export function createMesh(config: AgentConfig, deps: MeshDeps): Mesh {
@@ -78,6 +80,7 @@ export function createMesh(config: AgentConfig, deps: MeshDeps): Mesh {
   return {
     controller,
     supervisor,
+    dataPlanes: new DataPlanes(),
     leafSource: new MeshLeafSource(config.datacenter, leaves, deps.views),
   }
 }

@@ -63,6 +63,8 @@ export class ProxySupervisor {
   #snapshot: ProxySnapshot | undefined
   #snapshotIsComplete = false
   #hasConfigured = false
+  #configuredVersion = 0
+  readonly #onConfigured = new Set<() => void>()
   #problems: readonly ListenerProblem[] = []
   #startedAt = 0
   #failures = 0
@@ -91,6 +93,17 @@ export class ProxySupervisor {
   /** Pid of the proxy in use, undefined while there is none. */
   get pid(): number | undefined {
     return this.#client?.hello.pid
+  }
+
+  /** Version of the newest snapshot that the proxy obeys. */
+  get configuredVersion(): number {
+    return this.#configuredVersion
+  }
+
+  /** @returns what ends the calls */
+  onConfigured(listener: () => void): () => void {
+    this.#onConfigured.add(listener)
+    return () => void this.#onConfigured.delete(listener)
   }
 
   /** Listeners of the newest acknowledged snapshot that could not be opened. */
@@ -250,6 +263,8 @@ export class ProxySupervisor {
       })
     }
     this.#problems = message.problems
+    this.#configuredVersion = Math.max(this.#configuredVersion, message.version)
+    for (const listener of this.#onConfigured) listener()
   }
 
   /** The proxy is gone: start another, at once the first time, later if it keeps dying. */

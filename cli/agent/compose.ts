@@ -53,6 +53,7 @@ const START_ORDER = [
   'checks',
   'reaper',
   'mesh',
+  'xds',
   'http',
   'dns',
   'watches',
@@ -119,7 +120,7 @@ class RunningAgent implements Agent {
     return {
       http: httpPortOf(http.addresses),
       dns: dns.addresses[0]?.port ?? -1,
-      grpc: -1,
+      grpc: this.#parts.xds.port,
       server: role.server === undefined ? -1 : portOf(role.server.rpcAddress),
       serfLan: pool.self().port,
     }

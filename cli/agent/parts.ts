@@ -24,6 +24,7 @@ import { AntiEntropy } from '../../agent/sync/anti-entropy.ts'
 import { SubscribedViews } from '../../agent/view/catalog-views.ts'
 import { FailedNodes } from '../../agent/view/failed-nodes.ts'
 import { ViewFiles } from '../../agent/view/view-files.ts'
+import { XdsServer } from '../../agent/xds/xds-server.ts'
 import type { StringMap } from '../../core/catalog/types.ts'
 import type { AgentConfig } from '../../core/config/model.ts'
 import type { FairleadError } from '../../core/errors.ts'
@@ -69,6 +70,7 @@ export interface Parts {
   readonly reaper: CriticalReaper
   readonly events: OperatorEvents
   readonly mesh: Mesh
+  readonly xds: XdsServer
   readonly http: HttpApi
   readonly dns: DnsServer
   readonly watches: ConfiguredWatches
@@ -213,6 +215,13 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
     proxyCommand: (socketPath) => proxyCommand(config, socketPath),
     devFolder: deps.devFolder,
   })
+  const xds = new XdsServer(config, {
+    clock,
+    log: log.child('xds'),
+    local,
+    mesh: mesh.controller,
+    dataPlanes: mesh.dataPlanes,
+  })
   const queries = new PreparedQueries(
     {
       nodeName: config.nodeName,
@@ -297,6 +306,7 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
     reaper,
     events,
     mesh,
+    xds,
     http,
     dns,
     watches,

@@ -195,6 +195,7 @@ class AgentRun {
       node: config.nodeName,
       http,
       dns,
+      grpc: agent.ports.grpc,
       server: agent.ports.server,
       pid: process.pid,
       durationMs: Math.round(processAgeMs()),

@@ -19,6 +19,8 @@ export interface Addresses {
   /** Paths. */
   readonly httpSockets: readonly string[]
   readonly dns: readonly string[]
+  /** `client` unless given. */
+  readonly grpc: readonly string[]
 }
 
 export function resolveAddresses(
@@ -40,6 +42,7 @@ export function resolveAddresses(
     client,
     ...resolveHttpListeners(reader, client, options.interfaces),
     dns: ownOrClient('addresses.dns'),
+    grpc: ownOrClient('addresses.grpc'),
   }
 }
 

@@ -60,7 +60,7 @@ export const AGENT_FLAGS: readonly AgentFlag[] = [
   flag('http-port', 'ports.http', 'port', 'HTTP API (default: 8500)'),
   flag('https-port', 'ports.https', 'port', 'HTTP API over TLS'),
   flag('dns-port', 'ports.dns', 'port', 'DNS (default: 8600)'),
-  flag('grpc-port', 'ports.grpc', 'port', 'gRPC (no effect yet)'),
+  flag('grpc-port', 'ports.grpc', 'port', 'xDS for Envoy'),
   flag('grpc-tls-port', 'ports.grpc_tls', 'port', 'gRPC over TLS'),
   flag('server-port', 'ports.server', 'port', 'RPC of servers (default: 8300)'),
   flag('serf-lan-port', 'ports.serf_lan', 'port', 'gossip (default: 8301)'),

@@ -61,11 +61,15 @@ export interface AgentConfig {
   readonly clientAddresses: readonly string[]
   readonly httpAddresses: readonly string[]
   readonly dnsAddresses: readonly string[]
+  readonly grpcAddresses: readonly string[]
   readonly taggedAddresses: StringMap
   readonly ports: {
     readonly http: number
     readonly dns: number
+    /** Envoy's. */
     readonly grpc: number
+    /** Nobody asked for it: where its port is taken the agent does without. */
+    readonly grpcIsOptional: boolean
     readonly server: number
     readonly serfLan: number
     readonly sidecarMin: number

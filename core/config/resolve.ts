@@ -76,6 +76,7 @@ export function resolveConfig(raw: RawConfig, devMode: boolean, host: HostFacts)
     clientAddresses: addresses.client,
     httpAddresses: addresses.http,
     dnsAddresses: addresses.dns,
+    grpcAddresses: addresses.grpc,
     taggedAddresses: resolveTaggedAddresses(reader, addresses.advertise, host.interfaces),
     ports: resolvePorts(reader, devMode),
     ...resolveCluster(reader, { devMode, server, interfaces: host.interfaces }),
@@ -221,6 +222,7 @@ function resolvePorts(reader: RawReader, devMode: boolean): AgentConfig['ports']
     http: reader.port('ports.http', 8500, true),
     dns: reader.port('ports.dns', 8600, true),
     grpc: reader.port('ports.grpc', devMode ? 8502 : -1, true),
+    grpcIsOptional: !reader.has('ports.grpc'),
     server: reader.port('ports.server', 8300, false),
     serfLan: reader.port('ports.serf_lan', 8301, false),
     sidecarMin: reader.port('ports.sidecar_min_port', 21_000, false),
@@ -244,6 +246,9 @@ function refuseClashes(reader: RawReader, config: AgentConfig): void {
     }),
     ...config.httpAddresses.map((address) => {
       return { name: 'HTTP', key: 'ports.http', address, port: config.ports.http }
+    }),
+    ...config.grpcAddresses.map((address) => {
+      return { name: 'gRPC', key: 'ports.grpc', address, port: config.ports.grpc }
     }),
     {
       name: 'Serf LAN',

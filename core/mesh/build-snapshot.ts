@@ -40,6 +40,8 @@ export interface MeshInputs {
   readonly rootsPem: readonly string[]
   readonly revocations?: readonly CaRevocation[]
   readonly services: readonly ServiceDefinition[]
+  /** Ids of sidecars whose listeners another data plane opens (docs/decisions/0037). */
+  readonly servedElsewhere: ReadonlySet<string>
   readonly virtualIps: readonly VirtualIpRecord[]
   /** Added to a service's offset to give its shared address on this host. */
   readonly loopbackBase: string
@@ -89,7 +91,7 @@ function revokedPeers(revocations: readonly CaRevocation[]): Pick<ProxySnapshot,
 
 function inboundListeners(inputs: MeshInputs): InboundListener[] {
   const listeners: InboundListener[] = []
-  for (const sidecar of localProxies(inputs.services)) {
+  for (const sidecar of ownProxies(inputs)) {
     const proxy = sidecar.proxy
     if (proxy === undefined) continue
     const identityId = serviceIdentityId(proxy.destinationServiceName)
@@ -125,9 +127,14 @@ function inboundListeners(inputs: MeshInputs): InboundListener[] {
   return listeners
 }
 
+/** Those whose listeners are opened by the proxy that the snapshot is for. */
+function ownProxies({ services, servedElsewhere }: MeshInputs): ServiceDefinition[] {
+  return localProxies(services).filter((sidecar) => !servedElsewhere.has(sidecar.id))
+}
+
 function explicitUpstreams(inputs: MeshInputs): OutboundListener[] {
   const listeners: OutboundListener[] = []
-  for (const sidecar of localProxies(inputs.services)) {
+  for (const sidecar of ownProxies(inputs)) {
     const identityId = serviceIdentityId(sidecar.proxy?.destinationServiceName ?? '')
     if (!inputs.identities.has(identityId)) continue
     for (const upstream of sidecar.proxy?.upstreams ?? []) {

@@ -129,7 +129,7 @@ function decodeFields(
 }
 
 /** Percent-encodes what a path segment may not hold, byte for byte as Go's url.PathEscape does. */
-function encodeSegment(segment: string): string {
+export function encodeSegment(segment: string): string {
   return encodeURIComponent(segment.toWellFormed())
     .replace(/%24|%26|%2B|%3A|%3D|%40/g, (escaped) => decodeURIComponent(escaped))
     .replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)

@@ -23,7 +23,13 @@ import {
 } from './program.ts'
 
 const READY_MAX_MS = 20_000
-const FREE_PORTS = ['-http-port=0', '-dns-port=0', '-server-port=0', '-serf-lan-port=0']
+const FREE_PORTS = [
+  '-http-port=0',
+  '-dns-port=0',
+  '-grpc-port=0',
+  '-server-port=0',
+  '-serf-lan-port=0',
+]
 
 export interface AgentOptions {
   /** Instead of `-dev`: a server that keeps its state in this folder. */
@@ -38,6 +44,8 @@ export interface Ready {
   readonly node: string
   readonly http: number
   readonly dns: number
+  /** Envoy's. */
+  readonly grpc: number
   readonly server: number
   readonly pid: number
   readonly durationMs: number

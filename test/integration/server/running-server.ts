@@ -91,11 +91,13 @@ export function serverConfig(change: Partial<AgentConfig> = {}): AgentConfig {
     clientAddresses: ['127.0.0.1'],
     httpAddresses: ['127.0.0.1'],
     dnsAddresses: ['127.0.0.1'],
+    grpcAddresses: ['127.0.0.1'],
     taggedAddresses: {},
     ports: {
       http: -1,
       dns: -1,
       grpc: -1,
+      grpcIsOptional: true,
       server: 0,
       serfLan: -1,
       sidecarMin: 21_000,

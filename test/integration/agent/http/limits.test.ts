@@ -187,6 +187,7 @@ function agentPorts() {
     http: 0,
     dns: -1,
     grpc: -1,
+    grpcIsOptional: true,
     server: 0,
     serfLan: -1,
     sidecarMin: 21_000,

@@ -141,6 +141,7 @@ function inputs(overrides: Partial<MeshInputs> = {}): MeshInputs {
     trustDomain: TD,
     rootsPem: ['root'],
     services: [sidecarOf('cart', 21000, [upstreamTo('payments', 7000)])],
+    servedElsewhere: new Set(),
     virtualIps: [],
     loopbackBase: '127.128.0.0',
     virtualPorts: [80],

@@ -206,12 +206,17 @@ export const COMMANDS: CommandTree = {
     }),
     area: unsupported('network areas are an enterprise feature of Consul'),
   }),
-  proxy: {
-    kind: 'command',
-    summary: 'The mesh proxy of this host; started by the agent',
-    hidden: true,
-    load: async () => (await import('./commands/proxy.ts')).proxyCommand,
-  },
+  proxy: group('Look at the proxies of this host', {
+    run: {
+      kind: 'command',
+      summary: 'The mesh proxy of this host; started by the agent',
+      hidden: true,
+      load: async () => (await import('./commands/proxy.ts')).proxyCommand,
+    },
+    status: command('Show who serves its sidecars, and what was refused', async () => {
+      return (await import('./commands/proxy-status.ts')).proxyStatusCommand
+    }),
+  }),
   reload: command('Make the agent read its configuration again', async () => {
     return (await import('./commands/reload.ts')).reloadCommand
   }),

@@ -1,7 +1,7 @@
 /**
  * The program `fairlead`: hands the process over to the command line and ends with its exit code.
  *
- * The only file besides commands/agent.ts and commands/proxy.ts that touches `process`.
+ * The only file besides commands/agent.ts, commands/proxy.ts and data-planes/replace-process.ts that touches `process`.
  */
 
 import { readFile } from 'node:fs/promises'
@@ -23,12 +23,14 @@ async function readStdin(): Promise<Uint8Array> {
 }
 
 /** Their work is not their output. */
-const SERVING: ReadonlySet<string | undefined> = new Set(['agent', 'proxy'])
+const SERVING = [['agent'], ['proxy', 'run']]
 
 /** A reader that went away (`fairlead members | head -1`) is no failure, and ends only what worked for it. */
 function onBrokenOutput(err: NodeJS.ErrnoException): void {
   if (err.code !== 'EPIPE') throw err
-  if (!SERVING.has(process.argv[2])) process.exit(0)
+  const words = process.argv.slice(2)
+  const isServing = SERVING.some((path) => path.every((word, i) => words[i] === word))
+  if (!isServing) process.exit(0)
 }
 
 process.stdout.on('error', onBrokenOutput)

@@ -13,6 +13,7 @@ import type { Telemetry } from '../../runtime/metrics/telemetry.ts'
 import type { CpuProfiler } from '../../runtime/profile/cpu-profile.ts'
 import type { OperatorEvents } from '../events/operator-events.ts'
 import type { LocalStateApi } from '../local/types.ts'
+import type { SidecarApi } from '../mesh/sidecar-api.ts'
 import type { LeafSource } from '../mesh/types.ts'
 import type { PreparedQueries } from '../queries/prepared-queries.ts'
 import type { CatalogViews } from '../view/types.ts'
@@ -59,6 +60,8 @@ export interface AgentContext {
   readonly pool: MemberPool | undefined
   readonly events: OperatorEvents | undefined
   readonly leaves: LeafSource
+  /** Absent where there is no mesh. */
+  readonly sidecars: SidecarApi | undefined
   readonly queries: PreparedQueries
   readonly snapshots: SnapshotTransfers
   readonly hooks: HttpApiHooks

@@ -28,6 +28,7 @@ import { METRICS_PROXY_ROUTES } from './routes/metrics-proxy.ts'
 import { OPERATOR_ROUTES } from './routes/operator.ts'
 import { QUERY_ROUTES } from './routes/queries.ts'
 import { SESSION_ROUTES } from './routes/sessions.ts'
+import { SIDECAR_ROUTES } from './routes/sidecars.ts'
 import { SNAPSHOT_ROUTES } from './routes/snapshot.ts'
 import { STATUS_ROUTES } from './routes/status.ts'
 import { TXN_ROUTES } from './routes/txn.ts'
@@ -41,6 +42,7 @@ export const ROUTES: readonly Route[] = [
   ...AGENT_CHECK_ROUTES,
   ...AGENT_HEALTH_ROUTES,
   ...AGENT_POOL_ROUTES,
+  ...SIDECAR_ROUTES,
   ...AGENT_TELEMETRY_ROUTES,
   ...CATALOG_ROUTES,
   ...CATALOG_WRITE_ROUTES,

@@ -18,6 +18,7 @@ import type { Instant } from '../../core/time.ts'
 import { clearDeadSocket, setSocketPermissions } from '../../runtime/host/socket-file.ts'
 import { CpuProfiler } from '../../runtime/profile/cpu-profile.ts'
 import type { OperatorEvents } from '../events/operator-events.ts'
+import type { SidecarApi } from '../mesh/sidecar-api.ts'
 import type { CatalogViews } from '../view/types.ts'
 import { AgentCache } from './agent-cache.ts'
 import { BodyCache } from './body-cache.ts'
@@ -60,6 +61,8 @@ export type HttpApiDeps = HttpApiHooks &
     readonly views?: CatalogViews
     /** Events of the pool; without them /v1/event answers 501. */
     readonly events?: OperatorEvents
+    /** Sidecars of this host; without them there are none. */
+    readonly sidecars?: SidecarApi
   }
 
 export interface HttpApi extends Service {
@@ -121,6 +124,7 @@ class HttpApiServer implements HttpApi {
       pool,
       views,
       events,
+      sidecars,
     } = deps
     const { onLeave, onReload } = deps
     this.#agent = {
@@ -138,6 +142,7 @@ class HttpApiServer implements HttpApi {
       pool,
       events,
       leaves,
+      sidecars,
       queries,
       snapshots: new SnapshotTransfers(),
       hooks: {

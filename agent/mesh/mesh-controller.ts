@@ -7,7 +7,12 @@
  * comes back after it was gone.
  */
 
-import type { HealthEntry, IntentionAction, IntentionRecord } from '../../core/catalog/types.ts'
+import type {
+  HealthEntry,
+  IntentionAction,
+  IntentionRecord,
+  ServiceDefinition,
+} from '../../core/catalog/types.ts'
 import type { CompiledChain } from '../../core/chain/types.ts'
 import { compareIntentions } from '../../core/intentions/precedence.ts'
 import type { Service } from '../../core/lifecycle.ts'
@@ -93,6 +98,11 @@ export class MeshController implements Service {
   /** Another data plane serves a sidecar from now on, and is told what it must know. @throws FairleadError RATE_LIMITED */
   claim(options: ClaimOptions): SidecarClaim {
     return this.#claims.claim(options)
+  }
+
+  /** Ids of sidecars that our own proxy does not serve. */
+  servedElsewhere(services: readonly ServiceDefinition[]): ReadonlySet<string> {
+    return this.#claims.servedElsewhere(services)
   }
 
   async start(): Promise<void> {

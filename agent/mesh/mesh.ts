@@ -19,6 +19,7 @@ import { MeshLeafSource } from './leaf-source.ts'
 import { type LeafKeyMaker, LeafStore } from './leaf-store.ts'
 import { MeshController } from './mesh-controller.ts'
 import { ProxySupervisor } from './proxy-supervisor.ts'
+import { SidecarApi } from './sidecar-api.ts'
 import type { LeafSource } from './types.ts'
 
 /** sockaddr_un holds 108 bytes with the final zero. */
@@ -44,6 +45,7 @@ export interface Mesh {
   readonly leafSource: LeafSource
   readonly supervisor: ProxySupervisor
   readonly dataPlanes: DataPlanes
+  readonly sidecars: SidecarApi
 }
 
 export function createMesh(config: AgentConfig, deps: MeshDeps): Mesh {
@@ -77,10 +79,12 @@ export function createMesh(config: AgentConfig, deps: MeshDeps): Mesh {
     },
     { clock: deps.clock, log, local: deps.local, views: deps.views, leaves, supervisor },
   )
+  const dataPlanes = new DataPlanes()
   return {
     controller,
     supervisor,
-    dataPlanes: new DataPlanes(),
+    dataPlanes,
+    sidecars: new SidecarApi({ local: deps.local, supervisor, controller, dataPlanes }),
     leafSource: new MeshLeafSource(config.datacenter, leaves, deps.views),
   }
 }

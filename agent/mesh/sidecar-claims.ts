@@ -16,7 +16,7 @@ import { type Clock, type Instant, instant, type Timer } from '../../core/time.t
 const HOLD_MS = 60_000
 const CLAIMS_MAX = 2048
 /** Ours: what a registration says to have it nevertheless. */
-const OWN = 'fairlead'
+export const OWN_DATA_PLANE = 'fairlead'
 
 export interface ClaimOptions {
   readonly sidecarId: string
@@ -78,7 +78,7 @@ export class SidecarClaims {
     }
     for (const service of services) {
       const named = configuredDataPlane(service)
-      if (named === OWN) ids.delete(service.id)
+      if (named === OWN_DATA_PLANE) ids.delete(service.id)
       else if (named !== '') ids.add(service.id)
     }
     return ids

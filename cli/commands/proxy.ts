@@ -1,5 +1,5 @@
 /**
- * `fairlead proxy`: the mesh proxy of this host, started by the agent (hidden from help).
+ * `fairlead proxy run`: the mesh proxy of this host, started by the agent (hidden from help).
  *
  * Ends when its agent says so, when it has had no agent for `-orphan-timeout`, or on SIGTERM, each time after
  * letting exchanges finish. Ctrl-C is for the agent: SIGINT and SIGHUP are ignored.

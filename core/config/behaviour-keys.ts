@@ -181,7 +181,10 @@ export const BEHAVIOUR_KEYS: KeyTable = {
     'ip_sans',
     'authorization',
   ),
-  xds: unsupportedGroup('There is no gRPC listener for Envoy yet', 'update_max_per_second'),
+  xds: unsupportedGroup(
+    'Envoys of one host are few: nothing is limited or moved',
+    'update_max_per_second',
+  ),
   snapshot_agent: ignored('a placeholder'),
   watches: key('definitions', '[]', 'What runs or is called when something changes', true),
   proxy: group({

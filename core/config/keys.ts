@@ -65,7 +65,10 @@ const CLUSTER: KeyTable = {
       'duration',
       'Connections between agents are watched with fixed times (docs/reference/limits.md)',
     ),
-    enable_xds_load_balancing: unsupported('bool', 'There is no gRPC listener for Envoy yet'),
+    enable_xds_load_balancing: unsupported(
+      'bool',
+      'Envoys of one host are few: nothing is limited or moved',
+    ),
   }),
   raft_protocol: key('integer', '3', 'Only 3'),
   protocol: ignored('there is one version'),

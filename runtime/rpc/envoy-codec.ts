@@ -32,6 +32,7 @@ import { file_envoy_http_connection_manager } from '../../proto/gen/envoy_http_c
 import { file_envoy_http_rbac } from '../../proto/gen/envoy_http_rbac_pb.ts'
 import { file_envoy_listener } from '../../proto/gen/envoy_listener_pb.ts'
 import { file_envoy_network_rbac } from '../../proto/gen/envoy_network_rbac_pb.ts'
+import { file_envoy_route } from '../../proto/gen/envoy_route_pb.ts'
 import { file_envoy_router } from '../../proto/gen/envoy_router_pb.ts'
 import { file_envoy_tcp_proxy } from '../../proto/gen/envoy_tcp_proxy_pb.ts'
 import { file_envoy_tls } from '../../proto/gen/envoy_tls_pb.ts'
@@ -49,6 +50,7 @@ const REGISTRY = createRegistry(
   file_envoy_http_rbac,
   file_envoy_listener,
   file_envoy_network_rbac,
+  file_envoy_route,
   file_envoy_router,
   file_envoy_tcp_proxy,
   file_envoy_tls,

@@ -39,7 +39,7 @@ export const KEY_DIFFERENCES: Readonly<Record<string, string>> = {
   'config_entries.bootstrap':
     'Written by every server that has them, at its start and at a reload, not when it becomes the leader',
   encrypt: 'The packets are Fairlead’s own: an agent of Consul cannot join the pool',
-  'ports.grpc': 'Nothing listens there yet',
+  'ports.grpc': 'Incremental discovery for Envoy, and nothing else of Consul’s gRPC',
   'ports.server': 'The protocol between servers is Fairlead’s own',
   'ports.serf_lan': 'The gossip protocol is Fairlead’s own',
   retry_join: 'Addresses and host names; `provider=…` stops the start',
@@ -49,6 +49,7 @@ export const KEY_DIFFERENCES: Readonly<Record<string, string>> = {
 export const COMMAND_DIFFERENCES: Readonly<Record<string, string>> = {
   agent:
     'The banner and the log lines have Fairlead’s own words; exit code 0 after SIGTERM, where Consul’s servers have 1',
+  'connect envoy': 'Sidecars only: there are no gateways; the agent is asked without TLS',
   'connect ca set-config': 'The provider is always `consul`',
   keyring:
     '`-relay-factor` counts for members that do not answer; a change that would cut a member off is refused',

@@ -25,7 +25,7 @@ export const proxyStatusCommand: CommandSpec = {
   usage: '',
   flags: [formatFlag, ...API_FLAGS],
   run: async (args, context) => {
-    const answer = await new ApiClient(args, context).get('/v1/agent/sidecars')
+    const answer = await new ApiClient(args, context).get('/fairlead/v1/sidecars')
     if (isJson(args)) return printJson(context, answer.json())
     const sidecars = answer.json() as readonly SidecarAnswer[]
     if (sidecars.length === 0) {

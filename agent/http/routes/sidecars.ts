@@ -1,5 +1,5 @@
 /**
- * /v1/agent/sidecars: who serves the sidecars of this host. Fairlead's own; Consul knows nothing of its proxies.
+ * /fairlead/v1/sidecars: who serves the sidecars of this host. Fairlead's own; Consul knows nothing of its proxies.
  */
 
 import type { SidecarState } from '../../mesh/sidecar-api.ts'
@@ -8,7 +8,7 @@ import type { Route } from '../route.ts'
 
 export const SIDECAR_ROUTES: readonly Route[] = [
   {
-    path: '/v1/agent/sidecars',
+    path: '/fairlead/v1/sidecars',
     doc: 'Who serves each sidecar of this host, and whether it took what it was told (Fairlead)',
     methods: {
       GET: (call) =>

@@ -188,6 +188,11 @@ describe('Envoy', () => {
       })
     }
     await split(0)
+    await eventually('only api answers', async () => {
+      const before = next.served()
+      for (let i = 0; i < 20; i++) await call(HERE, toApi)
+      return next.served() === before
+    })
     await write(agent, {
       Kind: 'service-router',
       Name: 'api',

@@ -140,6 +140,7 @@ export class CertificateAuthority {
     const config = this.#config()
     return this.#limiter.run(
       config,
+      identity.uri,
       async () => {
         const { root, provider } = await this.#current()
         const now = this.#deps.clock.wall()

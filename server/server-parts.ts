@@ -399,6 +399,7 @@ function createCa(
       datacenter: config.datacenter,
       clusterId: config.connect.clusterId,
       provider: config.connect.caProvider,
+      signerCommand: config.connect.caCommand,
       leafTtlMs: config.connect.leafCertTtlMs,
       rootTtlMs: config.connect.rootCertTtlMs,
       config: config.connect.caConfig ?? {},

@@ -124,7 +124,11 @@ export const BEHAVIOUR_KEYS: KeyTable = {
   }),
   connect: group({
     enabled: key('bool', 'true', 'The mesh: certificates, intentions and the proxy'),
-    ca_provider: key('string', 'consul', 'Only the built-in authority exists: consul'),
+    ca_provider: key(
+      'string',
+      'consul',
+      'Who signs: consul (built in), vault, or fairlead’s own files and command',
+    ),
     ca_config: group({
       leaf_cert_ttl: key('duration', '72h', 'Life of service certificates, 1h to 8760h'),
       root_cert_ttl: key('duration', '87600h', 'Life of a root made by the built-in authority'),
@@ -145,6 +149,19 @@ export const BEHAVIOUR_KEYS: KeyTable = {
         'Certificates signed at once, where csr_max_per_second is 0; 0 is without limit',
       ),
       skip_validate: key('bool', 'false', 'Do not judge the lives of certificates'),
+      signing_cert_file: key('string', '', 'files: certificate that signs, PEM or PKCS#12'),
+      signing_key_file: key('string', '', 'files: its key, where it is not in signing_cert_file'),
+      passphrase_file: key('string', '', 'files: passphrase of the key or archive'),
+      root_file: key('string', '', 'files: issuers that are not in signing_cert_file'),
+      command: key('strings', '[]', 'command: the program that signs, with its arguments'),
+      address: key('string', '', 'vault: its URL'),
+      token: key('string', '', 'vault: the token to begin with'),
+      root_pki_path: key('string', '', 'vault: mount of the root'),
+      intermediate_pki_path: key('string', '', 'vault: mount of the intermediate'),
+      namespace: key('string', '', 'vault: namespace'),
+      ca_file: key('string', '', 'vault: authorities that its certificate is verified by, PEM'),
+      tls_server_name: key('string', '', 'vault: name in its certificate'),
+      tls_skip_verify: key('bool', 'false', 'vault: do not verify its certificate'),
       rotation_period: ignored('unused'),
     }),
     ca_sealing_keys: key(

@@ -9,17 +9,32 @@ import type { AgentConfig } from './model.ts'
 import type { RawReader } from './raw-reader.ts'
 import { isUuid } from './uuid.ts'
 
+const PROVIDERS: readonly string[] = ['consul', 'files', 'command', 'vault']
 const HOUR_MS = 3_600_000
 const SEALING_KEY_BYTES = 32
+/** Of the providers `files` and `vault`. */
+const PROVIDER_TEXTS: readonly (readonly [string, string])[] = [
+  ['signing_cert_file', 'SigningCertFile'],
+  ['signing_key_file', 'SigningKeyFile'],
+  ['passphrase_file', 'PassphraseFile'],
+  ['root_file', 'RootFile'],
+  ['address', 'Address'],
+  ['token', 'Token'],
+  ['root_pki_path', 'RootPKIPath'],
+  ['intermediate_pki_path', 'IntermediatePKIPath'],
+  ['namespace', 'Namespace'],
+  ['ca_file', 'CAFile'],
+  ['tls_server_name', 'TLSServerName'],
+]
 const PREFIX = 'connect.ca_config'
 
 export function resolveConnect(reader: RawReader): AgentConfig['connect'] {
   const provider = reader.text('connect.ca_provider', 'consul')
-  if (provider !== 'consul') {
+  if (!PROVIDERS.includes(provider)) {
     reader.problem(
       'connect.ca_provider',
-      `connect.ca_provider "${provider}" is not supported yet`,
-      'use "consul", the built-in authority',
+      `connect.ca_provider "${provider}" is not supported`,
+      'use "consul", the built-in authority, "files", "command" or "vault"',
     )
   }
   const clusterId = reader.text(`${PREFIX}.cluster_id`, '')
@@ -39,6 +54,7 @@ export function resolveConnect(reader: RawReader): AgentConfig['connect'] {
     rootCertTtlMs,
     clusterId,
     caProvider: provider,
+    caCommand: reader.list(`${PREFIX}.command`),
     leafChangeSpreadMs: reader.number('connect.test_ca_leaf_root_change_spread', 30_000, 1),
     caSealingKeys: resolveSealingKeys(reader),
     ...(caConfig === undefined ? {} : { caConfig }),
@@ -121,6 +137,12 @@ function resolveCaConfig(
       'CSRMaxConcurrent',
       () => reader.number(`${PREFIX}.csr_max_concurrent`, 0),
     ],
+    ...PROVIDER_TEXTS.map(([name, spelled]): [string, string, () => Json] => [
+      name,
+      spelled,
+      () => reader.text(`${PREFIX}.${name}`, ''),
+    ]),
+    ['tls_skip_verify', 'TLSSkipVerify', () => reader.bool(`${PREFIX}.tls_skip_verify`, false)],
     ['skip_validate', 'SkipValidate', () => reader.bool(`${PREFIX}.skip_validate`, false)],
   ]
   const pairs = given

@@ -146,6 +146,8 @@ export interface AgentConfig {
     readonly clusterId: string
     /** What a new cluster begins with. */
     readonly caProvider: string
+    /** Program and arguments of the provider `command`. */
+    readonly caCommand: readonly string[]
     /** Over how long the leaves of a host are signed anew once another key signs. */
     readonly leafChangeSpreadMs: number
     /** 32 bytes each; the first seals the secret of the authority, each opens it. */

@@ -12,7 +12,8 @@ export const ENDPOINT_DIFFERENCES: Readonly<Record<string, string>> = {
   '/v1/agent/service/register': 'A `kind` of a gateway is kept, but no gateway runs',
   '/v1/catalog/connect/': 'The proxies are those of Fairlead’s own data plane',
   '/v1/catalog/gateway-services/': 'Says what the entries say; no gateway runs',
-  '/v1/connect/ca/configuration': 'The provider is always `consul`; a private key is never shown',
+  '/v1/connect/ca/configuration':
+    'Providers: `consul`, `vault`, and Fairlead’s own `files` and `command`; secrets are never shown',
   '/v1/health/ingress/': 'Says what the entries say; no gateway runs',
   '/v1/operator/keyring':
     '`relay-factor` counts for members that do not answer; a change that would cut a member off is refused',
@@ -34,7 +35,7 @@ export const MISSING_ENDPOINTS: readonly (readonly [prefix: string, instead: str
 
 /** Keys that work, but not in every respect. */
 export const KEY_DIFFERENCES: Readonly<Record<string, string>> = {
-  'connect.ca_provider': 'Only `consul`; another stops the start',
+  'connect.ca_provider': '`consul`, `vault`, `files` and `command`; another stops the start',
   'dns_config.max_stale': 'Agents answer from their own view of the catalog',
   'config_entries.bootstrap':
     'Written by every server that has them, at its start and at a reload, not when it becomes the leader',
@@ -50,7 +51,7 @@ export const COMMAND_DIFFERENCES: Readonly<Record<string, string>> = {
   agent:
     'The banner and the log lines have Fairlead’s own words; exit code 0 after SIGTERM, where Consul’s servers have 1',
   'connect envoy': 'Sidecars only: there are no gateways; the agent is asked without TLS',
-  'connect ca set-config': 'The provider is always `consul`',
+  'connect ca set-config': 'Not with the provider `aws-pca`',
   keyring:
     '`-relay-factor` counts for members that do not answer; a change that would cut a member off is refused',
   members: '`-wan` lists the servers of this datacenter; there are no others',

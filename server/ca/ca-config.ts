@@ -32,7 +32,7 @@ export interface BuiltInCaConfig {
 
 /** @throws FairleadError BAD_REQUEST */
 export function readCaConfig(config: JsonObject): BuiltInCaConfig {
-  const privateKeyType = text(config, 'PrivateKeyType', 'ec')
+  const privateKeyType = textSetting(config, 'PrivateKeyType', 'ec')
   if (privateKeyType !== 'ec' && privateKeyType !== 'rsa') {
     throw bad("private key type must be either 'ec' or 'rsa'")
   }
@@ -44,8 +44,8 @@ export function readCaConfig(config: JsonObject): BuiltInCaConfig {
     privateKeyBits: number(config, 'PrivateKeyBits', privateKeyType === 'ec' ? 256 : 4096),
     csrMaxPerSecond: number(config, 'CSRMaxPerSecond', 50),
     csrMaxConcurrent: number(config, 'CSRMaxConcurrent', 0),
-    privateKeyPem: text(config, 'PrivateKey', ''),
-    rootCertPem: text(config, 'RootCert', ''),
+    privateKeyPem: textSetting(config, 'PrivateKey', ''),
+    rootCertPem: textSetting(config, 'RootCert', ''),
   }
   checkKey(read)
   if (config['SkipValidate'] !== true) checkTtls(read)
@@ -109,7 +109,8 @@ function number(config: JsonObject, key: string, fallback: number): number {
   return parsed
 }
 
-function text(config: JsonObject, key: string, fallback: string): string {
+/** @throws FairleadError BAD_REQUEST when it is no text */
+export function textSetting(config: JsonObject, key: string, fallback: string): string {
   const value = config[key]
   if (isUnset(value)) return fallback
   if (typeof value !== 'string') throw bad(`${key} is not a string`)

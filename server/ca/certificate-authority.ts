@@ -40,6 +40,8 @@ export interface CertificateAuthorityOptions {
   readonly provider: string
   readonly leafTtlMs: number
   readonly rootTtlMs: number
+  /** What the provider `command` runs. */
+  readonly signerCommand: readonly string[]
   /** `ca_config` as given by the operator. */
   readonly config: JsonObject
 }
@@ -256,6 +258,7 @@ export class CertificateAuthority {
       clock,
       rng,
       log,
+      signerCommand: this.#options.signerCommand,
       takeSerial: async () => (await this.#records.takeSerial()).serialNumber,
     }
   }
@@ -286,10 +289,11 @@ export class CertificateAuthority {
 
   async #keepUp(): Promise<void> {
     if (this.#active === undefined) return
-    await this.#renewIntermediate()
     const { clock, log } = this.#deps
     const pruned = await pruneRoots(this.#records, clock, this.#records.config()?.config ?? {})
     if (pruned > 0) log.info('forgot roots whose last certificate has ended', { count: pruned })
+    await this.#renewIntermediate()
+    await this.#active?.provider.keepAlive?.()
   }
 
   /** Half of its life before it ends. */
@@ -301,6 +305,12 @@ export class CertificateAuthority {
     if (clock.wall() < (notBefore + notAfter) / 2) return
     const cas = this.#records.rootsIndex()
     const chain = await provider.renew()
+    if (signerOf(chain) === signerOf(provider.chain)) {
+      log.warn('the intermediate certificate of the mesh is to be replaced', {
+        ends: new Date(notAfter).toISOString(),
+      })
+      return
+    }
     checkChain(chain, clock.wall())
     const kind = providerKind(this.#records.config()?.provider ?? BUILT_IN_PROVIDER)
     const renewed = activeRootRecord(chain, kind.label, root.externalTrustDomain)

@@ -4,11 +4,19 @@
 
 import { FairleadError } from '../../core/errors.ts'
 import { BUILT_IN } from './built-in-provider.ts'
+import { COMMAND } from './command-provider.ts'
+import { FILES } from './files-provider.ts'
 import type { ProviderKind } from './provider.ts'
+import { VAULT } from './vault-provider.ts'
 
 export const BUILT_IN_PROVIDER = 'consul'
 
-const KINDS: ReadonlyMap<string, ProviderKind> = new Map([[BUILT_IN_PROVIDER, BUILT_IN]])
+const KINDS: ReadonlyMap<string, ProviderKind> = new Map([
+  [BUILT_IN_PROVIDER, BUILT_IN],
+  ['files', FILES],
+  ['command', COMMAND],
+  ['vault', VAULT],
+])
 
 /** @throws FairleadError NOT_SUPPORTED for a name that is none */
 export function providerKind(name: string): ProviderKind {

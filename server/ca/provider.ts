@@ -34,8 +34,10 @@ export interface CaProvider {
   signLeaf(order: LeafOrder): Promise<string>
   /** Signs another root with this one's key; absent, or undefined as result, when it cannot. */
   crossSign?(rootPem: string): Promise<string | undefined>
-  /** Replaces the intermediate. Absent where there is none, or an operator replaces it. */
+  /** Another intermediate, or the same one where there is no other yet. Absent where the root signs. */
   renew?(): Promise<SigningChain>
+  /** Called once in a while, to keep what the provider needs. */
+  keepAlive?(): Promise<void>
 }
 
 export interface ProviderContext {
@@ -46,6 +48,8 @@ export interface ProviderContext {
   readonly rng: Rng
   readonly log: Logger
   readonly takeSerial: () => Promise<number>
+  /** Of this server's own configuration; empty for none. */
+  readonly signerCommand: readonly string[]
 }
 
 /** A provider that was opened, and the secret with which it can be opened again. */

@@ -51,7 +51,7 @@ export async function changeConfig(command: SetConfig, deps: RotationDeps): Prom
   readCaConfig(config)
   const rootsAt = records.rootsIndex()
   const isSameProvider = provider === present.provider
-  const secret = isSameProvider ? records.secret(active.id) : ''
+  const secret = isSameProvider ? presentSecret(active.id, command, records) : ''
   const record = {
     clusterId: present.clusterId,
     provider,
@@ -59,12 +59,15 @@ export async function changeConfig(command: SetConfig, deps: RotationDeps): Prom
   }
   const cas = command.cas ?? present.modifyIndex
   const staysAsIs =
-    isSameProvider && provider === BUILT_IN_PROVIDER && !asksForAnotherRoot(config, active, secret)
+    isSameProvider &&
+    provider === BUILT_IN_PROVIDER &&
+    secret !== undefined &&
+    !asksForAnotherRoot(config, active, secret)
   if (staysAsIs) {
     if (!(await records.setConfig(record, cas))) throw conflict()
     return
   }
-  const opened = await kind.create(config, secret, deps.context(present.clusterId))
+  const opened = await kind.create(config, secret ?? '', deps.context(present.clusterId))
   checkChain(opened.provider.chain, deps.clock.wall())
   const { roots, intermediates } = await nextRoots(opened, active.id, command, deps)
   const next = activeRootRecord(opened.provider.chain, kind.label, present.clusterId)
@@ -96,7 +99,7 @@ async function nextRoots(
   if (id === activeId) {
     return { roots: others.map(rootContent), intermediates: chain.intermediatesPem }
   }
-  const crossSigned = await (await current()).crossSign?.(chain.rootPem)
+  const crossSigned = await bridgeFrom(current, chain.rootPem, command)
   if (crossSigned === undefined && command.forceWithoutCrossSigning !== true) {
     throw new FairleadError(
       'REJECTED',
@@ -111,6 +114,33 @@ async function nextRoots(
     })),
     // In this order leaves carry them (mesh.md 4.6); verifiers do not mind which comes first.
     intermediates: [...(crossSigned === undefined ? [] : [crossSigned]), ...chain.intermediatesPem],
+  }
+}
+
+/** Who insists goes on also when what signed so far is lost. */
+async function bridgeFrom(
+  current: RotationDeps['current'],
+  rootPem: string,
+  { forceWithoutCrossSigning }: SetConfig,
+): Promise<string | undefined> {
+  try {
+    return await (await current()).crossSign?.(rootPem)
+  } catch (err) {
+    if (forceWithoutCrossSigning === true) return undefined
+    throw err
+  }
+}
+
+function presentSecret(
+  rootId: string,
+  { forceWithoutCrossSigning }: SetConfig,
+  records: CaRecords,
+): string | undefined {
+  try {
+    return records.secret(rootId)
+  } catch (err) {
+    if (forceWithoutCrossSigning === true) return undefined
+    throw err
   }
 }
 

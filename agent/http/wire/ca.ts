@@ -8,6 +8,8 @@ import type { CaConfig, CaRevocation, CaRoot, CaRoots, Json } from '../../../cor
 import type { LeafCertificate } from '../../mesh/types.ts'
 import { list, opaque, text, textList, time } from './json.ts'
 
+const SECRETS: readonly string[] = ['privatekey', 'token']
+
 /** @param metaFields metadata of the read, flattened behind */
 export function caRootsJson(roots: CaRoots, metaFields: string): string {
   return (
@@ -43,7 +45,7 @@ export function caRevocationJson(revocation: CaRevocation): string {
 export function caConfigJson(config: CaConfig): string {
   const shown = Object.entries(config.config).map(([name, value]): [string, Json] => [
     name,
-    name.toLowerCase() === 'privatekey' && value !== '' ? 'hidden' : value,
+    SECRETS.includes(name.toLowerCase()) && value !== '' ? 'hidden' : value,
   ])
   return (
     `{"Provider":${text(config.provider)},"Config":${opaque(Object.fromEntries(shown))},` +

@@ -178,6 +178,7 @@ export function serverConfig(change: Partial<AgentConfig> = {}): AgentConfig {
       rootCertTtlMs: 87_600 * 3_600_000,
       clusterId: CLUSTER_ID,
       caProvider: 'consul',
+      caCommand: [],
       leafChangeSpreadMs: 30_000,
       caSealingKeys: [],
     },

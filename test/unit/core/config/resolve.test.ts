@@ -193,7 +193,11 @@ describe('problems', () => {
       'connect { ca_config { root_cert = "x" } }',
       'must provide a private key when providing a root cert',
     ],
-    ['connect { ca_provider = "vault" }', 'connect.ca_provider "vault" is not supported yet'],
+    ['connect { ca_provider = "aws-pca" }', 'connect.ca_provider "aws-pca" is not supported'],
+    [
+      'connect { ca_sealing_keys = ["c2hvcnQ="] }',
+      'connect.ca_sealing_keys[0] is not 32 bytes of base64',
+    ],
     ['server = "perhaps"', 'server: expected true or false, got "perhaps"'],
     ['ports = 5', 'ports: expected a block'],
     [

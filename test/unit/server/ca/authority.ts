@@ -2,6 +2,7 @@
  * A certificate authority on a real replicated state, for the tests of this folder.
  */
 
+import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -14,7 +15,7 @@ import {
   type CertificateAuthorityOptions,
 } from '../../../../server/ca/certificate-authority.ts'
 import { SecretSealer } from '../../../../server/ca/sealed-secret.ts'
-import type { RaftAndStore } from '../raft-and-store.ts'
+import { pass, RaftAndStore } from '../raft-and-store.ts'
 
 export const CLUSTER = '11111111-2222-3333-4444-555555555555'
 export const WEB = `spiffe://${CLUSTER}.consul/ns/default/dc/dc1/svc/web`
@@ -35,6 +36,7 @@ export function authority(
       datacenter: 'dc1',
       clusterId: CLUSTER,
       provider: 'consul',
+      signerCommand: [],
       leafTtlMs: 72 * HOUR,
       rootTtlMs: 87_600 * HOUR,
       config: {},
@@ -103,4 +105,20 @@ export function opensslRefusal(
   } finally {
     rmSync(folder, { recursive: true })
   }
+}
+
+/** A state whose clock is that of this machine, as OpenSSL's certificates are. */
+export async function realTime(): Promise<RaftAndStore> {
+  const base = await new RaftAndStore().start()
+  base.clock.jumpWall(Date.now() - base.clock.wall() + 1000)
+  return base
+}
+
+/** Lets time pass, then what needs the system, as files and sockets do, until the claim holds. */
+export async function until(base: RaftAndStore, ms: number, holds: () => boolean): Promise<void> {
+  await pass(base.clock, ms)
+  for (let turns = 0; turns < 100_000 && !holds(); turns++) {
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  assert.ok(holds())
 }

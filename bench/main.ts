@@ -51,6 +51,10 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
     title: 'Changes on their way to the proxies of a fleet',
     run: async () => (await import('./fleet/proxies.ts')).benchProxies(),
   },
+  'fleet/dropping': {
+    title: 'A failed host on its way out of the views',
+    run: async () => (await import('./fleet/dropping.ts')).benchDropping(),
+  },
   'fleet/large-mesh': {
     title: 'A host of a large mesh',
     run: async () => (await import('./fleet/large-mesh.ts')).benchLargeMesh(),

@@ -72,9 +72,8 @@ function viewOf(
   if (mergeCentral === true) return undefined
   if (datacenter !== undefined || consistency === 'consistent') return undefined
   const { views } = call.agent
-  const key = service.toLowerCase()
   try {
-    return connect === true ? views?.open('connect', key) : views?.open('health', key)
+    return connect === true ? views?.open('connect', service) : views?.open('health', service)
   } catch {
     return undefined // as many views as may be: this one is not kept, and the servers are asked
   }

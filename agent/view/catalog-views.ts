@@ -1,5 +1,6 @@
 /**
- * The views of this agent: one subscription per topic and key, however many parts of the agent hold it.
+ * The views of this agent: one subscription per topic and key, however many parts of the agent hold it and however they
+ * spell it.
  *
  * A view nobody holds is kept for `IDLE_KEEP_MS`, so that the next question finds it warm; at most
  * `VIEWS_IDLE_MAX` such views are kept, the longest unheld is dropped first. Views in use are bounded by
@@ -8,6 +9,7 @@
  */
 
 import type { Topic, TopicKey, Topics } from '../../core/catalog/feed.ts'
+import { canonicalKey } from '../../core/catalog/topic-key.ts'
 import type { HealthEntry } from '../../core/catalog/types.ts'
 import { FairleadError } from '../../core/errors.ts'
 import type { Service } from '../../core/lifecycle.ts'
@@ -57,7 +59,8 @@ export class SubscribedViews implements CatalogViews, Service {
   }
 
   /** @throws FairleadError RATE_LIMITED at `VIEWS_MAX`, SHUTTING_DOWN after `stop` */
-  open<T extends Topic>(topic: T, key: string): View<T> {
+  open<T extends Topic>(topic: T, spelling: string): View<T> {
+    const key = canonicalKey({ topic, key: spelling })
     if (this.#isStopped) throw new FairleadError('SHUTTING_DOWN', 'The agent is stopping')
     const known = this.#views[topic].get(key)
     if (known !== undefined) {

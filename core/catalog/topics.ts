@@ -15,6 +15,7 @@ import type { AddressOwner, FeedItem, Topic, TopicKey } from './feed.ts'
 import { destinationOf, instanceAt } from './instances.ts'
 import { intentionsFor } from './intention-table.ts'
 import { nameKey, pairKey, type State } from './state.ts'
+import { canonicalKey } from './topic-key.ts'
 import type { HealthEntry, IntentionRecord, NodeRecord } from './types.ts'
 
 /** Where deltas are published; a follower listens to one or two. */
@@ -26,26 +27,9 @@ export interface TopicDelta {
 }
 
 export function channelsOf(key: TopicKey): readonly Channel[] {
-  switch (key.topic) {
-    case 'health':
-    case 'connect':
-      return [channel(key.topic, nameKey(key.key))]
-    case 'intentions':
-      return key.key === WILDCARD
-        ? [channel('intentions', WILDCARD)]
-        : [channel('intentions', key.key), channel('intentions', WILDCARD)]
-    case 'config':
-      return [channel('config', nameKey(key.key))]
-    case 'roots':
-    case 'virtual-ips':
-      return [channel(key.topic, '')]
-    case 'node':
-      return [channel('node', nameKey(key.key))]
-    case 'address':
-      return [channel('address', key.key)]
-    default:
-      return assertNever(key.topic)
-  }
+  const own = channel(key.topic, canonicalKey(key))
+  const alsoAll = key.topic === 'intentions' && key.key !== WILDCARD
+  return alsoAll ? [own, channel('intentions', WILDCARD)] : [own]
 }
 
 /** Everything in the topic at this version. */

@@ -107,6 +107,8 @@ export interface Detection {
   readonly suspectedMs: number
   readonly declaredMs: number
   readonly allMs: number
+  /** When each of the others took it for failed, which is when its agent drops the host; ascending. */
+  readonly eachMs: readonly number[]
 }
 
 /** `victims` members crash one after another, far enough apart. */
@@ -127,20 +129,21 @@ function detect(world: SwimWorld, others: number, victim: SimMember): Detection 
   let suspectedMs = 0
   let declaredMs = 0
   let allMs = 0
-  let knowing = 0
+  const eachMs: number[] = []
   world.onEffect = (_member, effect) => {
     const at = world.now - begin
     if (effect.kind === 'notice' && effect.notice.kind === 'suspected') {
       if (effect.notice.name === victim.name && suspectedMs === 0) suspectedMs = at
     } else if (effect.kind === 'member' && effect.change === 'fail') {
       if (effect.name !== victim.name) return
-      if (knowing++ === 0) declaredMs = at
-      if (knowing === others) allMs = at
+      if (eachMs.length === 0) declaredMs = at
+      eachMs.push(at)
+      if (eachMs.length === others) allMs = at
     }
   }
   world.crash(victim)
   world.runUntil(() => allMs > 0, 180_000, 100)
-  return { suspectedMs, declaredMs, allMs }
+  return { suspectedMs, declaredMs, allMs, eachMs }
 }
 
 export interface FalsePositives {

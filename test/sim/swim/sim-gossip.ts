@@ -117,6 +117,11 @@ function reportDetection(options: { readonly nodes: number; readonly seed: numbe
     of((each) => each.allMs),
     seconds(expectedDetectionMs(options.nodes, LAN_TIMING)),
   )
+  const each = found.flatMap(({ eachMs }) => eachMs).sort((a, b) => a - b)
+  const at = (share: number): string => seconds(each[Math.ceil(share * each.length) - 1])
+  row('dropped by an agent, over all crashes', `median ${at(0.5)}, p99 ${at(0.99)}`, '')
+  const apart = found.map(({ declaredMs, allMs }) => allMs - declaredMs)
+  row('from the first agent to the last', `at most ${seconds(Math.max(...apart))}`, '')
 }
 
 function reportFalsePositives(options: { readonly nodes: number; readonly seed: number }): void {

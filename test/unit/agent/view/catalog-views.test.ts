@@ -58,7 +58,14 @@ describe('SubscribedViews', () => {
     const a = views.open('virtual-ips', '')
     const b = views.open('virtual-ips', '')
     views.open('health', 'web')
-    assert.equal(feed.subscriptions.length, 2)
+    views.open('health', 'Web')
+    views.open('intentions', 'web')
+    views.open('intentions', 'Web')
+    assert.equal(
+      feed.subscriptions.length,
+      4,
+      'names of services compare without case, rules do not',
+    )
     assert.deepEqual(feed.subscriptions[1]?.topic, { topic: 'health', key: 'web' })
     feed.subscriptions[0]?.push(snapshot(5, 'web'))
     await Promise.all([a.ready(), b.ready()])

@@ -2,7 +2,7 @@
  * The mesh of this host: watches what it depends on and keeps the proxy's configuration in step.
  *
  * Data flows one way: local state and catalog views → demand (core/mesh/demand.ts) → views and leaves held
- * open → snapshot (core/mesh/build-snapshot.ts) → supervisor. Changes that come together make one snapshot; an
+ * open → snapshot (core/mesh/build-snapshot.ts) → supervisor. Changes that come together make one snapshot (pace.ts); an
  * unchanged snapshot is not sent. What cannot be honoured (unsupported upstreams) is said once in the log, and again when it
  * comes back after it was gone.
  */
@@ -31,18 +31,16 @@ import {
 import type { ProxyIdentity } from '../../core/mesh/proxy-snapshot.ts'
 import { sidecarConfiguration } from '../../core/mesh/sidecar-configuration.ts'
 import { agentSpiffeUri, serviceSpiffeUri } from '../../core/mesh/spiffe.ts'
-import { type Clock, type Instant, instant, type Timer } from '../../core/time.ts'
+import type { Clock, Instant } from '../../core/time.ts'
 import type { LocalStateApi } from '../local/types.ts'
 import type { CatalogViews, View } from '../view/types.ts'
 import { ChainSet } from './chain-set.ts'
 import { type LeafStore, revokedSerials, signingKeyIdOf } from './leaf-store.ts'
+import { Pace } from './pace.ts'
 import type { ProxySupervisor } from './proxy-supervisor.ts'
 import { type ClaimOptions, type SidecarClaim, SidecarClaims } from './sidecar-claims.ts'
 import { SubsetFilters } from './subset.ts'
 import { ViewSet } from './view-set.ts'
-
-/** A change alone is passed on at once; those that follow it so soon are passed on together. */
-const COALESCE_MS = 10
 
 export interface MeshControllerOptions {
   readonly datacenter: string
@@ -76,8 +74,7 @@ export class MeshController implements Service {
   #toldAbout: ReadonlySet<string> = new Set()
   readonly #claims: SidecarClaims
   readonly #unsubscribe: (() => void)[] = []
-  #timer: Timer | undefined
-  #rebuiltAt: Instant = instant(0)
+  readonly #pace: Pace
   #version = 0
   #lastSent = ''
   #started: Promise<void> | undefined
@@ -86,7 +83,8 @@ export class MeshController implements Service {
   constructor(options: MeshControllerOptions, deps: MeshControllerDeps) {
     this.#options = options
     this.#deps = deps
-    const changed = (): void => this.#schedule()
+    this.#pace = new Pace(deps.clock, () => this.#rebuild())
+    const changed = (): void => this.#pace.request()
     this.#roots = deps.views.open('roots', '')
     this.#virtualIps = deps.views.open('virtual-ips', '')
     this.#destinations = new ViewSet('connect', deps.views, changed)
@@ -115,7 +113,7 @@ export class MeshController implements Service {
   async stop(): Promise<void> {
     if (this.#stopped) return
     this.#stopped = true
-    this.#timer?.cancel()
+    this.#pace.stop()
     this.#claims.stop()
     for (const unsubscribe of this.#unsubscribe) unsubscribe()
     for (const set of [this.#destinations, this.#intentions, this.#chains]) set.close()
@@ -127,7 +125,7 @@ export class MeshController implements Service {
 
   async #begin(): Promise<void> {
     await this.#deps.supervisor.adopt()
-    const changed = (): void => this.#schedule()
+    const changed = (): void => this.#pace.request()
     this.#chains.onChange(changed)
     this.#unsubscribe.push(
       this.#deps.local.onChange((change) => {
@@ -140,22 +138,11 @@ export class MeshController implements Service {
         if (this.#claims.areAny) changed()
       }),
     )
-    this.#rebuild()
-  }
-
-  #schedule(): void {
-    if (this.#stopped || this.#timer !== undefined) return
-    const { clock } = this.#deps
-    const at = instant(Math.max(clock.now(), this.#rebuiltAt + COALESCE_MS))
-    this.#timer = clock.timer(at, () => {
-      this.#timer = undefined
-      this.#rebuild()
-    })
+    this.#pace.runNow()
   }
 
   #rebuild(): void {
-    const { clock, local, leaves, supervisor } = this.#deps
-    this.#rebuiltAt = clock.now()
+    const { local, leaves, supervisor } = this.#deps
     const { datacenter, nodeName } = this.#options
     const roots = this.#roots.items().get('roots')
     if (roots !== undefined) {

@@ -53,6 +53,8 @@ export class FsmMetrics {
       case 'ca.reinstate':
       case 'ca.serial.take':
         return metrics.sample(FSM_METRICS.ca, { op: operationOf(kind) })
+      case 'virtual-ip.set':
+        return metrics.sample(FSM_METRICS.virtualIp, { op: operationOf(kind) })
       case 'autopilot.config.set':
         return metrics.sample(FSM_METRICS.autopilot)
       case 'coordinate.batch':

@@ -33,6 +33,7 @@ import { SNAPSHOT_ROUTES } from './routes/snapshot.ts'
 import { STATUS_ROUTES } from './routes/status.ts'
 import { TXN_ROUTES } from './routes/txn.ts'
 import { UI_ROUTES } from './routes/ui.ts'
+import { VIRTUAL_IP_ROUTES } from './routes/virtual-ips.ts'
 import { UNSUPPORTED_ROUTES } from './unsupported-routes.ts'
 
 export const ROUTES: readonly Route[] = [
@@ -53,6 +54,7 @@ export const ROUTES: readonly Route[] = [
   ...DISCOVERY_CHAIN_ROUTES,
   ...CONNECT_ROUTES,
   ...CA_REVOCATION_ROUTES,
+  ...VIRTUAL_IP_ROUTES,
   ...INTENTION_ROUTES,
   ...SESSION_ROUTES,
   ...TXN_ROUTES,

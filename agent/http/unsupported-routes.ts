@@ -39,7 +39,6 @@ const UNSUPPORTED: readonly (readonly [path: string, methods: string])[] = [
   ['/v1/acl/templated-policy/preview/', 'POST'],
   ['/v1/internal/acl/authorize', 'POST'],
   ['/v1/agent/token/', 'PUT'],
-  ['/v1/internal/service-virtual-ip', 'PUT'],
   ['/v1/peering/token', 'POST'],
   ['/v1/peering/establish', 'POST'],
   ['/v1/peering/', 'GET DELETE'],

@@ -68,6 +68,9 @@ export function checkWrite(
       if (destination !== undefined) assertAllowed(bearer, 'intention', 'write', destination)
       return
     }
+    case 'virtual-ip.set':
+      assertAllowed(bearer, 'mesh', 'write')
+      return
     case 'config.set':
     case 'config.delete':
       checkConfig(command, bearer)

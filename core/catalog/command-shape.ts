@@ -333,6 +333,7 @@ const COMMANDS: Readonly<Record<Command['kind'], Shape>> = {
   }),
   'ca.reinstate': object({ id: text }),
   'ca.serial.take': object({ count }),
+  'virtual-ip.set': object({ service: text, ips: listOf(text) }),
   'autopilot.config.set': object({ config: autopilotShape }, { cas: count }),
   'coordinate.batch': object({ updates: listOf(coordinateRecordShape) }),
   'query.set': object({ query: queryShape, mode }),

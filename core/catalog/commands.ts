@@ -189,6 +189,8 @@ export type Command =
   | { readonly kind: 'ca.reinstate'; readonly id: string }
   /** Takes `count` serial numbers; the result value is the first of them. */
   | { readonly kind: 'ca.serial.take'; readonly count: number }
+  /** All manual virtual addresses of a service; taken away from others that had one of them. */
+  | { readonly kind: 'virtual-ip.set'; readonly service: string; readonly ips: readonly string[] }
   /** Replaces all settings. `cas` is the expected modifyIndex, 0 for none yet. */
   | {
       readonly kind: 'autopilot.config.set'
@@ -267,7 +269,9 @@ export type Command =
 
 /**
  * Outcome of apply. `value` by command kind: kv → boolean; session.create and query.set → id; txn → TxnResult[];
- * config.* and intention.replace with cas → boolean; ca.serial.take → number; ca.*.set, ca.reinstate and
+ * config.* and intention.replace with cas → boolean; virtual-ip.set → false for a service without an
+ * address, else the names it took one from, as JSON;
+ * ca.serial.take → number; ca.*.set, ca.reinstate and
  * autopilot.config.set → boolean; otherwise true.
  */
 export type ApplyResult = Outcome & {

@@ -24,6 +24,7 @@ import { type Draft, type Refusal, refuse } from './draft.ts'
 import { settleInstances } from './instances.ts'
 import { deleteIntention, replaceIntentions, setIntention } from './intention-table.ts'
 import { advanceClock, reapTombstones, writeKv } from './kv.ts'
+import { setManualIps } from './manual-ips.ts'
 import { settleNodes } from './nodes.ts'
 import { deleteQuery, setQuery } from './query-table.ts'
 import { deregister, register } from './registration.ts'
@@ -87,6 +88,8 @@ function dispatch(draft: Draft, command: TableCommand): ApplyResult {
       return valueOrRefusal(reinstate(draft, command.id))
     case 'ca.serial.take':
       return valueOrRefusal(takeSerials(draft, command.count))
+    case 'virtual-ip.set':
+      return valueOrRefusal(setManualIps(draft, command))
     case 'autopilot.config.set':
       return valueOrRefusal(setAutopilotConfig(draft, command))
     case 'coordinate.batch':
@@ -151,7 +154,7 @@ function valueUnless(value: ApplyValue, refusal: Refusal | undefined): ApplyResu
   return refusal === undefined ? { ok: true, value } : refusedBy(refusal)
 }
 
-function valueOrRefusal(outcome: boolean | number | Refusal): ApplyResult {
+function valueOrRefusal(outcome: boolean | number | string | Refusal): ApplyResult {
   return typeof outcome === 'object' ? refusedBy(outcome) : { ok: true, value: outcome }
 }
 

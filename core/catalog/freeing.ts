@@ -39,6 +39,7 @@ export function isFreeing(command: Command): boolean {
     case 'ca.roots.set':
     case 'ca.serial.take':
     case 'ca.revoke':
+    case 'virtual-ip.set':
     case 'autopilot.config.set':
     case 'coordinate.batch':
     case 'query.set':

@@ -133,7 +133,10 @@ export const LINE_SHAPES = {
   'acl-role': both(roleShape, indexed),
   'acl-auth-method': both(authMethodShape, indexed),
   'acl-binding-rule': both(bindingRuleShape, indexed),
-  'virtual-ip': both(object({ service: text, offset: count, virtualIp: text }), indexed),
+  'virtual-ip': both(
+    object({ service: text, offset: count, virtualIp: text }, { manualIps: listOf(text) }),
+    indexed,
+  ),
   'free-offset': count,
   'request-origin': object({
     origin: text,

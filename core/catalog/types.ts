@@ -307,6 +307,8 @@ export interface VirtualIpRecord extends Indexed {
   readonly service: string
   readonly offset: number
   readonly virtualIp: string
+  /** Addresses an operator gave the service besides; absent: none. An address belongs to one service. */
+  readonly manualIps?: readonly string[]
 }
 
 /** Where a node stands in the network, as it last said (gossip.md 12); goes away with its node. */

@@ -27,10 +27,6 @@ export const MISSING_ENDPOINTS: readonly (readonly [prefix: string, instead: str
   ['/v1/internal/acl/', 'There is no access control yet: 401 `ACL support disabled`'],
   ['/v1/agent/token/', 'There is no access control yet: 401 `ACL support disabled`'],
   ['/v1/peering', 'Clusters cannot be peered yet: 501'],
-  [
-    '/v1/internal/service-virtual-ip',
-    'Services have their `.virtual` addresses by themselves: 501',
-  ],
 ]
 
 /** Keys that work, but not in every respect. */

@@ -14,6 +14,7 @@ export const FSM_METRICS = {
   intention: sample('fsm.intention', 'Applying a write of an intention', ['op']),
   configEntry: sample('fsm.config_entry', 'Applying a write of a config entry', ['op']),
   ca: sample('fsm.ca', 'Applying a change of the certificate authority', ['op']),
+  virtualIp: sample('fsm.virtual_ip', 'Applying a change of manual virtual addresses', ['op']),
   autopilot: sample('fsm.autopilot', 'Applying a change of the settings of autopilot'),
   coordinate: sample('fsm.coordinate.batch-update', 'Applying a batch of coordinates'),
   query: sample('fsm.prepared-query', 'Applying a write of a prepared query', ['op']),

@@ -347,6 +347,11 @@ const meshCommand: fc.Arbitrary<Command> = fc.oneof(
     now,
   }),
   fc.record({
+    kind: fc.constant('virtual-ip.set' as const),
+    service: fc.constantFrom(...SERVICES),
+    ips: fc.subarray(['10.96.0.1', '10.96.0.2', '10.96.0.3']),
+  }),
+  fc.record({
     kind: fc.constant('ca.reinstate' as const),
     id: fc.constantFrom('serial:a', 'identity:b'),
   }),

@@ -364,6 +364,32 @@ describe('virtual addresses', () => {
     ])
   })
 
+  it('are joined by manual ones, each of one service at a time', () => {
+    const driver = new Driver()
+    const set = (name: string, ...ips: string[]) =>
+      driver.ok({ kind: 'virtual-ip.set', service: name, ips })
+    const manual = () =>
+      driver.read('catalog.virtual-ips', {}).map((one) => [one.service, one.manualIps])
+    assert.equal(set('web', '10.96.0.1'), false)
+    for (const name of ['web', 'db']) driver.ok(driver.register('n1', { service: sidecar(name) }))
+    assert.equal(set('WEB', '10.96.0.2', '10.96.0.1', '10.96.0.2'), '[]')
+    const index = driver.indexOf('catalog.virtual-ips', {})
+    assert.equal(set('web', '10.96.0.1', '10.96.0.2'), '[]')
+    assert.equal(driver.indexOf('catalog.virtual-ips', {}), index)
+    assert.equal(set('db', '10.96.0.1'), '["web"]')
+    assert.deepEqual(manual(), [
+      ['db', ['10.96.0.1']],
+      ['web', ['10.96.0.2']],
+    ])
+    set('web')
+    assert.deepEqual(manual()[1], ['web', undefined])
+    const ips = Array.from({ length: 9 }, (_, i) => `10.96.1.${i}`)
+    assert.match(
+      driver.refused({ kind: 'virtual-ip.set', service: 'web', ips }),
+      /^ManualVIPs can have at most 8 addresses/,
+    )
+  })
+
   it('end where the smaller range ends', () => {
     const draft = startDraft(emptyState(), 1, 'dc1')
     assert.equal(allocateVirtualIp(draft, 'a', 1)?.virtualIp, '240.0.0.1')

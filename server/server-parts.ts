@@ -263,7 +263,7 @@ export function createServerParts(config: AgentConfig, deps: ServerDeps): Server
     },
     ...(authority === undefined
       ? {}
-      : { mayFollow: (secret: string) => authority.mayFollow(secret) }),
+      : { mayFollow: (secret, topic) => authority.mayFollow(secret, topic) }),
   })
   const hideFeeds = showFeedSessions(metrics, feeds)
   const rpc = new RpcHost(

@@ -7,6 +7,8 @@
  * of all (its view stays warm for a while in agent/view/).
  */
 
+import type { Authorizer } from '../../core/acl/authorizer.ts'
+import { seesInstance } from '../../core/acl/read-rights.ts'
 import type { AddressOwner, Topic } from '../../core/catalog/feed.ts'
 import type { NodeRecord, VirtualIpRecord } from '../../core/catalog/types.ts'
 import { type HealthyInstance, InstanceList } from '../../core/dns/instances.ts'
@@ -20,19 +22,26 @@ const TOO_OLD = -1
 /** A view with a version, and a value derived from its items at most once per version. */
 export class ViewSource<T extends Topic, V> implements Versioned {
   readonly #view: View<T>
+  readonly #rights: SourceRights | undefined
   readonly #derive: (view: View<T>) => V
   readonly #maxStaleMs: number
-  readonly #unsubscribe: () => void
+  readonly #unsubscribe: readonly (() => void)[]
   #derived: { readonly version: number; readonly value: V } | undefined
   #version = 0
 
-  constructor(view: View<T>, derive: (view: View<T>) => V, maxStaleMs: number) {
+  constructor(
+    view: View<T>,
+    derive: (view: View<T>) => V,
+    { maxStaleMs, rights }: Pick<SourceOptions, 'maxStaleMs' | 'rights'>,
+  ) {
     this.#view = view
     this.#derive = derive
     this.#maxStaleMs = maxStaleMs
-    this.#unsubscribe = view.onChange(() => {
+    this.#rights = rights
+    const moved = (): void => {
       this.#version++
-    })
+    }
+    this.#unsubscribe = [view.onChange(moved), rights?.onChange(moved) ?? (() => {})]
   }
 
   /** Moves with every change, and away while the view is too old, so that kept answers are not used then. */
@@ -46,6 +55,7 @@ export class ViewSource<T extends Topic, V> implements Versioned {
 
   /** No server has confirmed the view for longer than answers may be old. */
   get isTooOld(): boolean {
+    if (this.#rights !== undefined && this.#rights.authorizer === undefined) return true
     return this.#view.staleMs > this.#maxStaleMs
   }
 
@@ -62,7 +72,7 @@ export class ViewSource<T extends Topic, V> implements Versioned {
 
   release(): void {
     this.#version++
-    this.#unsubscribe()
+    for (const unsubscribe of this.#unsubscribe) unsubscribe()
     this.#view.release()
   }
 }
@@ -73,9 +83,17 @@ export type OwnerSource = ViewSource<'address', readonly AddressOwner[]>
 /** By lower-cased service name. */
 export type VirtualIpSource = ViewSource<'virtual-ips', ReadonlyMap<string, VirtualIpRecord>>
 
+/** What may be shown; absent where everything may. */
+export interface SourceRights {
+  /** Undefined while nothing may be. */
+  readonly authorizer: Authorizer | undefined
+  onChange(listener: () => void): () => void
+}
+
 export interface SourceOptions {
   readonly onlyPassing: boolean
   readonly maxStaleMs: number
+  readonly rights?: SourceRights | undefined
 }
 
 export class CatalogSources {
@@ -96,11 +114,19 @@ export class CatalogSources {
    * @throws FairleadError RATE_LIMITED when no more views can be opened; so do the others
    */
   instances(topic: 'health' | 'connect', service: string): InstanceSource {
-    const { onlyPassing, maxStaleMs } = this.#options
+    const { onlyPassing, rights } = this.#options
     return this.#instances.get(`${topic}/${service}`, () => {
       const list = new InstanceList({ onlyPassing })
       const view = this.#views.open(topic, service)
-      return new ViewSource(view, (shown) => list.healthy(shown.items().values()), maxStaleMs)
+      const healthy = (shown: View<'health' | 'connect'>): readonly HealthyInstance[] => {
+        if (rights === undefined) return list.healthy(shown.items().values())
+        const entries = [...shown.items().values()]
+        const may = rights.authorizer
+        return list.healthy(
+          may === undefined ? [] : entries.filter((entry) => seesInstance(entry, may)),
+        )
+      }
+      return new ViewSource(view, healthy, this.#options)
     })
   }
 
@@ -115,11 +141,10 @@ export class CatalogSources {
   }
 
   virtualIps(): VirtualIpSource {
-    const { maxStaleMs } = this.#options
     this.#virtualIps ??= new ViewSource(
       this.#views.open('virtual-ips', ''),
-      byLowerCaseName,
-      maxStaleMs,
+      (view) => byLowerCaseName(view, this.#options.rights),
+      this.#options,
     )
     return this.#virtualIps
   }
@@ -134,7 +159,12 @@ export class CatalogSources {
 
   #plain<T extends 'node' | 'address'>(topic: T, key: string) {
     const view = this.#views.open(topic, key)
-    return new ViewSource(view, (shown) => [...shown.items().values()], this.#options.maxStaleMs)
+    const { rights } = this.#options
+    return new ViewSource(
+      view,
+      (shown) => [...shown.items().values()].filter((item) => isSeen(item, rights)),
+      this.#options,
+    )
   }
 }
 
@@ -170,8 +200,22 @@ class SourcePool<T extends Topic, I> {
   }
 }
 
-function byLowerCaseName(view: View<'virtual-ips'>): ReadonlyMap<string, VirtualIpRecord> {
+function isSeen(item: NodeRecord | AddressOwner, rights: SourceRights | undefined): boolean {
+  if (rights === undefined) return true
+  const name = 'node' in item ? item.node : item.name
+  const kind = 'node' in item ? 'node' : item.kind
+  return rights.authorizer?.allows(kind, 'read', name) === true
+}
+
+function byLowerCaseName(
+  view: View<'virtual-ips'>,
+  rights: SourceRights | undefined,
+): ReadonlyMap<string, VirtualIpRecord> {
   const byName = new Map<string, VirtualIpRecord>()
-  for (const record of view.items().values()) byName.set(record.service.toLowerCase(), record)
+  for (const record of view.items().values()) {
+    const isHidden =
+      rights !== undefined && rights.authorizer?.allows('service', 'read', record.service) !== true
+    if (!isHidden) byName.set(record.service.toLowerCase(), record)
+  }
   return byName
 }

@@ -11,7 +11,7 @@ import type { ServerApi } from '../../core/rpc/server-api.ts'
 import type { Clock } from '../../core/time.ts'
 import type { PreparedQueries } from '../queries/prepared-queries.ts'
 import type { CatalogViews } from '../view/types.ts'
-import { CatalogSources } from './catalog-sources.ts'
+import { CatalogSources, type SourceRights } from './catalog-sources.ts'
 import type { DnsMetrics } from './dns-metrics.ts'
 import { type DnsCounters, DnsEngine } from './engine.ts'
 import { HostResolver } from './host-resolver.ts'
@@ -27,6 +27,8 @@ export interface EngineSetting {
 
 export interface EngineParts {
   readonly views: CatalogViews
+  /** Absent without access control. */
+  readonly rights?: SourceRights
   readonly servers: Pick<ServerApi, 'read'>
   readonly queries: Pick<PreparedQueries, 'execute'>
   readonly clock: Clock
@@ -46,7 +48,7 @@ export interface ConfiguredEngine {
 /** @throws FairleadError INVALID_CONFIG naming the recursor that cannot be used */
 export async function configureEngine(
   { zones, virtualBase, dns }: EngineSetting,
-  { views, servers, queries, clock, rng, log, counters, metrics, signal }: EngineParts,
+  { views, rights, servers, queries, clock, rng, log, counters, metrics, signal }: EngineParts,
 ): Promise<ConfiguredEngine> {
   const recursors = new Recursors(
     await resolveRecursors(dns.recursors),
@@ -54,7 +56,7 @@ export async function configureEngine(
     { clock, rng, signal },
   )
   const { onlyPassing, maxStaleMs } = dns
-  const sources = new CatalogSources(views, { onlyPassing, maxStaleMs })
+  const sources = new CatalogSources(views, { onlyPassing, maxStaleMs, rights })
   const responder = new Responder(
     { ...zones, config: dns, virtualBase },
     { sources, servers, queries, clock, rng, log, signal },

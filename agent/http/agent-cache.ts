@@ -33,6 +33,7 @@ interface Entry {
   readonly index: number
   readonly knownLeader: boolean
   readonly lastContactMs: number
+  readonly isFiltered?: boolean
   readonly confirmedAt: Instant
   usedAt: Instant
 }
@@ -123,7 +124,9 @@ export class AgentCache {
 }
 
 function resultOf<N extends ReadName>(entry: Entry): ReadResult<N> {
-  const { index, knownLeader, lastContactMs } = entry
+  const { index, knownLeader, lastContactMs, isFiltered } = entry
   // The key names the read, so a value is only ever looked up by the read that stored it.
-  return { value: entry.value as ReadReply<N>, index, knownLeader, lastContactMs }
+  const value = entry.value as ReadReply<N>
+  const meta = { index, knownLeader, lastContactMs }
+  return { value, ...meta, ...(isFiltered === undefined ? {} : { isFiltered }) }
 }

@@ -6,8 +6,11 @@
  */
 
 import type { IncomingMessage } from 'node:http'
+import { assertAllowed, type Bearer } from '../../core/acl/denial.ts'
+import type { Access, Resource } from '../../core/acl/rule.ts'
 import { withoutMapping } from '../../core/config/ip-address.ts'
 import { FairleadError } from '../../core/errors.ts'
+import type { ServerApi } from '../../core/rpc/server-api.ts'
 import type { AgentContext } from './context.ts'
 import { decodePercent } from './path.ts'
 import type { Query } from './query.ts'
@@ -99,6 +102,30 @@ export class HttpCall {
     const name = decodePercent(this.suffix, 'reject')
     if (name !== undefined) return name
     throw new FairleadError('REJECTED', `failure in unescaping path param "${this.suffix}"`)
+  }
+
+  /** The servers, on behalf of who asks. */
+  get servers(): ServerApi {
+    const { acl, servers } = this.agent
+    if (acl === undefined) return servers
+    const secret = this.secret
+    return servers.as(() => secret)
+  }
+
+  /** Of the request, else of this agent for requests that bring none. */
+  get secret(): string {
+    return this.token() || (this.agent.acl?.tokens.default ?? '')
+  }
+
+  /** Who asks; undefined without access control. @throws FairleadError PERMISSION_DENIED for a secret of no token */
+  async bearer(): Promise<Bearer | undefined> {
+    return this.agent.acl?.resolver.resolve(this.secret)
+  }
+
+  /** @throws FairleadError PERMISSION_DENIED */
+  async assertMay(resource: Resource, access: Access, name?: string): Promise<void> {
+    const bearer = await this.bearer()
+    if (bearer !== undefined) assertAllowed(bearer, resource, access, name)
   }
 
   /** Secret of the request: query, header, or bearer (http-api.md 1.4). '' for none. */

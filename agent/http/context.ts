@@ -11,6 +11,7 @@ import type { ServerApi } from '../../core/rpc/server-api.ts'
 import type { Clock } from '../../core/time.ts'
 import type { Telemetry } from '../../runtime/metrics/telemetry.ts'
 import type { CpuProfiler } from '../../runtime/profile/cpu-profile.ts'
+import type { AgentAcl } from '../acl/access.ts'
 import type { OperatorEvents } from '../events/operator-events.ts'
 import type { LocalStateApi } from '../local/types.ts'
 import type { SidecarApi } from '../mesh/sidecar-api.ts'
@@ -52,7 +53,10 @@ export interface AgentContext {
   readonly logLines: LogLines
   readonly telemetry: Telemetry
   readonly profiler: CpuProfiler
+  /** On nobody's behalf: handlers ask those of their call. */
   readonly servers: ServerApi
+  /** Absent without access control. */
+  readonly acl: AgentAcl | undefined
   /** What servers stream to this agent; absent on a server, whose own state is as near. */
   readonly views: CatalogViews | undefined
   readonly local: LocalStateApi

@@ -19,9 +19,7 @@ export async function readGatewayServices(
 ): Promise<readonly GatewayService[]> {
   const options = readOptions(call, { ...parameters, minIndex: 0 })
   const lists = await Promise.all(
-    GATEWAY_KINDS.map((entryKind) =>
-      call.agent.servers.read('config.list', { entryKind }, options),
-    ),
+    GATEWAY_KINDS.map((entryKind) => call.servers.read('config.list', { entryKind }, options)),
   )
   return gatewayServices(
     lists.flatMap(({ value }) => value),

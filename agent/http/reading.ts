@@ -4,6 +4,7 @@
  * Headers: http-api.md 2.3. The index of an answer is never 0, which clients would take for "do not block".
  */
 
+import { hashSecret } from '../../core/acl/secret.ts'
 import type { ReadName, Reads } from '../../core/rpc/reads.ts'
 import type { Consistency, ReadResult } from '../../core/rpc/server-api.ts'
 import type { CacheKind } from './agent-cache.ts'
@@ -52,21 +53,26 @@ export async function askWith<N extends ReadName>(
     options.streams === true && near === '' && (minIndex > 0 || cached !== undefined)
   const style = isStreamed ? 'streaming' : parameters.consistency
   if (cached === undefined || options.cache === undefined) {
-    const result = await call.agent.servers.read(name, request, readOptions(call, parameters))
+    const result = await call.servers.read(name, request, readOptions(call, parameters))
     return { ...result, parameters, headers: metaHeaders(result, style) }
   }
   const read = await call.agent.cache.read<N>({
     kind: options.cache,
-    key: `${name} ${parameters.datacenter ?? ''} ${JSON.stringify(request)}`,
+    key: `${callerOf(call)}${name} ${parameters.datacenter ?? ''} ${JSON.stringify(request)}`,
     control: cached,
     minIndex,
     fetch: (consistency) =>
-      call.agent.servers.read(name, request, readOptions(call, { ...parameters, consistency })),
+      call.servers.read(name, request, readOptions(call, { ...parameters, consistency })),
   })
   const headers = metaHeaders(read.result, isStreamed ? 'streaming' : 'cached')
   headers.push(...cacheHeaders(read.isHit, read.ageMs))
   const { isHit, ageMs } = read
   return { ...read.result, parameters, headers, cache: { isHit, ageMs } }
+}
+
+/** What one caller may see is not kept for another. */
+function callerOf(call: HttpCall): string {
+  return call.agent.acl === undefined ? '' : `${hashSecret(call.secret)} `
 }
 
 const CONSISTENCY: Readonly<Record<Consistency, string>> = {
@@ -86,6 +92,7 @@ export function metaHeaders(
     readonly index: number
     readonly knownLeader: boolean
     readonly lastContactMs: number
+    readonly isFiltered?: boolean
   },
   style: Consistency | 'cached' | 'streaming',
 ): string[] {
@@ -102,6 +109,7 @@ export function metaHeaders(
   if (style !== 'streaming' && style !== 'cached') {
     headers.push('X-Consul-Effective-Consistency', CONSISTENCY[style])
   }
+  if (result.isFiltered === true) headers.push('X-Consul-Results-Filtered-By-Acls', 'true')
   return headers
 }
 

@@ -3,6 +3,10 @@
  */
 
 import type { Route } from './route.ts'
+import { ACL_AGENT_ROUTES } from './routes/acl-agent.ts'
+import { ACL_METHOD_ROUTES } from './routes/acl-methods.ts'
+import { ACL_POLICY_ROUTES } from './routes/acl-policies.ts'
+import { ACL_TOKEN_ROUTES } from './routes/acl-tokens.ts'
 import { AGENT_CHECK_ROUTES } from './routes/agent-checks.ts'
 import { AGENT_HEALTH_ROUTES } from './routes/agent-health.ts'
 import { AGENT_POOL_ROUTES } from './routes/agent-pool.ts'
@@ -68,5 +72,9 @@ export const ROUTES: readonly Route[] = [
   ...UI_ROUTES,
   ...METRICS_PROXY_ROUTES,
   ...DEBUG_ROUTES,
+  ...ACL_TOKEN_ROUTES,
+  ...ACL_POLICY_ROUTES,
+  ...ACL_METHOD_ROUTES,
+  ...ACL_AGENT_ROUTES,
   ...UNSUPPORTED_ROUTES,
 ]

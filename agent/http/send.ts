@@ -25,7 +25,8 @@ import {
 } from './reply.ts'
 
 export function standingHeaders(config: AgentConfig): readonly string[] {
-  const headers = ['Vary', 'Accept-Encoding', 'X-Consul-Default-Acl-Policy', 'allow']
+  const policy = config.acl.enabled ? config.acl.defaultPolicy : 'allow'
+  const headers = ['Vary', 'Accept-Encoding', 'X-Consul-Default-Acl-Policy', policy]
   for (const [name, value] of Object.entries(config.httpResponseHeaders)) headers.push(name, value)
   return headers
 }

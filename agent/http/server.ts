@@ -17,6 +17,7 @@ import type { MemberPool } from '../../core/membership.ts'
 import type { Instant } from '../../core/time.ts'
 import { clearDeadSocket, setSocketPermissions } from '../../runtime/host/socket-file.ts'
 import { CpuProfiler } from '../../runtime/profile/cpu-profile.ts'
+import type { AgentAcl } from '../acl/access.ts'
 import type { OperatorEvents } from '../events/operator-events.ts'
 import type { SidecarApi } from '../mesh/sidecar-api.ts'
 import type { CatalogViews } from '../view/types.ts'
@@ -33,6 +34,7 @@ import { DEFAULT_BODY_LIMIT, readBody } from './read-body.ts'
 import type { Reply } from './reply.ts'
 import { RequestLatency } from './request-latency.ts'
 import { type Handler, type Route, RouteTable } from './route.ts'
+import { checkRoute } from './route-rights.ts'
 import { ROUTES } from './routes.ts'
 import { errorReply, isUnexpected, send, standingHeaders } from './send.ts'
 import { SnapshotTransfers } from './snapshot-transfers.ts'
@@ -55,6 +57,8 @@ export type HttpApiDeps = HttpApiHooks &
     | 'leaves'
     | 'queries'
   > & {
+    readonly acl?: AgentAcl
+
     /** The pool behind `membership`; without one joining and forcing out answer 501. */
     readonly pool?: MemberPool
     /** For a client agent. */
@@ -125,6 +129,7 @@ class HttpApiServer implements HttpApi {
       views,
       events,
       sidecars,
+      acl,
     } = deps
     const { onLeave, onReload } = deps
     this.#agent = {
@@ -136,6 +141,7 @@ class HttpApiServer implements HttpApi {
       telemetry,
       profiler: new CpuProfiler(clock),
       servers,
+      acl,
       views,
       local,
       membership,
@@ -308,6 +314,7 @@ class HttpApiServer implements HttpApi {
     const { call, handler } = served
     let answer: Reply
     try {
+      if (this.#agent.acl !== undefined) await checkRoute(call, served.route)
       answer = await handler(call)
     } catch (thrown) {
       if (isUnexpected(thrown)) {

@@ -15,6 +15,7 @@ import { instant } from '../../core/time.ts'
 import { withDeadline } from '../../runtime/clock/with-deadline.ts'
 import type { View } from '../view/types.ts'
 import type { HttpCall } from './call.ts'
+import { seenEntries } from './local-rights.ts'
 import type { ReadParameters } from './query-options.ts'
 import { type Answer, cacheHeaders, metaHeaders } from './reading.ts'
 
@@ -36,7 +37,7 @@ export async function askView(
     if (isStreamed(parameters)) return await streamed(call, view, parameters, request)
     // The servers were given up for longer than a request is held: it would only wait for nothing.
     const isAlone = view.isReady && view.staleMs > call.agent.config.rpcHoldTimeoutMs
-    return isAlone ? staleAnswer(view, parameters, request) : undefined
+    return isAlone ? await staleAnswer(call, view, parameters, request) : undefined
   } finally {
     view.release()
   }
@@ -55,7 +56,7 @@ export async function askViewOnFailure(
     if (!UNREACHABLE.has(toFairleadError(thrown).code)) throw thrown
     const view = viewOf(call, parameters, request)
     const isOfUse = view?.isReady === true && parameters.minIndex === 0
-    const answer = isOfUse ? staleAnswer(view, parameters, request) : undefined
+    const answer = isOfUse ? await staleAnswer(call, view, parameters, request) : undefined
     view?.release()
     if (answer === undefined) throw thrown
     return answer
@@ -92,6 +93,8 @@ async function streamed(
 ): Promise<Answer<'health.service'> | undefined> {
   const { clock, config } = call.agent
   const isHit = view.isReady
+  // What the servers do not feed to this agent they may tell the caller.
+  if (!isHit && call.agent.acl !== undefined) return undefined
   if (!isHit) {
     await withDeadline(clock, config.rpcHoldTimeoutMs, call.signal, (signal) => view.ready(signal))
   }
@@ -105,20 +108,38 @@ async function streamed(
   const facts = factsOf(view)
   const headers = metaHeaders(facts, 'streaming')
   if (cached !== undefined) headers.push(...cacheHeaders(isHit, view.staleMs))
-  const value = selectHealth([...view.items().values()], request)
-  return { value, ...facts, parameters, headers }
+  return viewAnswer(call, view, request, { facts, parameters, headers })
 }
 
-function staleAnswer(
+async function staleAnswer(
+  call: HttpCall,
   view: HealthView,
   parameters: ReadParameters,
   request: Request,
-): Answer<'health.service'> {
+): Promise<Answer<'health.service'>> {
   const facts = { ...factsOf(view), knownLeader: false }
   const headers = metaHeaders(facts, 'stale')
   headers.push(...cacheHeaders(true, view.staleMs))
+  return viewAnswer(call, view, request, { facts, parameters, headers })
+}
+
+/** The view is this agent's: a caller sees of it what he may. */
+async function viewAnswer(
+  call: HttpCall,
+  view: HealthView,
+  request: Request,
+  answer: {
+    readonly facts: ReturnType<typeof factsOf>
+    readonly parameters: ReadParameters
+    readonly headers: string[]
+  },
+): Promise<Answer<'health.service'>> {
+  const { facts, parameters, headers } = answer
   const value = selectHealth([...view.items().values()], request)
-  return { value, ...facts, parameters, headers }
+  if (call.agent.acl === undefined) return { value, ...facts, parameters, headers }
+  const seen = seenEntries(await call.bearer(), value)
+  if (seen.isFiltered) headers.push('X-Consul-Results-Filtered-By-Acls', 'true')
+  return { value: seen.value, ...facts, parameters, headers }
 }
 
 function factsOf(view: HealthView): {

@@ -19,7 +19,7 @@ export async function write(
   command: Command,
   datacenter: string | undefined = datacenterOf(call),
 ): Promise<WriteResult> {
-  return call.agent.servers.write(command, datacenter === undefined ? {} : { datacenter })
+  return call.servers.write(command, datacenter === undefined ? {} : { datacenter })
 }
 
 /** As `write`, for commands that are no transaction. */

@@ -13,6 +13,7 @@ export interface MemberFacts {
   readonly build: string
   /** 0: others forget it after the time of their own configuration. */
   readonly reconnectTimeoutMs: number
+  readonly hasAcl: boolean
   /** Present on a server. */
   readonly server?: {
     readonly rpcPort: number
@@ -22,7 +23,7 @@ export interface MemberFacts {
 }
 
 export function memberTags(facts: MemberFacts): StringMap {
-  const { nodeId, datacenter, build, reconnectTimeoutMs, server } = facts
+  const { nodeId, datacenter, build, reconnectTimeoutMs, hasAcl, server } = facts
   const common = {
     dc: datacenter,
     segment: '',
@@ -31,7 +32,7 @@ export function memberTags(facts: MemberFacts): StringMap {
     vsn_min: '2',
     vsn_max: '3',
     build,
-    acls: '0',
+    acls: hasAcl ? '1' : '0',
     ...(reconnectTimeoutMs > 0
       ? { [RECONNECT_TIMEOUT_TAG]: formatDurationMs(reconnectTimeoutMs) }
       : {}),

@@ -37,6 +37,8 @@ export interface LeafStoreDeps {
   readonly rng: Rng
   readonly log: Logger
   readonly servers: Pick<ServerApi, 'signLeaf'>
+  /** On whose behalf a leaf is signed; `secret` is that of who asked for it. Absent without access control. */
+  readonly signer?: (uri: string, secret: string | undefined) => Pick<ServerApi, 'signLeaf'>
   readonly makeKey: LeafKeyMaker
   /** The authority key id of a certificate. */
   readonly authorityOf: (certPem: string) => string
@@ -53,6 +55,8 @@ interface Entry {
   pinned: boolean
   failures: number
   pending: Promise<LeafCertificate> | undefined
+  /** Of the token of who last asked for it. */
+  secret: string | undefined
   timer: Timer | undefined
   readonly waiters: Set<() => void>
 }
@@ -128,10 +132,12 @@ export class LeafStore {
       readonly minIndex?: number
       readonly waitMs?: number
       readonly signal?: AbortSignal
+      readonly secret?: string
     } = {},
   ): Promise<{ readonly leaf: LeafCertificate; readonly cached: boolean; readonly ageMs: number }> {
     options.signal?.throwIfAborted()
     const entry = this.#entry(uri)
+    if (options.secret !== undefined) entry.secret = options.secret
     entry.lastRead = this.#deps.clock.now()
     const current = entry.leaf
     if (current === undefined || this.#hasEnded(current)) {
@@ -173,6 +179,7 @@ export class LeafStore {
       pinned: false,
       failures: 0,
       pending: undefined,
+      secret: undefined,
       timer: undefined,
       waiters: new Set(),
     }
@@ -211,7 +218,8 @@ export class LeafStore {
 
   async #sign(entry: Entry): Promise<LeafCertificate> {
     const { keyPem, csrPem } = await this.#deps.makeKey(entry.uri)
-    const signed = await this.#deps.servers.signLeaf(csrPem)
+    const { servers, signer } = this.#deps
+    const signed = await (signer?.(entry.uri, entry.secret) ?? servers).signLeaf(csrPem)
     if (this.#stopped) throw new FairleadError('SHUTTING_DOWN', 'the agent is shutting down')
     this.#index = Math.max(this.#index + 1, signed.index)
     const leaf: LeafCertificate = {

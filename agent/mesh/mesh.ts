@@ -16,7 +16,7 @@ import type { LocalStateApi } from '../local/types.ts'
 import type { CatalogViews } from '../view/types.ts'
 import { DataPlanes } from './data-planes.ts'
 import { MeshLeafSource } from './leaf-source.ts'
-import { type LeafKeyMaker, LeafStore } from './leaf-store.ts'
+import { type LeafKeyMaker, LeafStore, type LeafStoreDeps } from './leaf-store.ts'
 import { MeshController } from './mesh-controller.ts'
 import { ProxySupervisor } from './proxy-supervisor.ts'
 import { SidecarApi } from './sidecar-api.ts'
@@ -34,6 +34,8 @@ export interface MeshDeps {
   readonly local: LocalStateApi
   readonly views: CatalogViews
   readonly makeKey: LeafKeyMaker
+  /** As LeafStoreDeps has it. */
+  readonly signer?: LeafStoreDeps['signer']
   /** Program and arguments that run a proxy on the control socket given. */
   readonly proxyCommand: (socketPath: string) => readonly [string, ...string[]]
   /** Where a dev agent, which has no data directory, keeps its control socket. */
@@ -58,6 +60,7 @@ export function createMesh(config: AgentConfig, deps: MeshDeps): Mesh {
     log,
     servers: deps.servers,
     makeKey: deps.makeKey,
+    ...(deps.signer === undefined ? {} : { signer: deps.signer }),
     authorityOf: (certPem) => readCertificate(certPem).authorityKeyId,
   })
   const supervisor = new ProxySupervisor(

@@ -33,6 +33,8 @@ export interface LeafSource {
       readonly minIndex?: number
       readonly waitMs?: number
       readonly signal?: AbortSignal
+      /** Of the token on whose behalf it is signed. */
+      readonly secret?: string
     },
   ): Promise<{ readonly leaf: LeafCertificate; readonly cached: boolean; readonly ageMs: number }>
 }

@@ -127,7 +127,8 @@ export class PreparedQueries {
     const { service, connect } = query.service
     const isConnect = connect || request.connect
     const narrowing = narrowingOf(query.service)
-    const asked = { service, ...(isConnect ? { connect: true } : {}), ...narrowing }
+    const via = query.token === '' ? {} : { viaQuery: request.nameOrId }
+    const asked = { service, ...(isConnect ? { connect: true } : {}), ...narrowing, ...via }
     const { value, ...meta } = await request.read('health.service', asked, datacenter)
     return { entries: selectInstances(value, query.service), ...meta }
   }

@@ -48,12 +48,20 @@ export interface AntiEntropyOptions {
   readonly checkUpdateIntervalMs: number
 }
 
+export interface Registrants {
+  service(id: string): Pick<ServerApi, 'write'>
+  check(id: string): Pick<ServerApi, 'write'>
+}
+
 export interface AntiEntropyDeps {
   readonly clock: Clock
   readonly rng: Rng
   readonly log: Logger
   readonly local: LocalState
+  /** On behalf of the agent. */
   readonly servers: Pick<ServerApi, 'read' | 'write'>
+  /** On behalf of who registered something, by its id; absent where the agent may do everything itself. */
+  readonly registrants?: Registrants
   readonly membership: Membership
 }
 
@@ -289,13 +297,13 @@ export class AntiEntropy implements Service {
 
   /** @returns false when this step was refused and later ones may go on */
   async #perform(step: SyncStep): Promise<boolean> {
-    const { servers, log } = this.#deps
+    const { log } = this.#deps
     const facts = {
       services: [...step.services.map(({ id }) => id), ...step.removedServices],
       checks: [...step.checks.map(({ checkId }) => checkId), ...step.removedChecks],
     }
     try {
-      await servers.write(step.command, { signal: this.#abort.signal })
+      await this.#serversFor(step).write(step.command, { signal: this.#abort.signal })
       log.debug(step.command.kind === 'register' ? 'synced' : 'deregistered', facts)
       return true
     } catch (error) {
@@ -313,6 +321,16 @@ export class AntiEntropy implements Service {
       log.error('change refused by the servers', { ...facts, err: error })
       return false
     }
+  }
+
+  /** A registration goes with the token that it came with; the node, and what is to go, with the agent's. */
+  #serversFor(step: SyncStep): Pick<ServerApi, 'write'> {
+    const { servers, registrants } = this.#deps
+    if (registrants === undefined) return servers
+    const [service] = step.services
+    if (service !== undefined) return registrants.service(service.id)
+    const [check] = step.checks
+    return check === undefined ? servers : registrants.check(check.checkId)
   }
 
   #localView(): LocalView {

@@ -65,7 +65,7 @@ function details(facts: BannerFacts): readonly (readonly [string, string])[] {
     ],
     ['Cluster Addr', `${config.advertiseAddress} (LAN: ${ports.serfLan}, WAN: -1)`],
     ['Gossip Encryption', String(isGossipEncrypted)],
-    ['ACL Enabled', 'false'],
+    ['ACL Enabled', String(config.acl.enabled)],
     [
       'Mesh',
       config.connect.enabled

@@ -42,6 +42,7 @@ const PART_DRAIN_MS = 2_000
 const START_ORDER = [
   'telemetry',
   'lastSeen',
+  'tokens',
   'role',
   'gossip',
   'retryJoin',
@@ -54,6 +55,7 @@ const START_ORDER = [
   'reaper',
   'mesh',
   'xds',
+  'dnsRights',
   'http',
   'dns',
   'watches',
@@ -151,6 +153,7 @@ class RunningAgent implements Agent {
     http.reload(config)
     if (!isDeepStrictEqual(former, local.nodeMeta())) await sync.syncAll()
     role.server?.reload(config)
+    this.#parts.agentTokens?.reload(config.acl.tokens)
     this.#parts.telemetry.reload(loaded.config.telemetry)
     await this.#parts.watches.replace(loaded.config.watches)
     await this.#parts.bootstrapEntries.replace(config.server ? loaded.entries : [])

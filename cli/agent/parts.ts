@@ -7,6 +7,7 @@
 
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import type { AgentTokens } from '../../agent/acl/agent-tokens.ts'
 import { CheckRunners } from '../../agent/checks/check-runners.ts'
 import { CriticalReaper } from '../../agent/checks/critical-reaper.ts'
 import { CoordinatePublisher } from '../../agent/coordinates/coordinate-publisher.ts'
@@ -39,6 +40,7 @@ import { LastSeen } from '../../runtime/host/last-seen.ts'
 import { Telemetry } from '../../runtime/metrics/telemetry.ts'
 import { createKeyAndCsr } from '../../runtime/pki/csr.ts'
 import { newUuid, systemRng } from '../../runtime/random/system-random.ts'
+import { createAgentAcl, createTokens, leafSigner, ownServers, registrants } from './agent-acl.ts'
 import { BootstrapEntries } from './bootstrap-entries.ts'
 import { showViews } from './feed-metrics.ts'
 import type { LoadedConfig } from './load-config.ts'
@@ -56,6 +58,11 @@ export interface AgentVersions {
 
 export interface Parts {
   readonly telemetry: Telemetry
+  /** The life of `agentTokens`, and of what DNS may show. */
+  readonly tokens: Service
+  readonly dnsRights: Service
+  /** Absent without access control. */
+  readonly agentTokens: AgentTokens | undefined
   readonly role: Role
   readonly pool: MemberPool
   /** The life of `pool`. */
@@ -75,6 +82,13 @@ export interface Parts {
   readonly dns: DnsServer
   readonly watches: ConfiguredWatches
   readonly bootstrapEntries: BootstrapEntries
+}
+
+/** Of what is not there. */
+const NOTHING: Service = {
+  start: async () => {},
+  drain: async () => {},
+  stop: async () => {},
 }
 
 export interface PartsDeps extends Pick<RoleDeps, 'createServer'> {
@@ -132,8 +146,10 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
     },
     { clock, log: log.child('gossip'), rng: rng.fork('gossip'), metrics },
   )
+  const tokens = createTokens(config, log)
   const role = createRole(config, {
     ...deps,
+    ...(tokens === undefined ? {} : { feedSecret: () => tokens.agent }),
     membership: pool,
     board: pool,
     version: versions.consul,
@@ -161,7 +177,8 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
     },
     { pool, clock, log: log.child('gossip'), onGivenUp: deps.onFatal },
   )
-  const { servers } = role
+  const acl = createAgentAcl(config, tokens, { servers: role.servers, clock, log })
+  const servers = ownServers(config, acl, role.servers)
   const membership: Membership = pool
   const views = new SubscribedViews({
     servers,
@@ -177,13 +194,22 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
   })
   showViews(metrics, views)
   const local = createLocalState(loaded, { clock, log })
+  const syncFor = registrants(config, acl, { local, servers: role.servers })
   const sync = new AntiEntropy(
     {
       nodeAddress: config.advertiseAddress,
       nodeTaggedAddresses: config.taggedAddresses,
       checkUpdateIntervalMs: config.checks.updateIntervalMs,
     },
-    { clock, log: log.child('sync'), local, servers, membership, rng: rng.fork('sync') },
+    {
+      clock,
+      log: log.child('sync'),
+      local,
+      servers,
+      membership,
+      rng: rng.fork('sync'),
+      ...(syncFor === undefined ? {} : { registrants: syncFor }),
+    },
   )
   const coordinates = new CoordinatePublisher(
     { nodeName: config.nodeName },
@@ -200,7 +226,9 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
     newId: newUuid,
   })
   const reaper = new CriticalReaper({ clock, log: log.child('checks'), local })
+  const signer = leafSigner(config, acl, { local, servers: role.servers })
   const mesh = createMesh(config, {
+    ...(signer === undefined ? {} : { signer }),
     clock,
     log,
     metrics,
@@ -245,7 +273,8 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
       log,
       logLines: deps.logLines,
       telemetry,
-      servers,
+      servers: role.servers,
+      ...(acl === undefined ? {} : { acl }),
       local,
       membership,
       pool,
@@ -277,7 +306,8 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
     },
     {
       views,
-      servers,
+      ...(acl === undefined ? {} : { rights: acl.dnsRights }),
+      servers: acl === undefined ? servers : role.servers.as(() => acl.tokens.dns),
       queries,
       config,
       clock,
@@ -286,8 +316,13 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
       metrics,
     },
   )
+  // A token that comes later lets through what was refused before.
+  tokens?.onChange(() => void sync.syncAll())
   return {
     telemetry,
+    tokens: tokens ?? NOTHING,
+    dnsRights: acl?.dnsRights ?? NOTHING,
+    agentTokens: tokens,
     role,
     pool,
     gossip,
@@ -316,11 +351,12 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
 }
 
 function tagsOf(config: AgentConfig, versions: AgentVersions, rpcPort: number): StringMap {
-  const { nodeId, datacenter, bootstrapExpect } = config
+  const { nodeId, datacenter, bootstrapExpect, acl } = config
   const build = `${versions.consul}:fairlead`
   const server = config.server ? { server: { rpcPort, bootstrapExpect } } : {}
   const reconnectTimeoutMs = config.advertiseReconnectTimeoutMs
-  return memberTags({ nodeId, datacenter, build, reconnectTimeoutMs, ...server })
+  const hasAcl = acl.enabled
+  return memberTags({ nodeId, datacenter, build, reconnectTimeoutMs, hasAcl, ...server })
 }
 
 function createLocalState(

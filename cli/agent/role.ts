@@ -30,6 +30,8 @@ export interface RoleDeps extends ServerDeps {
   /** Absent on a client, which loads nothing of a server. */
   readonly createServer: typeof createServer | undefined
   readonly board: NoticeBoard
+  /** Of the agent's token; absent without access control. */
+  readonly feedSecret?: () => string
 }
 
 export function createRole(config: AgentConfig, deps: RoleDeps): Role {
@@ -48,6 +50,7 @@ export function createRole(config: AgentConfig, deps: RoleDeps): Role {
       members: () => membership.members().length,
       nodeId: config.nodeId,
       holdMs: config.rpcHoldTimeoutMs,
+      ...(deps.feedSecret === undefined ? {} : { feedSecret: deps.feedSecret }),
     },
     { clock, rng: rng.fork('servers'), log: log.child('rpc') },
   )

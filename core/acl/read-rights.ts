@@ -129,10 +129,13 @@ const ROWS: { readonly [N in ReadName]: Row<N> } = {
   },
   // Who may execute is decided by what the query finds; its token stays with the servers.
   'query.resolve': {
-    see: (value, { authorizer }) =>
-      whole(
-        value.kind === 'query' ? { ...value, query: shownQuery(value.query, authorizer) } : value,
-      ),
+    see: (value, { authorizer }, { explain }) => {
+      if (value.kind !== 'query') return whole(value)
+      if (explain === true && !seesQuery(value.query, authorizer)) {
+        return { value: { kind: 'unknown' }, isFiltered: true }
+      }
+      return whole({ ...value, query: shownQuery(value.query, authorizer) })
+    },
   },
   'autopilot.config': { check: (bearer) => assertAllowed(bearer, 'operator', 'read') },
   'acl.token.list': MANAGEMENT,

@@ -18,3 +18,10 @@ export function hexDigest(text: string): string {
   digest.update(ENCODER.encode(text))
   return digest.digest()
 }
+/** Takes the same time wherever the two differ; their lengths are not kept secret. */
+export function isSameSecret(one: string, other: string): boolean {
+  if (one.length !== other.length) return false
+  let differences = 0
+  for (let i = 0; i < one.length; i++) differences |= one.charCodeAt(i) ^ other.charCodeAt(i)
+  return differences === 0
+}

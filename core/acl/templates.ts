@@ -4,8 +4,10 @@
  * Guarantees: a name that is put into a template was checked before, so that it stays a name there.
  */
 
+import type { JsonObject } from '../catalog/types.ts'
 import { FairleadError } from '../errors.ts'
-import type { NodeIdentity, ServiceIdentity, TemplatedPolicyLink } from './records.ts'
+import type { NodeIdentity, PolicyRecord, ServiceIdentity, TemplatedPolicyLink } from './records.ts'
+import { hexDigest } from './secret.ts'
 
 export interface TemplatedPolicy {
   readonly name: string
@@ -122,6 +124,20 @@ const NAME_MAX = 256
 const SERVICE_NAME = /^[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?$/
 const NODE_NAME = /^[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?$/
 
+export function templatedPolicy(name: string): TemplatedPolicy | undefined {
+  return BY_NAME.get(name)
+}
+
+export function schemaOf({ takesName }: TemplatedPolicy): JsonObject | undefined {
+  if (!takesName) return undefined
+  return {
+    type: 'object',
+    properties: { name: { type: 'string', $ref: '#/definitions/min-length-one' } },
+    required: ['name'],
+    definitions: { 'min-length-one': { type: 'string', minLength: 1 } },
+  }
+}
+
 /** @throws FairleadError REJECTED */
 export function renderTemplated({ templateName, variables }: TemplatedPolicyLink): string {
   const found = BY_NAME.get(templateName)
@@ -148,6 +164,25 @@ export function serviceIdentityRules({ serviceName }: ServiceIdentity): string {
 
 export function nodeIdentityRules({ nodeName }: NodeIdentity): string {
   return NODE.replaceAll(NAME, nodeName)
+}
+
+/** What is shown of rules that no policy holds. */
+export function syntheticPolicy(
+  rules: string,
+  description: string,
+  datacenters: readonly string[],
+): PolicyRecord {
+  const hash = hexDigest(rules).slice(0, 32)
+  const id = hash.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+  return {
+    id,
+    name: `synthetic-policy-${hash}`,
+    description,
+    rules,
+    datacenters,
+    createIndex: 0,
+    modifyIndex: 0,
+  }
 }
 
 /** @returns what is wrong, undefined for nothing */

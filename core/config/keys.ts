@@ -4,9 +4,10 @@
  * The one table behind decoding, "did you mean", warnings and docs/reference/configuration.md.
  */
 
+import { ACL_KEYS } from './acl-keys.ts'
 import { BEHAVIOUR_KEYS } from './behaviour-keys.ts'
 import { IDENTITY_KEYS } from './identity-keys.ts'
-import { ACL_WAITS, NO_WAN, RPC_LIMITS, TLS_WAITS } from './key-reasons.ts'
+import { NO_WAN, RPC_LIMITS, TLS_WAITS } from './key-reasons.ts'
 import {
   group,
   ignored,
@@ -148,28 +149,7 @@ const CLUSTER: KeyTable = {
     grpc: group(TLS_STANZA),
     server_name: unsupported('string', TLS_WAITS),
   }),
-  acl: group({
-    enabled: refused('bool', ACL_WAITS),
-    default_policy: unsupported('string', ACL_WAITS),
-    down_policy: unsupported('string', ACL_WAITS),
-    token_ttl: unsupported('duration', ACL_WAITS),
-    policy_ttl: unsupported('duration', ACL_WAITS),
-    role_ttl: unsupported('duration', ACL_WAITS),
-    enable_key_list_policy: unsupported('bool', ACL_WAITS),
-    enable_token_persistence: unsupported('bool', ACL_WAITS),
-    enable_token_replication: unsupported('bool', ACL_WAITS),
-    msp_disable_bootstrap: unsupported('bool', ACL_WAITS),
-    tokens: group({
-      initial_management: unsupported('string', ACL_WAITS),
-      agent: unsupported('string', ACL_WAITS),
-      default: unsupported('string', ACL_WAITS),
-      agent_recovery: unsupported('string', ACL_WAITS),
-      replication: unsupported('string', ACL_WAITS),
-      config_file_service_registration: unsupported('string', ACL_WAITS),
-      dns: unsupported('string', ACL_WAITS),
-      managed_service_provider: unsupported('any', ACL_WAITS),
-    }),
-  }),
+  acl: group(ACL_KEYS),
   limits: group({
     http_max_conns_per_client: key(
       'integer',

@@ -158,7 +158,14 @@ export interface Reads {
   'query.list': { request: Record<string, never>; reply: readonly PreparedQueryRecord[] }
   'query.get': { request: { readonly id: string }; reply: PreparedQueryRecord | null }
   /** What is executed for a name or id; templates are rendered. */
-  'query.resolve': { request: { readonly nameOrId: string }; reply: QueryResolution }
+  'query.resolve': {
+    request: {
+      readonly nameOrId: string
+      /** To be shown and not executed: the right to read it is needed. */
+      readonly explain?: boolean
+    }
+    reply: QueryResolution
+  }
   'autopilot.config': { request: Record<string, never>; reply: AutopilotConfig | null }
   /** Tokens come without the digests of their secrets. `policy` and `role` are ids. */
   'acl.token.list': {

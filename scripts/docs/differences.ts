@@ -6,6 +6,13 @@
 
 /** Endpoints that work, but not in every respect. */
 export const ENDPOINT_DIFFERENCES: Readonly<Record<string, string>> = {
+  '/v1/acl/auth-method':
+    'Of the type `jwt`; `kubernetes`, `aws-iam` and `oidc` are refused by name',
+  '/v1/acl/replication': 'There is one datacenter: always switched off',
+  '/v1/acl/token':
+    'The secret is told in this answer and by token/self; it is kept as a digest, and reads `<hidden>` elsewhere',
+  '/v1/acl/token/': 'The secret reads `<hidden>`',
+  '/v1/acl/tokens': 'Secrets read `<hidden>`, also for holders of acl:write',
   '/v1/agent/version':
     'Says the version of Consul whose formats are spoken, and `fairlead` as the revision',
   '/v1/agent/leave': 'Refused when it would cost the servers their quorum, unless `force` is given',
@@ -21,11 +28,8 @@ export const ENDPOINT_DIFFERENCES: Readonly<Record<string, string>> = {
     'The archive is of Fairlead’s own format: snapshots of Consul cannot be restored, nor the other way round',
 }
 
-/** What is so in place of endpoints that answer 501 or 401, by the beginning of their path. */
+/** What is so in place of endpoints that answer 501, by the beginning of their path. */
 export const MISSING_ENDPOINTS: readonly (readonly [prefix: string, instead: string])[] = [
-  ['/v1/acl/', 'There is no access control yet: 401 `ACL support disabled`, as Consul without it'],
-  ['/v1/internal/acl/', 'There is no access control yet: 401 `ACL support disabled`'],
-  ['/v1/agent/token/', 'There is no access control yet: 401 `ACL support disabled`'],
   ['/v1/peering', 'Clusters cannot be peered yet: 501'],
 ]
 

@@ -11,6 +11,7 @@ import { ANONYMOUS_SECRET, type Bearer, tokenNotFound } from '../../core/acl/den
 import type { ReadPolicy } from '../../core/acl/read-rights.ts'
 import type { ResolvedToken } from '../../core/acl/records.ts'
 import { hashSecret } from '../../core/acl/secret.ts'
+import type { Topic } from '../../core/catalog/feed.ts'
 import type { StateReader } from '../../core/catalog/store-api.ts'
 import type { Clock } from '../../core/time.ts'
 
@@ -69,9 +70,10 @@ export class AclAuthority {
   }
 
   /** Agents may follow the catalog: what they show of it they filter themselves (docs/decisions/0039). */
-  mayFollow(secret: string): boolean {
+  mayFollow(secret: string, topic: Topic): boolean {
     const may = this.find(secret)?.authorizer
     if (may === undefined) return false
+    if (topic === 'roots') return true
     if (may.allowsAny('node', 'write')) return true
     return may.allowsAll('node', 'read') && may.allowsAll('service', 'read')
   }

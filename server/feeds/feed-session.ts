@@ -9,7 +9,7 @@
  * given to the connection.
  */
 
-import type { FeedFrame, FeedPosition, TopicKey } from '../../core/catalog/feed.ts'
+import type { FeedFrame, FeedPosition, Topic, TopicKey } from '../../core/catalog/feed.ts'
 import type { StateStoreApi } from '../../core/catalog/store-api.ts'
 import { FairleadError, toFairleadError } from '../../core/errors.ts'
 import type { ByteStream } from '../../runtime/rpc/byte-stream.ts'
@@ -40,7 +40,7 @@ export interface FeedSessionDeps {
   readonly onEnd: (session: FeedSession) => void
   readonly queueBytesMax?: number
   /** Whether the bearer of a secret may follow the catalog; absent without access control. */
-  readonly mayFollow?: ((secret: string) => boolean) | undefined
+  readonly mayFollow?: ((secret: string, topic: Topic) => boolean) | undefined
 }
 
 interface Followed {
@@ -124,7 +124,7 @@ export class FeedSession {
     try {
       const fromIndex = await this.#startOf(from)
       // After the start, when this server knows all there was to know.
-      if (this.#deps.mayFollow?.(secret ?? '') === false) throw mayNotFollow(topic)
+      if (this.#deps.mayFollow?.(secret ?? '', topic.topic) === false) throw mayNotFollow(topic)
       if (this.#isFollowed(followed)) this.#begin(followed, fromIndex)
     } catch (thrown) {
       this.#refuse(followed, toFairleadError(thrown))

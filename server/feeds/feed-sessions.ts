@@ -7,6 +7,7 @@
  * Bounds: SESSIONS_MAX streams, ADMITTED_BURST at once.
  */
 
+import type { Topic } from '../../core/catalog/feed.ts'
 import type { StateStoreApi } from '../../core/catalog/store-api.ts'
 import { FairleadError } from '../../core/errors.ts'
 import { type Clock, type Instant, instant, type Timer } from '../../core/time.ts'
@@ -32,7 +33,7 @@ export interface FeedSessionsDeps {
   /** False when no leader was heard of for so long that there may be more than this server knows. */
   readonly hasLeader: () => boolean
   /** Whether the bearer of a secret may follow the catalog; absent without access control. */
-  readonly mayFollow?: (secret: string) => boolean
+  readonly mayFollow?: (secret: string, topic: Topic) => boolean
 }
 
 interface Bookmark {

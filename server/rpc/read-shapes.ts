@@ -70,7 +70,7 @@ const READS: Readonly<Record<ReadName, Shape>> = {
   'coordinate.some': object({ nodes: listOf(text) }),
   'query.list': object({}),
   'query.get': object({ id: text }),
-  'query.resolve': object({ nameOrId: text }),
+  'query.resolve': object({ nameOrId: text }, { explain: boolean }),
   'autopilot.config': object({}),
   'acl.token.list': object({}, { policy: text, role: text, serviceName: text, authMethod: text }),
   'acl.token.get': object({ accessorId: text }),

@@ -63,9 +63,9 @@ describe('the table of compatibility', () => {
 
   it('reads what works from the tables of the program', () => {
     assert.equal(find(endpointRows(), 'GET, PUT, DELETE /v1/kv/').status, 'works')
-    assert.equal(find(endpointRows(), 'PUT /v1/acl/bootstrap').status, 'not supported')
+    assert.equal(find(endpointRows(), 'POST /v1/peering/token').status, 'not supported')
     assert.equal(find(keyRows(), 'log_level').status, 'works')
-    assert.equal(find(keyRows(), 'acl.enabled').status, 'not supported')
+    assert.equal(find(keyRows(), 'acl.enabled').status, 'works')
     assert.match(find(keyRows(), 'start_join').note, /^An old name of `retry_join`/)
     assert.equal(find(commandRows(), 'kv get').status, 'works')
     assert.equal(find(commandRows(), 'acl token create').status, 'not supported')

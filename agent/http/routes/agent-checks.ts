@@ -13,6 +13,7 @@ import { checkRegistrationFromBody } from '../../local/definitions.ts'
 import type { LocalCheck } from '../../local/types.ts'
 import type { HttpCall } from '../call.ts'
 import { filtered } from '../filter.ts'
+import { assertMayOnCheck, assertMayRegisterCheck, shownChecks } from '../local-rights.ts'
 import { refuseTenancy } from '../query-options.ts'
 import { emptyReply, jsonReply, type Reply } from '../reply.ts'
 import type { Handler, Route } from '../route.ts'
@@ -61,35 +62,41 @@ export const AGENT_CHECK_ROUTES: readonly Route[] = [
   },
 ]
 
-function checks(call: HttpCall): Reply {
+async function checks(call: HttpCall): Promise<Reply> {
   refuseTenancy(call)
+  const seen = await shownChecks(call)
   const { local } = call.agent
   const encode = ({ check }: LocalCheck): string => agentCheckJson(check, local.nodeName)
-  const found = filtered([...local.checks().values()], call.query.get('filter'), {
+  const found = filtered(seen.values, call.query.get('filter'), {
     schema: HEALTH_CHECK_SCHEMA,
     encode,
   })
   const byId = Object.fromEntries(found.map((entry) => [entry.check.checkId, entry]))
-  return jsonReply(map(byId, encode))
+  return jsonReply(map(byId, encode), seen.headers)
 }
 
 async function register(call: HttpCall): Promise<Reply> {
   refuseTenancy(call)
   const { spec, token } = checkRegistrationFromBody(parseJsonText(call.bodyText()))
+  await assertMayRegisterCheck(call, spec)
   await call.agent.local.registerCheck(spec, 'api', token === '' ? call.token() : token)
   return emptyReply()
 }
 
 async function deregister(call: HttpCall): Promise<Reply> {
   refuseTenancy(call)
-  await call.agent.local.deregisterCheck(call.unescapedSuffix())
+  const id = call.unescapedSuffix()
+  await assertMayOnCheck(call, id)
+  await call.agent.local.deregisterCheck(id)
   return emptyReply()
 }
 
 function report(status: CheckStatus): Handler {
   return async (call) => {
     refuseTenancy(call)
-    await call.agent.local.updateTtl(call.unescapedSuffix(), status, call.query.get('note'))
+    const id = call.unescapedSuffix()
+    await assertMayOnCheck(call, id)
+    await call.agent.local.updateTtl(id, status, call.query.get('note'))
     return emptyReply()
   }
 }
@@ -105,6 +112,8 @@ async function update(call: HttpCall): Promise<Reply> {
   if (!isCheckStatus(status)) {
     throw new FairleadError('BAD_REQUEST', `Invalid check status: '${status}'`)
   }
-  await call.agent.local.updateTtl(call.unescapedSuffix(), status, output)
+  const id = call.unescapedSuffix()
+  await assertMayOnCheck(call, id)
+  await call.agent.local.updateTtl(id, status, output)
   return emptyReply()
 }

@@ -8,6 +8,7 @@
 import type { AggregatedStatus, LocalService } from '../../local/types.ts'
 import type { HttpCall } from '../call.ts'
 import type { AgentContext } from '../context.ts'
+import { assertMayOnService } from '../local-rights.ts'
 import { refuseTenancy } from '../query-options.ts'
 import { jsonReply, type Reply, textReply } from '../reply.ts'
 import type { Route } from '../route.ts'
@@ -37,10 +38,11 @@ const STATUS_CODE: Readonly<Record<AggregatedStatus, number>> = {
   maintenance: 503,
 }
 
-function byId(call: HttpCall): Reply {
+async function byId(call: HttpCall): Promise<Reply> {
   refuseTenancy(call)
   const id = call.unescapedSuffix()
   if (id === '') return textReply(500, 'Missing serviceID')
+  await assertMayOnService(call, id, 'read')
   const found = call.agent.local.services().get(id)
   if (found === undefined) {
     const reason = `ServiceId ${id} not found`
@@ -53,10 +55,11 @@ function byId(call: HttpCall): Reply {
   return jsonReply(json, reasonHeader(status), STATUS_CODE[status])
 }
 
-function byName(call: HttpCall): Reply {
+async function byName(call: HttpCall): Promise<Reply> {
   refuseTenancy(call)
   const name = call.unescapedSuffix()
   if (name === '') return textReply(500, 'Missing service Name')
+  await call.assertMay('service', 'read', name)
   const { local } = call.agent
   const found = [...local.services().values()].filter(({ service }) => service.service === name)
   if (found.length === 0) {

@@ -10,6 +10,7 @@ import type { HttpCall } from '../call.ts'
 import type { AgentContext } from '../context.ts'
 import { filtered } from '../filter.ts'
 import { goBoolean } from '../go-boolean.ts'
+import { shownMembers } from '../local-rights.ts'
 import { emptyReply, jsonReply, type Reply, textReply } from '../reply.ts'
 import type { Route } from '../route.ts'
 import { agentSelfJson, agentVersionJson } from '../wire/agent-self.ts'
@@ -72,24 +73,25 @@ async function knownStatus(agent: AgentContext): Promise<ServerStatus | undefine
   }
 }
 
-function members({ agent, query }: HttpCall): Reply {
+async function members(call: HttpCall): Promise<Reply> {
+  const { agent, query } = call
   const isWan = query.get('wan') !== ''
   const segment = query.get('segment')
   if (isWan && segment !== '' && segment !== '_all') {
     return textReply(400, 'Cannot provide a segment with wan=true')
   }
+  const seen = await shownMembers(call, agent.membership.members())
   const found = filtered<Member>(
-    isWan ? wanMembers(agent) : agent.membership.members(),
+    isWan ? wanMembers(agent, seen.values) : seen.values,
     query.get('filter'),
     { schema: MEMBER_SCHEMA, encode: memberJson },
   )
-  return jsonReply(list(found, memberJson))
+  return jsonReply(list(found, memberJson), seen.headers)
 }
 
 /** One datacentre: its pool across datacentres is its own servers, named `<node>.<dc>`. */
-function wanMembers({ membership, config }: AgentContext): readonly Member[] {
-  return membership
-    .members()
+function wanMembers({ config }: AgentContext, members: readonly Member[]): readonly Member[] {
+  return members
     .filter((member) => member.tags['role'] === 'consul')
     .map((member) => ({ ...member, name: `${member.name}.${config.datacenter}` }))
 }

@@ -13,6 +13,7 @@ import type { LocalService } from '../../local/types.ts'
 import type { HttpCall } from '../call.ts'
 import { filtered } from '../filter.ts'
 import { waitForService } from '../hash-blocking.ts'
+import { assertMayOnService, assertMayRegister, shownServices } from '../local-rights.ts'
 import { refuseTenancy, waitOf } from '../query-options.ts'
 import { emptyReply, jsonReply, type Reply, textReply } from '../reply.ts'
 import type { Route } from '../route.ts'
@@ -52,20 +53,23 @@ export const AGENT_SERVICE_ROUTES: readonly Route[] = [
   },
 ]
 
-function services(call: HttpCall): Reply {
+async function services(call: HttpCall): Promise<Reply> {
   refuseTenancy(call)
+  const seen = await shownServices(call)
   const encode = (local: LocalService): string =>
     agentServiceJson(local, { datacenter: call.agent.config.datacenter, withHash: false })
-  const found = filtered([...call.agent.local.services().values()], call.query.get('filter'), {
+  const found = filtered(seen.values, call.query.get('filter'), {
     schema: AGENT_SERVICE_SCHEMA,
     encode,
   })
-  return jsonReply(map(Object.fromEntries(found.map((local) => [local.service.id, local])), encode))
+  const byId = Object.fromEntries(found.map((local) => [local.service.id, local]))
+  return jsonReply(map(byId, encode), seen.headers)
 }
 
 async function service(call: HttpCall): Promise<Reply> {
   refuseTenancy(call)
   const id = call.unescapedSuffix()
+  await assertMayOnService(call, id, 'read')
   const hash = call.query.get('hash')
   const found = await waitForService(call, { id, hash, waitMs: waitOf(call) })
   if (found === undefined) return textReply(404, `unknown service ID: ${id}`)
@@ -79,6 +83,7 @@ async function service(call: HttpCall): Promise<Reply> {
 async function register(call: HttpCall): Promise<Reply> {
   refuseTenancy(call)
   const registration = serviceRegistrationFromBody(parseJsonText(call.bodyText()))
+  await assertMayRegister(call, registration)
   const token = registration.token === '' ? call.token() : registration.token
   await call.agent.local.registerService(
     { ...registration, token },
@@ -95,7 +100,9 @@ function replacesChecks(call: HttpCall): boolean {
 
 async function deregister(call: HttpCall): Promise<Reply> {
   refuseTenancy(call)
-  await call.agent.local.deregisterService(call.unescapedSuffix())
+  const id = call.unescapedSuffix()
+  await assertMayOnService(call, id, 'write')
+  await call.agent.local.deregisterService(id)
   return emptyReply()
 }
 
@@ -104,6 +111,7 @@ async function maintenance(call: HttpCall): Promise<Reply> {
   const id = call.unescapedSuffix()
   if (id === '') throw new FairleadError('BAD_REQUEST', 'Missing service ID')
   const enabled = enableOf(call)
+  await assertMayOnService(call, id, 'write')
   await call.agent.local.setServiceMaintenance(id, enabled, call.query.get('reason'))
   return emptyReply()
 }

@@ -153,9 +153,11 @@ async function leaf(call: HttpCall): Promise<Reply> {
   refuseTenancy(call)
   const service = call.unescapedSuffix()
   if (service === '') return textReply(400, 'Missing service name')
+  await call.assertMay('service', 'write', service)
   const { minIndex, waitMs } = blockingParameters(call)
   const found = await call.agent.leaves.leaf(service, {
     signal: call.signal,
+    ...(call.agent.acl === undefined ? {} : { secret: call.secret }),
     ...(minIndex === 0 ? {} : { minIndex, waitMs }),
   })
   return jsonReply(leafJson(found.leaf, service), [
@@ -175,6 +177,7 @@ async function authorize(call: HttpCall): Promise<Reply> {
   refuseTenancy(call)
   const { target, clientCertUri, clientCertSerial } = decodeBody(AUTHORIZE, call.bodyText())
   if (target === '') throw bad('Target service must be specified')
+  await call.assertMay('service', 'write', target)
   const identity = parseSpiffeUri(clientCertUri)
   if ('error' in identity) throw bad('ClientCertURI not a valid Connect identifier')
   if (identity.kind !== 'service') throw bad('ClientCertURI not a valid Service identifier')

@@ -51,12 +51,16 @@ function unlessDisabled(handler: Handler): Handler {
 }
 
 async function datacenters(call: HttpCall): Promise<Reply> {
-  const { membership, servers, config } = call.agent
+  const { membership, config } = call.agent
   const names = membership
     .members()
     .filter((member) => member.tags['role'] === 'consul')
     .map((member) => member.name)
-  const found = await servers.read('coordinate.some', { nodes: names }, { consistency: 'stale' })
+  const found = await call.servers.read(
+    'coordinate.some',
+    { nodes: names },
+    { consistency: 'stale' },
+  )
   return jsonReply(`[${datacenterPlacesJson(config.datacenter, found.value)}]`)
 }
 
@@ -77,7 +81,7 @@ async function update(call: HttpCall): Promise<Reply> {
   if (datacenterOf(call) !== undefined) {
     throw new FairleadError('NO_PATH_TO_DATACENTER', 'No path to datacenter')
   }
-  await call.agent.servers.placeNode(placeFromBody(call.bodyText()))
+  await call.servers.placeNode(placeFromBody(call.bodyText()))
   return emptyReply()
 }
 

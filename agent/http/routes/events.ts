@@ -9,6 +9,7 @@ import { indexOfEvent, type OperatorEvent } from '../../../core/events/operator-
 import { instant } from '../../../core/time.ts'
 import type { OperatorEvents } from '../../events/operator-events.ts'
 import type { HttpCall } from '../call.ts'
+import { shownEvents } from '../local-rights.ts'
 import { blockingParameters, datacenterOf, refuseTenancy } from '../query-options.ts'
 import { jsonReply, type Reply } from '../reply.ts'
 import type { Route } from '../route.ts'
@@ -66,7 +67,9 @@ async function listEvents(call: HttpCall): Promise<Reply> {
   const known = minIndex === 0 ? 0n : BigInt(call.query.get('index'))
   if (known !== 0n) await untilChanged(call, () => indexOf(events.list(name)) !== known, waitMs)
   const found = events.list(name)
-  return jsonReply(list(found, eventJson), ['X-Consul-Index', String(indexOf(found))])
+  const seen = await shownEvents(call, found)
+  const headers = ['X-Consul-Index', String(indexOf(found)), ...seen.headers]
+  return jsonReply(list(seen.values, eventJson), headers)
 }
 
 function indexOf(events: readonly OperatorEvent[]): bigint {

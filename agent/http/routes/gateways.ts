@@ -78,7 +78,7 @@ async function entriesOf(
   const options = readOptions(call, { ...parameters, minIndex: 0 })
   const answers = await Promise.all(
     gateways.map((service) =>
-      call.agent.servers.read('health.service', { service, ...passing }, options),
+      call.servers.read('health.service', { service, ...passing }, options),
     ),
   )
   return answers
@@ -91,7 +91,7 @@ async function exported(call: HttpCall): Promise<Reply> {
   const request = { entryKind: 'exported-services' }
   const answer = await askWith(call, parameters, 'config.list', request)
   const options = readOptions(call, { ...parameters, minIndex: 0 })
-  const instances = await call.agent.servers.read('catalog.services', {}, options)
+  const instances = await call.servers.read('catalog.services', {}, options)
   const peers = exportedTo(answer.value, plainServices(instances.value))
   return jsonReply(list([...peers], exportedJson), answer.headers)
 }

@@ -187,7 +187,7 @@ async function putById(call: HttpCall): Promise<Reply> {
   refuseTenancy(call)
   const id = idOf(call)
   const given = intentionFromBody(call.bodyText())
-  const known = await call.agent.servers.read('intention.get', { id })
+  const known = await call.servers.read('intention.get', { id })
   if (known.value === null) {
     throw new FairleadError('REJECTED', `Cannot modify non-existent intention: '${id}'`)
   }

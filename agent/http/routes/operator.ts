@@ -121,7 +121,7 @@ async function autopilotState(call: HttpCall): Promise<Reply> {
 async function usage(call: HttpCall): Promise<Reply> {
   const parameters = readParameters(call)
   const instances = await askWith(call, parameters, 'catalog.services', {})
-  const nodes = await call.agent.servers.read(
+  const nodes = await call.servers.read(
     'catalog.nodes',
     {},
     {
@@ -158,5 +158,5 @@ async function operate<N extends OperatorName>(
   if (datacenterOf(call) !== undefined) {
     throw new FairleadError('NO_PATH_TO_DATACENTER', 'No path to datacenter')
   }
-  return call.agent.servers.operate(name, request, call.signal)
+  return call.servers.operate(name, request, call.signal)
 }

@@ -76,7 +76,7 @@ async function update(call: HttpCall): Promise<Reply> {
   refuseTenancy(call)
   const query = { ...queryFromBody(call.bodyText()), id: call.suffix }
   // That there is no such query is said before what is wrong with the new one, as in the reference.
-  const known = await call.agent.servers.read('query.get', { id: query.id }, datacenterPart(call))
+  const known = await call.servers.read('query.get', { id: query.id }, datacenterPart(call))
   if (known.value !== null) assertValidQuery(query)
   await apply(call, { kind: 'query.set', mode: 'update', query })
   return emptyReply()
@@ -115,6 +115,7 @@ async function explain(call: HttpCall): Promise<Reply> {
     'query.resolve',
     {
       nameOrId: call.suffix,
+      explain: true,
     },
   )
   const consistency = consistencyName(parameters.consistency)

@@ -76,7 +76,7 @@ async function renew(call: HttpCall): Promise<Reply> {
   if (datacenterOf(call) !== undefined) {
     throw new FairleadError('NO_PATH_TO_DATACENTER', 'No path to datacenter')
   }
-  const session = await call.agent.servers.renewSession(id)
+  const session = await call.servers.renewSession(id)
   if (session === null) return textReply(404, `Session id '${id}' not found`)
   return jsonReply(sessionListJson([session]))
 }

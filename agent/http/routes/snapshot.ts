@@ -48,7 +48,7 @@ async function save(call: HttpCall): Promise<Reply> {
   let spool: SpoolFile | undefined
   try {
     spool = await spoolFor(agent)
-    const image = await agent.servers.saveImage({ stale: isStale, signal: call.signal })
+    const image = await call.servers.saveImage({ stale: isStale, signal: call.signal })
     for await (const chunk of image.chunks) {
       call.signal.throwIfAborted()
       if (spool.sizeBytes + chunk.length > STATE_SIZE_MAX) {
@@ -56,7 +56,7 @@ async function save(call: HttpCall): Promise<Reply> {
       }
       await spool.write(chunk)
     }
-    const { leader } = await agent.servers.status()
+    const { leader } = await call.servers.status()
     const facts = { index: image.index, knownLeader: leader !== '', lastContactMs: 0 }
     const headers = metaHeaders(facts, isStale ? 'stale' : 'default')
     const now = agent.clock.wall()
@@ -114,9 +114,9 @@ async function restore(call: HttpCall): Promise<Reply> {
 }
 
 /** The servers refuse an image as a bad request; here the archive was at fault, which is a 500. */
-async function restoreFrom({ agent, signal }: HttpCall, spool: SpoolFile): Promise<void> {
+async function restoreFrom({ servers, signal }: HttpCall, spool: SpoolFile): Promise<void> {
   try {
-    await agent.servers.restoreImage(spool.read(), signal)
+    await servers.restoreImage(spool.read(), signal)
   } catch (thrown) {
     const error = toFairleadError(thrown)
     if (error.code !== 'BAD_REQUEST' && error.code !== 'NOT_SUPPORTED') throw error

@@ -27,5 +27,5 @@ async function statusOf(call: HttpCall): Promise<ServerStatus> {
   if (datacenterOf(call) !== undefined) {
     throw new FairleadError('NO_PATH_TO_DATACENTER', 'No path to datacenter')
   }
-  return call.agent.servers.status()
+  return call.servers.status()
 }

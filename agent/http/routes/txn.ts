@@ -36,7 +36,7 @@ async function run(call: HttpCall): Promise<Reply> {
   const body = txnFromBody(call.bodyText(), call.agent.config.kvMaxValueSize)
   if (!body.ok) return jsonReply(txnErrorsJson(body.errors), [], 409)
   if (body.ops.every(isRead)) {
-    const result = await call.agent.servers.read(
+    const result = await call.servers.read(
       'txn.read',
       { ops: body.ops },
       readOptions(call, { ...parameters, minIndex: 0 }),

@@ -175,7 +175,7 @@ async function exportedServices(call: HttpCall): Promise<Reply> {
   const { dump, parameters, headers } = await readDump(call)
   const options = readOptions(call, { ...parameters, minIndex: 0 })
   const request = { entryKind: 'exported-services' }
-  const { value } = await call.agent.servers.read('config.list', request, options)
+  const { value } = await call.servers.read('config.list', request, options)
   const exported = exportedTo(value, plainServicesOf(dump))
   const found = summarizeServices(dump, call.agent.config.datacenter).filter(({ name }) =>
     exported.has(name),
@@ -246,7 +246,7 @@ async function readIntentions(
   parameters: ReadParameters,
 ): Promise<readonly IntentionRecord[]> {
   const options = readOptions(call, { ...parameters, minIndex: 0 })
-  return (await call.agent.servers.read('intention.list', {}, options)).value
+  return (await call.servers.read('intention.list', {}, options)).value
 }
 
 async function topology(call: HttpCall): Promise<Reply> {
@@ -274,8 +274,8 @@ async function protocolOf(call: HttpCall, parameters: ReadParameters): Promise<s
   const own = { entryKind: 'service-defaults', name: call.suffix }
   const all = { entryKind: 'proxy-defaults', name: 'global' }
   const [service, proxies] = await Promise.all([
-    call.agent.servers.read('config.get', own, options),
-    call.agent.servers.read('config.get', all, options),
+    call.servers.read('config.get', own, options),
+    call.servers.read('config.get', all, options),
   ])
   const configured = textAt(service.value?.body, 'Protocol')
   if (configured !== '') return configured

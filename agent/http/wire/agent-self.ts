@@ -46,7 +46,7 @@ function configJson({ config, build, local }: AgentContext): string {
 function debugConfig({ config, build, local }: AgentContext): Readonly<Record<string, Setting>> {
   const { ports, checks, dns, connect } = config
   return {
-    ACLsEnabled: false,
+    ACLsEnabled: config.acl.enabled,
     AdvertiseAddrLAN: config.advertiseAddress,
     BindAddr: config.bindAddress,
     Bootstrap: config.bootstrapExpect === 1,
@@ -147,12 +147,13 @@ function consulStats(
   { config, membership }: AgentContext,
   status: ServerStatus | undefined,
 ): Readonly<Record<string, string>> {
+  const acl = config.acl.enabled ? 'enabled' : 'disabled'
   if (!config.server) {
     const servers = membership.members().filter(isAliveServer).length
-    return { acl: 'disabled', known_servers: String(servers), server: 'false' }
+    return { acl, known_servers: String(servers), server: 'false' }
   }
   return {
-    acl: 'disabled',
+    acl,
     bootstrap: String(config.bootstrapExpect === 1),
     known_datacenters: '1',
     leader: String(status?.isLeader ?? false),

@@ -210,10 +210,7 @@ describe('problems', () => {
       'encrypt = "c2hvcnQ="',
       'Failed to configure keyring: key size must be 16, 24 or 32 bytes, not 5',
     ],
-    [
-      'acl { enabled = true }',
-      'acl.enabled is not supported yet, and starting without it would be unsafe',
-    ],
+    ['acl { enabled = true default_policy = "allwo" }', 'acl.default_policy cannot be "allwo"'],
     ['client_addr = "{{ GetPublicIPv7 }}"', 'the function GetPublicIPv7 is not supported'],
   ]
   for (const [text, message] of cases) {

@@ -28,6 +28,8 @@ import type { MeshController } from '../mesh/mesh-controller.ts'
 import { configuredDataPlane, type SidecarClaim } from '../mesh/sidecar-claims.ts'
 
 const NAME = 'envoy'
+/** As many as Envoy has kinds of resources, and some. */
+const WAITING_MAX = 64
 
 export interface EnvoyStreamDeps {
   readonly clock: Clock
@@ -35,6 +37,8 @@ export interface EnvoyStreamDeps {
   readonly local: LocalStateApi
   readonly mesh: Pick<MeshController, 'claim'>
   readonly dataPlanes: DataPlanes
+  /** Refuses who may not serve a service; absent without access control. */
+  readonly assertMayServe?: (secret: string, service: string) => Promise<void>
 }
 
 /** By kind and name. */
@@ -52,6 +56,9 @@ export class EnvoyStream {
   readonly #deps: EnvoyStreamDeps
   readonly #session = new DeltaSession<EncodedResource>((verdict) => this.#onVerdict(verdict))
   #known: Known | undefined
+  /** Requests that came while it was looked up whether this Envoy may be told anything. */
+  #waiting: XdsRequest[] | undefined
+  #isOver = false
   #encoded: EncodedTexts = new Map()
 
   constructor(stream: XdsStream, deps: EnvoyStreamDeps) {
@@ -66,7 +73,41 @@ export class EnvoyStream {
     if (request.typeUrl === '') {
       throw new FairleadError('BAD_REQUEST', 'type URL is required for ADS')
     }
-    if (this.#known === undefined) this.#begin(request.node)
+    if (this.#waiting !== undefined) {
+      if (this.#waiting.length >= WAITING_MAX) throw new FairleadError('BUSY', 'too many requests')
+      this.#waiting.push(request)
+      return
+    }
+    if (this.#known === undefined) {
+      const { assertMayServe } = this.#deps
+      if (assertMayServe !== undefined) {
+        this.#waiting = [request]
+        void this.#beginIfAllowed(request.node, assertMayServe)
+        return
+      }
+      this.#begin(request.node)
+    }
+    this.#answer(request)
+  }
+
+  async #beginIfAllowed(
+    node: XdsNode | undefined,
+    assertMayServe: NonNullable<EnvoyStreamDeps['assertMayServe']>,
+  ): Promise<void> {
+    try {
+      const service = this.#sidecar(node?.id ?? '').proxy?.destinationServiceName ?? ''
+      await assertMayServe(this.#stream.token, service)
+      if (this.#isOver) return
+      this.#begin(node)
+      const waiting = this.#waiting ?? []
+      this.#waiting = undefined
+      for (const request of waiting) this.#answer(request)
+    } catch (thrown) {
+      if (!this.#isOver) this.#stream.fail(toFairleadError(thrown))
+    }
+  }
+
+  #answer(request: XdsRequest): void {
     // Types that are not served have no resources: Envoy waits for none it was not told of.
     if (request.delta !== undefined) this.#send(this.#session.request(request.delta))
   }
@@ -170,6 +211,7 @@ export class EnvoyStream {
   }
 
   #onEnd(): void {
+    this.#isOver = true
     const known = this.#known
     this.#known = undefined
     if (known === undefined) return

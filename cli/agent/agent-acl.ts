@@ -12,6 +12,7 @@ import { TokenResolver } from '../../agent/acl/token-resolver.ts'
 import type { LocalState } from '../../agent/local/local-state.ts'
 import type { LeafStoreDeps } from '../../agent/mesh/leaf-store.ts'
 import type { Registrants } from '../../agent/sync/anti-entropy.ts'
+import { assertAllowed } from '../../core/acl/denial.ts'
 import type { AgentConfig } from '../../core/config/model.ts'
 import type { Logger } from '../../core/log.ts'
 import { parseSpiffeUri } from '../../core/mesh/spiffe.ts'
@@ -115,4 +116,14 @@ function registrantOf(uri: string, local: LocalState): string {
     if (secret !== '') return secret
   }
   return ''
+}
+
+/** Whoever is told the configuration of a sidecar gets the key of its service too: he must be allowed to be it. */
+export function sidecarRights({
+  resolver,
+  tokens,
+}: AgentAcl): (secret: string, service: string) => Promise<void> {
+  return async (secret, service) => {
+    assertAllowed(await resolver.resolve(secret || tokens.default), 'service', 'write', service)
+  }
 }

@@ -40,7 +40,14 @@ import { LastSeen } from '../../runtime/host/last-seen.ts'
 import { Telemetry } from '../../runtime/metrics/telemetry.ts'
 import { createKeyAndCsr } from '../../runtime/pki/csr.ts'
 import { newUuid, systemRng } from '../../runtime/random/system-random.ts'
-import { createAgentAcl, createTokens, leafSigner, ownServers, registrants } from './agent-acl.ts'
+import {
+  createAgentAcl,
+  createTokens,
+  leafSigner,
+  ownServers,
+  registrants,
+  sidecarRights,
+} from './agent-acl.ts'
 import { BootstrapEntries } from './bootstrap-entries.ts'
 import { showViews } from './feed-metrics.ts'
 import type { LoadedConfig } from './load-config.ts'
@@ -249,6 +256,7 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
     local,
     mesh: mesh.controller,
     dataPlanes: mesh.dataPlanes,
+    ...(acl === undefined ? {} : { assertMayServe: sidecarRights(acl) }),
   })
   const queries = new PreparedQueries(
     {

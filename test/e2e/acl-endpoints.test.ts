@@ -128,6 +128,7 @@ const SAMPLES: Readonly<Record<string, Sample>> = {
   'POST /v1/internal/acl/authorize': {
     body: [{ Resource: 'key', Access: 'read', Segment: 'x' }],
   },
+  'PUT /v1/internal/service-virtual-ip': { body: { Service: NAME, ManualVIPs: ['10.9.0.1'] } },
   'GET /debug/pprof/': { rest: 'heap' },
   'PUT /v1/acl/policy': { body: { Name: 'marker-new' } },
   'GET /v1/acl/policy/': { rest: () => ids.policy },

@@ -184,7 +184,8 @@ export class ModelDisk {
 
   /** Everything is gone, as when the disk is replaced. */
   wipe(): void {
-    this.#forgottenTo = Math.max(this.#forgottenTo, this.lastIndex)
+    // With the disk goes what told of damage before: what that took is now forgotten too.
+    this.#forgottenTo = Math.max(this.#forgottenTo, this.lastIndex, this.damagedTo ?? 0)
     this.hardState = NOTHING
     this.snapshot = null
     this.partial = null

@@ -75,6 +75,11 @@ export class ChainSet {
     return configuredProtocol(this.#entries(), service) || undefined
   }
 
+  /** The body of an entry; undefined where there is none, or where its kind makes no chains. */
+  entry(kind: string, name: string): JsonObject | undefined {
+    return isChainKind(kind) ? this.#entries().entry(kind, name) : undefined
+  }
+
   close(): void {
     for (const unsubscribe of this.#unsubscribe) unsubscribe()
     for (const view of this.#views.values()) view.release()
@@ -135,4 +140,8 @@ export class ChainSet {
     this.#said.add(key)
     this.#deps.log.warn(sentence, facts)
   }
+}
+
+function isChainKind(kind: string): kind is ChainEntryKind {
+  return (CHAIN_KINDS as readonly string[]).includes(kind)
 }

@@ -3,7 +3,8 @@
  *
  * Data flows one way: local state and catalog views → demand (core/mesh/demand.ts) → views and leaves held
  * open → snapshot (core/mesh/build-snapshot.ts) → supervisor. Changes that come together make one snapshot (pace.ts); an
- * unchanged snapshot is not sent. What cannot be honoured (unsupported upstreams) is said once in the log, and again when it
+ * unchanged snapshot is not sent. What config entries say about a proxy lies under its registration from the beginning
+ * (central-config.ts). What cannot be honoured (upstreams, settings) is said once in the log, and again when it
  * comes back after it was gone.
  */
 
@@ -14,6 +15,7 @@ import type {
   ServiceDefinition,
 } from '../../core/catalog/types.ts'
 import type { CompiledChain } from '../../core/chain/types.ts'
+import { withCentralConfig } from '../../core/config-entries/central-config.ts'
 import { compareIntentions } from '../../core/intentions/precedence.ts'
 import type { Service } from '../../core/lifecycle.ts'
 import type { Logger } from '../../core/log.ts'
@@ -31,6 +33,7 @@ import {
 import type { ProxyIdentity } from '../../core/mesh/proxy-snapshot.ts'
 import { sidecarConfiguration } from '../../core/mesh/sidecar-configuration.ts'
 import { agentSpiffeUri, serviceSpiffeUri } from '../../core/mesh/spiffe.ts'
+import { unsupportedSettings } from '../../core/mesh/unsupported-settings.ts'
 import type { Clock, Instant } from '../../core/time.ts'
 import type { LocalStateApi } from '../local/types.ts'
 import type { CatalogViews, View } from '../view/types.ts'
@@ -70,7 +73,7 @@ export class MeshController implements Service {
   readonly #chains: ChainSet
   readonly #subsets = new SubsetFilters()
   readonly #pinned = new Map<string, string>()
-  /** Unsupported upstreams of the proxies that are registered now. */
+  /** Unsupported upstreams and settings of the proxies that are registered now. */
   #toldAbout: ReadonlySet<string> = new Set()
   readonly #claims: SidecarClaims
   readonly #unsubscribe: (() => void)[] = []
@@ -149,7 +152,10 @@ export class MeshController implements Service {
       leaves.signerChanged(signingKeyIdOf(roots))
       leaves.revoked(revokedSerials(roots))
     }
-    const services = [...local.services().values()].map((entry) => entry.service)
+    const entryOf = (kind: string, name: string) => this.#chains.entry(kind, name)
+    const services = [...local.services().values()].map(({ service }) =>
+      withCentralConfig(service, entryOf),
+    )
     const virtualIps = [...this.#virtualIps.items().values()]
     const demand = meshDemand(services, virtualIps, nodeName)
     const chains = this.#chains.compile(demand.destinations, roots?.trustDomain ?? '')
@@ -276,6 +282,12 @@ export class MeshController implements Service {
   #sayUnsupported(services: Parameters<typeof localProxies>[0]): void {
     const unsupported = new Set<string>()
     for (const proxy of localProxies(services)) {
+      for (const setting of unsupportedSettings(proxy)) {
+        const key = `${proxy.id} ${setting}`
+        unsupported.add(key)
+        if (this.#toldAbout.has(key)) continue
+        this.#deps.log.warn('the proxy does not obey a setting', { proxy: proxy.id, setting })
+      }
       for (const upstream of proxy.proxy?.upstreams ?? []) {
         if (isSupportedUpstream(upstream, this.#options.datacenter)) continue
         const key = `${proxy.id} ${upstream.destinationName}`

@@ -10,7 +10,7 @@ import type {
   ExposePath,
   JsonObject,
   ProxyConfig,
-  ServiceRecord,
+  ServiceDefinition,
   Upstream,
 } from '../catalog/types.ts'
 import { flagAt, hasField, isObject, numberAt, objectAt, objectsIn, textAt } from './read-field.ts'
@@ -18,7 +18,10 @@ import { flagAt, hasField, isObject, numberAt, objectAt, objectsIn, textAt } fro
 /** Bodies by kind and name; undefined where there is no entry. */
 export type CentralEntries = (kind: string, name: string) => JsonObject | undefined
 
-export function withCentralConfig(service: ServiceRecord, entryOf: CentralEntries): ServiceRecord {
+export function withCentralConfig<T extends ServiceDefinition>(
+  service: T,
+  entryOf: CentralEntries,
+): T {
   const { proxy, kind } = service
   if (proxy === undefined || kind === '') return service
   const name = kind === 'connect-proxy' ? proxy.destinationServiceName : service.service

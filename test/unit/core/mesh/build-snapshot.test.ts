@@ -4,66 +4,15 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type {
-  CheckStatus,
-  HealthEntry,
-  ProxyConfig,
-  ServiceDefinition,
-  Upstream,
-  VirtualIpRecord,
-} from '../../../../core/catalog/types.ts'
+import type { CheckStatus, HealthEntry, VirtualIpRecord } from '../../../../core/catalog/types.ts'
 import { compileChain, NO_OVERRIDES } from '../../../../core/chain/compile.ts'
 import { type CompiledChain, isProblem } from '../../../../core/chain/types.ts'
 import { buildProxySnapshot, type MeshInputs } from '../../../../core/mesh/build-snapshot.ts'
 import { meshDemand, VIRTUAL_SERVICES_MAX } from '../../../../core/mesh/demand.ts'
 import { type Written, written } from '../chain/written-entries.ts'
+import { sidecarOf, upstreamTo } from './sidecars.ts'
 
 const TD = 'c1.consul'
-
-function sidecarOf(service: string, port: number, upstreams: Upstream[] = []): ServiceDefinition {
-  const proxy: ProxyConfig = {
-    destinationServiceName: service,
-    destinationServiceId: service,
-    localServiceAddress: '127.0.0.1',
-    localServicePort: 9000,
-    localServiceSocketPath: '',
-    mode: '',
-    config: null,
-    upstreams,
-    meshGatewayMode: '',
-    exposeChecks: false,
-    exposePaths: [],
-  }
-  return {
-    kind: 'connect-proxy',
-    id: `${service}-sidecar-proxy`,
-    service: `${service}-sidecar-proxy`,
-    tags: [],
-    address: '',
-    port,
-    socketPath: '',
-    taggedAddresses: {},
-    meta: null,
-    weights: { passing: 1, warning: 1 },
-    enableTagOverride: false,
-    proxy,
-    connectNative: false,
-  }
-}
-
-function upstreamTo(destinationName: string, localBindPort: number, datacenter = ''): Upstream {
-  return {
-    destinationType: 'service',
-    destinationName,
-    datacenter,
-    localBindAddress: '',
-    localBindPort,
-    localBindSocketPath: '',
-    localBindSocketMode: '',
-    config: null,
-    meshGatewayMode: '',
-  }
-}
 
 function instance(service: string, id: string, status: CheckStatus, warning = 1): HealthEntry {
   const indexes = { createIndex: 1, modifyIndex: 1 }

@@ -12,6 +12,7 @@ import type { Rng } from '../core/rng.ts'
 import type { Clock, Instant } from '../core/time.ts'
 import { newCounters, type ProxyCounters } from './exchange/counters.ts'
 import { HttpDate } from './http1/replies.ts'
+import { TokenJudge } from './jwt/token-judge.ts'
 import { LimitedLog } from './listeners/limited-log.ts'
 import { ListenerSet } from './listeners/listener-set.ts'
 import { ProcessCallers } from './listeners/process-callers.ts'
@@ -34,6 +35,7 @@ export class DataPlane {
   readonly store = new StatsStore()
   readonly #sweep: IdleSweep
   readonly #lifetimes: Lifetimes
+  readonly #tokens: TokenJudge
   readonly #mesh: MeshState
   readonly #callers: ProcessCallers
   readonly #clock: Clock
@@ -51,6 +53,7 @@ export class DataPlane {
     this.#sweep = sweep
     const lifetimes = new Lifetimes(clock, sweep)
     this.#lifetimes = lifetimes
+    this.#tokens = new TokenJudge(clock)
     const shared = {
       clock,
       log,
@@ -58,6 +61,7 @@ export class DataPlane {
       turn: new Turn(),
       pool: new BlockPool(),
       lifetimes,
+      tokens: this.#tokens,
       store: this.store,
       counters: this.counters,
       date: new HttpDate(() => clock.wall()),
@@ -83,6 +87,7 @@ export class DataPlane {
     this.#datacenter = snapshot.datacenter
     const renewed = this.#mesh.update(snapshot)
     this.#lifetimes.revoke(snapshot.revoked)
+    this.#tokens.update(snapshot.jwtProviders)
     this.#callers.update(snapshot.callers)
     return await this.listeners.apply(snapshot, renewed)
   }

@@ -16,6 +16,7 @@ import type {
 } from '../../core/catalog/types.ts'
 import type { CompiledChain } from '../../core/chain/types.ts'
 import { withCentralConfig } from '../../core/config-entries/central-config.ts'
+import { providersOf } from '../../core/intentions/jwt.ts'
 import { compareIntentions } from '../../core/intentions/precedence.ts'
 import type { Service } from '../../core/lifecycle.ts'
 import type { Logger } from '../../core/log.ts'
@@ -30,7 +31,8 @@ import {
   type MeshDemand,
   meshDemand,
 } from '../../core/mesh/demand.ts'
-import type { ProxyIdentity } from '../../core/mesh/proxy-snapshot.ts'
+import { jwtProviderSpec } from '../../core/mesh/jwt-providers.ts'
+import type { JwtProviderSpec, ProxyIdentity } from '../../core/mesh/proxy-snapshot.ts'
 import { sidecarConfiguration } from '../../core/mesh/sidecar-configuration.ts'
 import { agentSpiffeUri, serviceSpiffeUri } from '../../core/mesh/spiffe.ts'
 import { unsupportedSettings } from '../../core/mesh/unsupported-settings.ts'
@@ -38,12 +40,15 @@ import type { Clock, Instant } from '../../core/time.ts'
 import type { LocalStateApi } from '../local/types.ts'
 import type { CatalogViews, View } from '../view/types.ts'
 import { ChainSet } from './chain-set.ts'
+import { JwtKeys } from './jwt-keys.ts'
 import { type LeafStore, revokedSerials, signingKeyIdOf } from './leaf-store.ts'
 import { Pace } from './pace.ts'
 import type { ProxySupervisor } from './proxy-supervisor.ts'
 import { type ClaimOptions, type SidecarClaim, SidecarClaims } from './sidecar-claims.ts'
 import { SubsetFilters } from './subset.ts'
 import { ViewSet } from './view-set.ts'
+
+const JWT_PROVIDER = 'jwt-provider'
 
 export interface MeshControllerOptions {
   readonly datacenter: string
@@ -71,6 +76,9 @@ export class MeshController implements Service {
   readonly #destinations: ViewSet<'connect'>
   readonly #intentions: ViewSet<'intentions'>
   readonly #chains: ChainSet
+  /** Followed only while an intention of this host asks for tokens. */
+  readonly #jwtProviders: ViewSet<'config'>
+  readonly #jwtKeys: JwtKeys
   readonly #subsets = new SubsetFilters()
   readonly #pinned = new Map<string, string>()
   /** Unsupported upstreams and settings of the proxies that are registered now. */
@@ -92,6 +100,8 @@ export class MeshController implements Service {
     this.#virtualIps = deps.views.open('virtual-ips', '')
     this.#destinations = new ViewSet('connect', deps.views, changed)
     this.#intentions = new ViewSet('intentions', deps.views, changed)
+    this.#jwtProviders = new ViewSet('config', deps.views, changed)
+    this.#jwtKeys = new JwtKeys({ clock: deps.clock, log: deps.log, onChange: changed })
     this.#chains = new ChainSet({ ...deps, datacenter: options.datacenter })
     this.#claims = new SidecarClaims(deps.clock, changed)
   }
@@ -119,7 +129,10 @@ export class MeshController implements Service {
     this.#pace.stop()
     this.#claims.stop()
     for (const unsubscribe of this.#unsubscribe) unsubscribe()
-    for (const set of [this.#destinations, this.#intentions, this.#chains]) set.close()
+    for (const set of [this.#destinations, this.#intentions, this.#chains, this.#jwtProviders]) {
+      set.close()
+    }
+    this.#jwtKeys.stop()
     this.#roots.release()
     this.#virtualIps.release()
     this.#deps.leaves.stop()
@@ -163,6 +176,9 @@ export class MeshController implements Service {
     this.#sayUnsupported(services)
     const hasProxy = supervisor.state !== 'idle'
     if (roots === undefined || (!demand.needsProxy && !hasProxy)) return
+    const intentions = this.#intentions.values<IntentionRecord[]>((items) =>
+      [...items].sort(compareIntentions),
+    )
     const inputs: MeshInputs = {
       version: 0,
       datacenter,
@@ -178,9 +194,8 @@ export class MeshController implements Service {
       virtualPorts: this.#options.virtualPorts,
       identities: this.#identities(),
       instances: this.#destinations.values<HealthEntry[]>((items) => [...items]),
-      intentions: this.#intentions.values<IntentionRecord[]>((items) =>
-        [...items].sort(compareIntentions),
-      ),
+      intentions,
+      jwtProviders: this.#followProviders(intentions),
       chains,
       protocolOf: (service) => this.#chains.protocolOf(service),
       matching: (entries, filter) => this.#subsets.matching(entries, filter),
@@ -232,6 +247,20 @@ export class MeshController implements Service {
     }
   }
 
+  #followProviders(
+    intentions: ReadonlyMap<string, readonly IntentionRecord[]>,
+  ): readonly JwtProviderSpec[] {
+    const names = new Set<string>()
+    for (const rules of intentions.values()) {
+      for (const rule of rules) for (const name of providersOf(rule)) names.add(name)
+    }
+    this.#jwtProviders.want(new Set(names.size === 0 ? [] : [JWT_PROVIDER]))
+    const found = this.#jwtProviders.values((items) => [...items]).get(JWT_PROVIDER) ?? []
+    const wanted = found.filter(({ name }) => names.has(name))
+    this.#jwtKeys.want(wanted)
+    return wanted.map(({ name, body }) => jwtProviderSpec(name, body, this.#jwtKeys.of(name)))
+  }
+
   #spiffeUri(identityId: string, trustDomain: string): string {
     const { datacenter, nodeName } = this.#options
     if (identityId === agentIdentityId(nodeName)) {
@@ -271,7 +300,7 @@ export class MeshController implements Service {
   #isComplete(demand: MeshDemand): boolean {
     const isKnown =
       this.#virtualIps.isReady && this.#destinations.isReady && this.#intentions.isReady
-    if (!isKnown || !this.#chains.isReady) return false
+    if (!isKnown || !this.#chains.isReady || !this.#jwtProviders.isReady) return false
     for (const id of demand.identities) {
       const uri = this.#pinned.get(id)
       if (uri === undefined || this.#deps.leaves.peek(uri) === undefined) return false

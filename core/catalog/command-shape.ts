@@ -196,29 +196,41 @@ const headerMatch = object(
   },
 )
 
-const permission = object({
-  action,
-  http: object(
-    {},
-    {
-      pathExact: text,
-      pathPrefix: text,
-      pathRegex: text,
-      header: listOf(headerMatch),
-      methods: listOf(text),
-    },
+const jwt = object({
+  providers: listOf(
+    object({ name: text }, { verifyClaims: listOf(object({ path: listOf(text), value: text })) }),
   ),
 })
 
-export const intentionShape = object({
-  id: text,
-  description: text,
-  sourceName: text,
-  destinationName: text,
-  action: oneOf('', 'allow', 'deny'),
-  permissions: listOf(permission),
-  meta: stringMap,
-})
+const permission = object(
+  {
+    action,
+    http: object(
+      {},
+      {
+        pathExact: text,
+        pathPrefix: text,
+        pathRegex: text,
+        header: listOf(headerMatch),
+        methods: listOf(text),
+      },
+    ),
+  },
+  { jwt },
+)
+
+export const intentionShape = object(
+  {
+    id: text,
+    description: text,
+    sourceName: text,
+    destinationName: text,
+    action: oneOf('', 'allow', 'deny'),
+    permissions: listOf(permission),
+    meta: stringMap,
+  },
+  { jwt },
+)
 
 export const caRootShape = object(
   {

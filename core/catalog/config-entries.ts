@@ -7,10 +7,12 @@
 
 import { assert } from '../assert.ts'
 import { brokenByChange, isChainKind } from '../chain/graph-check.ts'
+import { providersOf } from '../intentions/jwt.ts'
 import { chainGraphOf } from './chain-entries.ts'
 import type { Command } from './commands.ts'
 import { type Change, type Draft, type Refusal, refuse, touchTable } from './draft.ts'
 import { sameData } from './equality.ts'
+import { goQuote } from './go-quote.ts'
 import { KEY_SEPARATOR } from './key-order.ts'
 import type { PersistentMap } from './persistent-map.ts'
 import { configKey, nameKey } from './state.ts'
@@ -55,8 +57,19 @@ export function deleteConfigEntry(
   const existing = draft.next.configEntries.get(key)
   if (cas !== undefined && cas !== existing?.modifyIndex) return false
   if (existing === undefined) return true
+  const user =
+    nameKey(existing.kind) === 'jwt-provider' ? userOfProvider(draft, existing.name) : undefined
+  if (user !== undefined) return refuse(user)
   const without = draft.next.configEntries.delete(key)
   return replaceEntries(draft, without, { before: existing, after: undefined })
+}
+
+function userOfProvider({ next }: Draft, provider: string): string | undefined {
+  const user = next.intentions
+    .values()
+    .find((rule) => providersOf(rule).some((name) => nameKey(name) === nameKey(provider)))
+  if (user === undefined) return undefined
+  return `cannot delete jwt-provider ${goQuote(provider)}: the intention ${user.sourceName} => ${user.destinationName} refers to it`
 }
 
 function keyProblem(kind: string, name: string): Refusal | undefined {

@@ -3,13 +3,14 @@
  * 22.5). Names are exact here, as they are in certificates.
  */
 
+import { providersOf } from '../intentions/jwt.ts'
 import { precedenceOf, sortIntentions, WILDCARD } from '../intentions/precedence.ts'
 import { normalizeIntention, validateIntention } from '../intentions/validate.ts'
 import type { Command, IntentionWrite } from './commands.ts'
 import { type Draft, type Refusal, refuse, touchTable } from './draft.ts'
 import { sameData } from './equality.ts'
 import { goQuote } from './go-quote.ts'
-import { pairKey, type State } from './state.ts'
+import { configKey, pairKey, type State } from './state.ts'
 import type { IntentionRecord } from './types.ts'
 
 export function intentionKey(sourceName: string, destinationName: string): string {
@@ -22,7 +23,7 @@ export function setIntention(
   given: IntentionWrite,
   now: number,
 ): Refusal | undefined {
-  const problem = validateIntention(given)
+  const problem = validateIntention(given) ?? missingProvider(draft, given)
   if (problem !== undefined) return refuse(problem)
   const intention = normalizeIntention(given)
   const key = intentionKey(intention.sourceName, intention.destinationName)
@@ -54,7 +55,7 @@ export function replaceIntentions(
   const { destinationName, cas, now } = command
   const before = draft.next.intentions.valuesUnder(pairKey(destinationName, ''))
   if (cas !== undefined && !isAt(before, cas, command.intentions.length === 0)) return false
-  const problem = entryProblem(command)
+  const problem = entryProblem(draft, command)
   if (problem !== undefined) return refuse(problem)
   const records = command.intentions.map((given) => {
     const intention = normalizeIntention(given)
@@ -75,17 +76,26 @@ function isAt(records: readonly IntentionRecord[], cas: number, isDelete: boolea
   return cas === records.reduce((index, record) => Math.max(index, record.modifyIndex), 0)
 }
 
-function entryProblem({
-  destinationName,
-  intentions,
-}: Extract<Command, { kind: 'intention.replace' }>): string | undefined {
+/** A rule whose provider is gone would deny for a reason that nobody sees. */
+function missingProvider({ next }: Draft, intention: IntentionWrite): string | undefined {
+  const missing = providersOf(intention).find(
+    (name) => next.configEntries.get(configKey('jwt-provider', name)) === undefined,
+  )
+  return missing === undefined ? undefined : `JWT provider ${goQuote(missing)} does not exist`
+}
+
+function entryProblem(
+  draft: Draft,
+  { destinationName, intentions }: Extract<Command, { kind: 'intention.replace' }>,
+): string | undefined {
   if (destinationName === '') return 'Name is required'
   const seen = new Set<string>()
   for (const [i, intention] of intentions.entries()) {
     if (intention.destinationName !== destinationName) {
       return `Sources[${i}] has another destination than its entry`
     }
-    const problem = validateIntention(intention, `Sources[${i}]`)
+    const problem =
+      validateIntention(intention, `Sources[${i}]`) ?? missingProvider(draft, intention)
     if (problem !== undefined) return problem
     if (seen.has(intention.sourceName)) {
       return `Sources[${i}] defines ${goQuote(intention.sourceName)} more than once`

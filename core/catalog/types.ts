@@ -207,8 +207,20 @@ export interface IntentionHeaderMatch {
   readonly ignoreCase?: boolean
 }
 
+/** Which tokens pass: one of the providers, with all its claims. */
+export interface IntentionJwt {
+  readonly providers: readonly {
+    readonly name: string
+    readonly verifyClaims?: readonly {
+      readonly path: readonly string[]
+      readonly value: string
+    }[]
+  }[]
+}
+
 export interface IntentionPermission {
   readonly action: IntentionAction
+  readonly jwt?: IntentionJwt
   readonly http: {
     readonly pathExact?: string
     readonly pathPrefix?: string
@@ -227,6 +239,8 @@ export interface IntentionRecord extends Indexed {
   readonly destinationName: string
   readonly action: IntentionAction | ''
   readonly permissions: readonly IntentionPermission[]
+  /** Asked of every request that the rule allows; the same for all rules of an entry. */
+  readonly jwt?: IntentionJwt
   readonly meta: StringMap
   readonly precedence: number
   /** Epoch milliseconds, stamped by the leader. */

@@ -10,7 +10,7 @@ import type { IntentionAction, IntentionRecord } from '../catalog/types.ts'
 
 export type L4Decision =
   | { readonly kind: 'allow' | 'deny'; readonly rule: IntentionRecord | null }
-  /** The deciding rule has permissions: each request is judged by `permits` (permissions.ts). */
+  /** The deciding rule has permissions or asks for a token: each request is judged by `permits` (permissions.ts). */
   | { readonly kind: 'per-request'; readonly rule: IntentionRecord }
 
 /**
@@ -25,8 +25,13 @@ export function decideConnection(
 ): L4Decision {
   for (const rule of rules) {
     if (rule.sourceName !== '*' && rule.sourceName !== sourceName) continue
-    if (rule.permissions.length > 0) return { kind: 'per-request', rule }
+    if (rule.permissions.length > 0 || asksForToken(rule)) return { kind: 'per-request', rule }
     return { kind: rule.action === 'allow' ? 'allow' : 'deny', rule }
   }
   return { kind: defaultAction, rule: null }
+}
+
+/** A denial needs no token. */
+function asksForToken({ jwt, action }: IntentionRecord): boolean {
+  return jwt !== undefined && action === 'allow'
 }

@@ -5,6 +5,8 @@
  * action, never the next intention. Regular expressions are RE2 (linear time) and must match the whole
  * value. A missing header matches no comparison, inverted or not, as in Envoy; only an inverted
  * `present` asks for absence. Does not normalise paths: the proxy does so before asking.
+ * A permission with a token matches only with one; a request that lacks the token of a permission to allow is not
+ * let in by the default action, which here is stricter than Envoy by way of Consul.
  * Compiled once per list of permissions (a WeakMap); a request then allocates nothing, except one
  * lower-cased header value where `ignoreCase` asks for it. Bounds of patterns: core/filter/regex.ts.
  */
@@ -12,10 +14,12 @@
 import type {
   IntentionAction,
   IntentionHeaderMatch,
+  IntentionJwt,
   IntentionPermission,
   IntentionRecord,
 } from '../catalog/types.ts'
 import { compileWholeRegex, regexProblem } from '../filter/regex.ts'
+import { satisfies, type VerifiedPayload } from './jwt.ts'
 
 /** What a permission can look at. */
 export interface PermissionRequest {
@@ -25,6 +29,8 @@ export interface PermissionRequest {
   readonly path: string
   /** @param name lower case. @returns the value, several joined by commas, or undefined when absent */
   header(name: string): string | undefined
+  /** What the request's token of a provider says, if it has a valid one. */
+  readonly payload?: VerifiedPayload | undefined
 }
 
 type RequestTest = (request: PermissionRequest) => boolean
@@ -32,6 +38,7 @@ type TextTest = (value: string) => boolean
 
 interface CompiledPermission {
   readonly allows: boolean
+  readonly jwt: IntentionJwt | undefined
   readonly tests: readonly RequestTest[]
 }
 
@@ -43,16 +50,35 @@ const compiledRules = new WeakMap<readonly IntentionPermission[], readonly Compi
  * @returns true when the request may pass
  */
 export function permits(
-  rule: Pick<IntentionRecord, 'permissions'>,
+  rule: Pick<IntentionRecord, 'permissions'> & Partial<Pick<IntentionRecord, 'action' | 'jwt'>>,
   request: PermissionRequest,
   defaultAction: IntentionAction,
 ): boolean {
-  const compiled = compiledRules.get(rule.permissions) ?? compileRule(rule.permissions)
+  const isAllowed =
+    rule.permissions.length === 0 && rule.jwt !== undefined
+      ? rule.action === 'allow'
+      : byPermissions(rule.permissions, request, defaultAction)
+  return isAllowed && (rule.jwt === undefined || hasToken(rule.jwt, request))
+}
+
+function byPermissions(
+  permissions: readonly IntentionPermission[],
+  request: PermissionRequest,
+  defaultAction: IntentionAction,
+): boolean {
+  const compiled = compiledRules.get(permissions) ?? compileRule(permissions)
+  let lacksToken = false
   for (let i = 0; i < compiled.length; i++) {
-    const permission = compiled[i] as CompiledPermission
-    if (matchesAll(permission.tests, request)) return permission.allows
+    const { allows, jwt, tests } = compiled[i] as CompiledPermission
+    if (!matchesAll(tests, request)) continue
+    if (jwt === undefined || hasToken(jwt, request)) return allows
+    lacksToken ||= allows
   }
-  return defaultAction === 'allow'
+  return !lacksToken && defaultAction === 'allow'
+}
+
+function hasToken(jwt: IntentionJwt, { payload }: PermissionRequest): boolean {
+  return payload !== undefined && satisfies(jwt, payload)
 }
 
 function matchesAll(tests: readonly RequestTest[], request: PermissionRequest): boolean {
@@ -79,7 +105,7 @@ function compilePermission(permission: IntentionPermission): CompiledPermission 
   const path = compilePath(permission, allows)
   if (path !== undefined) tests.push((request) => path(request.path))
   for (const match of header ?? []) tests.push(compileHeader(match, allows))
-  return { allows, tests }
+  return { allows, jwt: permission.jwt, tests }
 }
 
 function compilePath(permission: IntentionPermission, allows: boolean): TextTest | undefined {

@@ -23,6 +23,8 @@ export const NAME_LENGTH_MAX = 1024
 export const PERMISSIONS_MAX = 256
 export const HEADERS_MAX = 64
 export const PATTERN_LENGTH_MAX = 2048
+export const JWT_PROVIDERS_MAX = 16
+export const JWT_CLAIMS_MAX = 32
 
 /** Methods in upper case, as they are stored and compared. */
 export function normalizeIntention(intention: IntentionWrite): IntentionWrite {
@@ -50,6 +52,8 @@ export function validateIntention(
   }
   const meta = metaProblem(intention.meta)
   if (meta !== undefined) return meta
+  const token = jwtProblem(intention)
+  if (token !== undefined) return token
   if (permissions.length === 0) {
     return action === '' ? `${at}.Action must be set to 'allow' or 'deny'` : undefined
   }
@@ -63,6 +67,27 @@ export function validateIntention(
   for (const [i, permission] of permissions.entries()) {
     const problem = permissionProblem(permission)
     if (problem !== undefined) return `${at}.Permissions[${i}].${problem}`
+  }
+  return undefined
+}
+
+function jwtProblem({ jwt, permissions }: IntentionWrite): string | undefined {
+  for (const each of [jwt, ...permissions.map((permission) => permission.jwt)]) {
+    if (each === undefined) continue
+    const { providers } = each
+    if (providers.length === 0) return 'JWT requires at least one provider'
+    if (providers.length > JWT_PROVIDERS_MAX) {
+      return `JWT.Providers exceeds maximum element count ${JWT_PROVIDERS_MAX}`
+    }
+    for (const { name, verifyClaims = [] } of providers) {
+      if (name === '') return 'JWT provider name is required'
+      if (verifyClaims.length > JWT_CLAIMS_MAX) {
+        return `JWT.Providers.VerifyClaims exceeds maximum element count ${JWT_CLAIMS_MAX}`
+      }
+      if (verifyClaims.some(({ path }) => path.length === 0)) {
+        return `JWT provider ${goQuote(name)} verifies a claim without a Path`
+      }
+    }
   }
   return undefined
 }

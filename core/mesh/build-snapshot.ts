@@ -24,6 +24,7 @@ import { protocolOf } from './protocol.ts'
 import type {
   CallerRules,
   InboundListener,
+  JwtProviderSpec,
   OutboundListener,
   ProxyIdentity,
   ProxySnapshot,
@@ -39,6 +40,7 @@ export interface MeshInputs {
   readonly trustDomain: string
   readonly rootsPem: readonly string[]
   readonly revocations?: readonly CaRevocation[]
+  readonly jwtProviders?: readonly JwtProviderSpec[]
   readonly services: readonly ServiceDefinition[]
   /** Ids of sidecars whose listeners another data plane opens (docs/decisions/0037). */
   readonly servedElsewhere: ReadonlySet<string>
@@ -74,6 +76,9 @@ export function buildProxySnapshot(inputs: MeshInputs): ProxySnapshot {
     trustDomain: inputs.trustDomain,
     rootsPem: inputs.rootsPem,
     ...revokedPeers(inputs.revocations ?? []),
+    ...((inputs.jwtProviders ?? []).length === 0
+      ? {}
+      : { jwtProviders: inputs.jwtProviders ?? [] }),
     identities: [...inputs.identities.values()].sort((a, b) => (a.id < b.id ? -1 : 1)),
     inbound: inboundListeners(inputs),
     outbound: outbound.filter((listener) => known.has(listener.clusterId)),

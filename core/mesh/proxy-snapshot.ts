@@ -6,7 +6,7 @@
  * (core/mesh/proxy-control.ts). Private keys are inside: the socket's folder is 0700.
  */
 
-import type { IntentionAction, IntentionRecord } from '../catalog/types.ts'
+import type { IntentionAction, IntentionRecord, JsonObject } from '../catalog/types.ts'
 
 /**
  * How bytes are treated on a listener. `tcp` never parses. `http`, `http2` and `grpc` are requests, in HTTP/1 or
@@ -167,6 +167,34 @@ export interface Cluster {
   readonly protocol?: ProxyProtocol
 }
 
+/** Where a token may be; header names in lower case. */
+export type JwtLocation =
+  | {
+      readonly kind: 'header'
+      readonly name: string
+      readonly prefix: string
+      /** The application gets it too. */
+      readonly isForwarded: boolean
+    }
+  | { readonly kind: 'query' | 'cookie'; readonly name: string }
+
+/** Who issues tokens that intentions ask for (mesh.md 7.13). */
+export interface JwtProviderSpec {
+  readonly name: string
+  /** '' takes any. */
+  readonly issuer: string
+  /** Empty takes any. */
+  readonly audiences: readonly string[]
+  /** In the order in which they are looked at. */
+  readonly locations: readonly JwtLocation[]
+  /** Gets the payload of a verified token, in base64url; '' for none. */
+  readonly payloadHeader: string
+  readonly isPayloadPadded: boolean
+  readonly clockSkewMs: number
+  /** JWKs. */
+  readonly keys: readonly JsonObject[]
+}
+
 export interface RevokedPeers {
   /** Colon-separated lower hex. */
   readonly serials: readonly string[]
@@ -183,6 +211,8 @@ export interface ProxySnapshot {
   readonly rootsPem: readonly string[]
   /** Whose certificates count no more, though they verify; absent: nobody's. */
   readonly revoked?: RevokedPeers
+  /** Those that intentions of this host refer to; absent: none. */
+  readonly jwtProviders?: readonly JwtProviderSpec[]
   readonly identities: readonly ProxyIdentity[]
   readonly inbound: readonly InboundListener[]
   readonly outbound: readonly OutboundListener[]

@@ -5,7 +5,8 @@
  * merges policies where Consul's first matching intention decides, so each policy excludes whom and what an earlier one
  * took: a source with an intention of its own is taken out of `*`, an earlier permission out of each later one. What
  * decides as the default does is left out; without any policy the filter says what the default says.
- * A rule with permissions is a denial where requests are not looked into.
+ * A rule with permissions is a denial where requests are not looked into, and so is one that asks for tokens: Envoy
+ * is not told of the providers.
  */
 
 import type {
@@ -15,6 +16,7 @@ import type {
   IntentionRecord,
   JsonObject,
 } from '../catalog/types.ts'
+import { asksForTokens } from '../intentions/jwt.ts'
 import { encodeSegment } from '../mesh/spiffe.ts'
 
 export interface RbacInputs {
@@ -36,8 +38,8 @@ export function rbacRules(inputs: RbacInputs): JsonObject {
   const deciding = firstPerSource(inputs.intentions)
   for (const rule of deciding) {
     const principal = principalOf(trustDomain, rule, deciding)
-    if (rule.permissions.length === 0 || !isHttp) {
-      const action = rule.permissions.length === 0 ? rule.action : 'deny'
+    if (rule.permissions.length === 0 || !isHttp || asksForTokens(rule)) {
+      const action = rule.permissions.length === 0 && !asksForTokens(rule) ? rule.action : 'deny'
       if (action === listed) connections.push(principal)
       continue
     }

@@ -6,6 +6,7 @@
  * delimited stands beside the text and `wireText` writes it. Latin1: one character a byte.
  */
 
+import type { Payloads } from '../jwt/token-judge.ts'
 import type { HeadEdits } from '../routing/head-edits.ts'
 import type { RetryPolicy } from '../routing/retry-policy.ts'
 import type { RequestStats } from '../telemetry/request-stats.ts'
@@ -48,6 +49,8 @@ export class RequestHead {
   retry: RetryPolicy | undefined = undefined
   /** What its route changes in the response's head, in order. */
   responseEdits: readonly HeadEdits[] | undefined = undefined
+  /** What its tokens were found to say when it came; asked only where an intention wants to know. */
+  payloads: Payloads | undefined = undefined
   /** Where it is counted. */
   stats: RequestStats | undefined = undefined
 

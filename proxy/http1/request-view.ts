@@ -5,6 +5,7 @@
  * Only made when somebody asks; fields and parameters are indexed on the first question about one.
  */
 
+import type { VerifiedPayload } from '../../core/intentions/jwt.ts'
 import type { PermissionRequest } from '../../core/intentions/permissions.ts'
 import { pathOf } from './target.ts'
 
@@ -13,6 +14,8 @@ export class RequestView implements PermissionRequest {
   /** With the query. */
   readonly target: string
   readonly path: string
+  /** Set where an intention asks for tokens. */
+  payload: VerifiedPayload | undefined
   readonly #text: string
   #fields: Map<string, string> | undefined
   #parameters: URLSearchParams | undefined

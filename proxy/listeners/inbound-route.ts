@@ -7,6 +7,7 @@
 
 import { ERRORS } from '../../core/errors.ts'
 import { decideConnection, type L4Decision } from '../../core/intentions/decide.ts'
+import { providersOf } from '../../core/intentions/jwt.ts'
 import { permits } from '../../core/intentions/permissions.ts'
 import type { InboundListener as InboundSpec } from '../../core/mesh/proxy-snapshot.ts'
 import type { Rng } from '../../core/rng.ts'
@@ -14,6 +15,7 @@ import type { ProxyCounters } from '../exchange/counters.ts'
 import type { Failure, RequestSink, ResponseSink } from '../exchange/types.ts'
 import type { RequestHead } from '../http1/message.ts'
 import { RequestView } from '../http1/request-view.ts'
+import type { TokenJudge } from '../jwt/token-judge.ts'
 import type { RequestStats } from '../telemetry/request-stats.ts'
 import type { Peer } from '../tls/peer.ts'
 import type { AppTarget } from '../upstream/app-target.ts'
@@ -27,6 +29,7 @@ export interface InboundPolicy {
 export interface InboundRouteDeps {
   readonly rng: Rng
   readonly counters: ProxyCounters
+  readonly tokens: Pick<TokenJudge, 'payloads' | 'forwarded'>
 }
 
 export const DENIED: Failure = {
@@ -51,6 +54,8 @@ export class InboundRoute {
   readonly #stats: RequestStats
   #policy: InboundPolicy
   #decision: L4Decision
+  /** Whose tokens the deciding rule asks for. */
+  #providers: readonly string[] = []
 
   constructor(policy: InboundPolicy, peer: InboundPeer, deps: InboundRouteDeps) {
     this.#policy = policy
@@ -59,12 +64,14 @@ export class InboundRoute {
     this.#stats = peer.stats
     this.#deps = deps
     this.#decision = decide(policy, peer.peer)
+    this.#providers = providersOfDecision(this.#decision)
   }
 
   /** New rules or a new target hold from the next exchange on. */
   setPolicy(policy: InboundPolicy): void {
     this.#policy = policy
     this.#decision = decide(policy, this.#peer)
+    this.#providers = providersOfDecision(this.#decision)
   }
 
   /** No exchange of this caller can be allowed. */
@@ -79,7 +86,14 @@ export class InboundRoute {
   allows(head: RequestHead): boolean {
     const decision = this.#decision
     if (decision.kind !== 'per-request') return decision.kind === 'allow'
-    return permits(decision.rule, new RequestView(head.text), this.#policy.spec.defaultAction)
+    const view = new RequestView(head.text)
+    if (this.#providers.length > 0) {
+      // Once: the head that is judged again later has no token any more.
+      head.payloads ??= this.#deps.tokens.payloads(this.#providers, view)
+      const { payloads } = head
+      view.payload = (name) => payloads.get(name)?.payload
+    }
+    return permits(decision.rule, view, this.#policy.spec.defaultAction)
   }
 
   open(head: RequestHead, caller: ResponseSink): RequestSink | Failure {
@@ -89,6 +103,9 @@ export class InboundRoute {
       this.#stats.denied++
       this.#stats.refused(ERRORS.PERMISSION_DENIED.httpStatus)
       return DENIED
+    }
+    if (head.payloads !== undefined) {
+      head.text = this.#deps.tokens.forwarded(head.text, this.#providers, head.payloads)
     }
     if (!head.hasRequestId) head.text += `x-request-id: ${requestId(this.#deps.rng)}\r\n`
     if (!head.hasForwardedProto) head.text += 'x-forwarded-proto: https\r\n'
@@ -105,4 +122,8 @@ export class InboundRoute {
 
 function decide(policy: InboundPolicy, peer: Peer): L4Decision {
   return decideConnection(policy.spec.intentions, peer.sourceName, policy.spec.defaultAction)
+}
+
+function providersOfDecision(decision: L4Decision): readonly string[] {
+  return decision.kind === 'per-request' ? providersOf(decision.rule) : []
 }

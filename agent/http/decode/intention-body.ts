@@ -7,7 +7,7 @@
 
 import type { IntentionWrite } from '../../../core/catalog/commands.ts'
 import { goQuote } from '../../../core/catalog/go-quote.ts'
-import type { IntentionPermission, JsonObject } from '../../../core/catalog/types.ts'
+import type { IntentionJwt, IntentionPermission, JsonObject } from '../../../core/catalog/types.ts'
 import { decodeBody } from '../../../core/decode/body.ts'
 import { boolean, decode, list, opaque, string, stringMap } from '../../../core/decode/decoder.ts'
 import { field, object, optional } from '../../../core/decode/object.ts'
@@ -37,10 +37,29 @@ const HTTP = object('IntentionHTTPPermission', {
   methods: field<readonly string[]>('Methods', list(string), []),
 })
 
+const CLAIM = object('IntentionJWTClaimVerification', {
+  path: field<readonly string[]>('Path', list(string), []),
+  value: field('Value', string, ''),
+})
+type DecodedClaim = Exclude<ReturnType<typeof CLAIM.read>, symbol>
+
+const JWT_PROVIDER = object('IntentionJWTProvider', {
+  name: field('Name', string, ''),
+  verifyClaims: field<readonly DecodedClaim[]>('VerifyClaims', list(CLAIM), [], {
+    alias: 'verify_claims',
+  }),
+})
+type DecodedProvider = Exclude<ReturnType<typeof JWT_PROVIDER.read>, symbol>
+
+const JWT = object('IntentionJWTRequirement', {
+  providers: field<readonly DecodedProvider[]>('Providers', list(JWT_PROVIDER), []),
+})
+type DecodedJwt = Exclude<ReturnType<typeof JWT.read>, symbol>
+
 const PERMISSION = object('IntentionPermission', {
   action: field('Action', string, ''),
   http: optional('HTTP', HTTP),
-  jwt: optional('JWT', opaque),
+  jwt: optional('JWT', JWT),
 })
 type DecodedPermission = Exclude<ReturnType<typeof PERMISSION.read>, symbol>
 
@@ -77,7 +96,7 @@ const INTENTION = object('Intention', {
   destinationPartition: field('DestinationPartition', string, ''),
   action: field('Action', string, ''),
   permissions: field<readonly DecodedPermission[]>('Permissions', list(PERMISSION), []),
-  jwt: optional('JWT', opaque),
+  jwt: optional('JWT', JWT),
   meta: field('Meta', stringMap, {}),
   defaultAddr: optional('DefaultAddr', opaque),
   defaultPort: optional('DefaultPort', opaque),
@@ -91,7 +110,7 @@ const INTENTION = object('Intention', {
 
 const ENTRY = object('ServiceIntentionsConfigEntry', {
   sources: field<readonly DecodedSource[]>('Sources', list(SOURCE), []),
-  jwt: optional('JWT', opaque),
+  jwt: optional('JWT', JWT),
   meta: field('Meta', stringMap, {}),
 })
 
@@ -106,7 +125,6 @@ export function intentionFromBody(body: string): IntentionWrite {
       given.destinationPartition,
     ],
     peers: given.sourcePeer + given.sourceSamenessGroup,
-    hasJwt: given.jwt !== undefined || given.permissions.some((p) => p.jwt !== undefined),
     type: given.sourceType,
   })
   return {
@@ -118,6 +136,7 @@ export function intentionFromBody(body: string): IntentionWrite {
     permissions: given.permissions.map((permission, i) =>
       permissionOf(permission, `Sources[0].Permissions[${i}]`),
     ),
+    ...jwtField(given.jwt),
     meta: given.meta,
   }
 }
@@ -142,7 +161,6 @@ export function intentionsOfEntry(destinationName: string, body: JsonObject): In
     refuseOthers(at, {
       tenants: [source.namespace, source.partition],
       peers: source.peer + source.samenessGroup,
-      hasJwt: jwt !== undefined || source.permissions.some((p) => p.jwt !== undefined),
       type: source.type,
     })
     return {
@@ -154,6 +172,7 @@ export function intentionsOfEntry(destinationName: string, body: JsonObject): In
       permissions: source.permissions.map((permission, k) =>
         permissionOf(permission, `${at}.Permissions[${k}]`),
       ),
+      ...jwtField(jwt),
       meta,
     }
   })
@@ -166,7 +185,6 @@ function refuseOthers(
     readonly tenants: readonly string[]
     /** Peer and sameness group, '' for neither. */
     readonly peers: string
-    readonly hasJwt: boolean
     readonly type: string
   },
 ): void {
@@ -176,9 +194,6 @@ function refuseOthers(
   }
   if (given.peers !== '') {
     throw unsupported('Intentions from cluster peers are not supported by this version of Fairlead')
-  }
-  if (given.hasJwt) {
-    throw unsupported('JWT in intentions is not supported by this version of Fairlead')
   }
   if (given.type !== '' && given.type !== 'consul') {
     throw bad(`${at}.Type must be set to 'consul'`)
@@ -190,6 +205,15 @@ function actionOf(action: string, at: string): IntentionWrite['action'] {
   throw bad(`${at}.Action must be set to 'allow' or 'deny'`)
 }
 
+function jwtField(given: DecodedJwt | undefined): { readonly jwt?: IntentionJwt } {
+  if (given === undefined) return {}
+  const providers = given.providers.map(({ name, verifyClaims }) => ({
+    name,
+    ...(verifyClaims.length === 0 ? {} : { verifyClaims }),
+  }))
+  return { jwt: { providers } }
+}
+
 function permissionOf(given: DecodedPermission, at: string): IntentionPermission {
   const { action, http } = given
   if (action !== 'allow' && action !== 'deny') {
@@ -198,6 +222,7 @@ function permissionOf(given: DecodedPermission, at: string): IntentionPermission
   if (http === undefined) throw bad(`${at}.HTTP is required`)
   return {
     action,
+    ...jwtField(given.jwt),
     http: {
       ...(http.pathExact === '' ? {} : { pathExact: http.pathExact }),
       ...(http.pathPrefix === '' ? {} : { pathPrefix: http.pathPrefix }),

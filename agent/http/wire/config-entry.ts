@@ -4,7 +4,7 @@
 
 import { sameData } from '../../../core/catalog/equality.ts'
 import type { ConfigEntryRecord, IntentionRecord, JsonObject } from '../../../core/catalog/types.ts'
-import { permissionJson } from './intention.ts'
+import { jwtJson, permissionJson } from './intention.ts'
 import { list, opaque, text, textMap } from './json.ts'
 
 export function configEntryJson(entry: ConfigEntryRecord): string {
@@ -25,7 +25,7 @@ export function serviceIntentionsJson(rules: readonly IntentionRecord[]): string
   const modified = Math.max(...rules.map((rule) => rule.modifyIndex))
   return (
     `{"Kind":"service-intentions","Name":${text(rules[0]?.destinationName ?? '')},` +
-    `"Sources":${list(rules, sourceJson)},${metaField(rules)}"CreateIndex":${created},"ModifyIndex":${modified}}`
+    `"Sources":${list(rules, sourceJson)},${jwtFieldOf(rules)}${metaField(rules)}"CreateIndex":${created},"ModifyIndex":${modified}}`
   )
 }
 
@@ -34,6 +34,13 @@ function metaField(rules: readonly IntentionRecord[]): string {
   const meta = rules[0]?.meta ?? {}
   const isShared = rules.every((rule) => sameData(rule.meta, meta))
   return isShared && Object.keys(meta).length > 0 ? `"Meta":${textMap(meta)},` : ''
+}
+
+/** The same way. */
+function jwtFieldOf(rules: readonly IntentionRecord[]): string {
+  const jwt = rules[0]?.jwt
+  if (jwt === undefined || !rules.every((rule) => sameData(rule.jwt ?? null, jwt))) return ''
+  return `"JWT":${jwtJson(jwt)},`
 }
 
 function sourceJson(rule: IntentionRecord): string {

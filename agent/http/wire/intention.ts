@@ -7,6 +7,7 @@
 import { createHash } from 'node:crypto'
 import type {
   IntentionHeaderMatch,
+  IntentionJwt,
   IntentionPermission,
   IntentionRecord,
 } from '../../../core/catalog/types.ts'
@@ -41,11 +42,12 @@ function saysFields(intention: IntentionRecord): string {
   if (intention.permissions.length > 0) {
     out += `"Permissions":${list(intention.permissions, permissionJson)},`
   }
+  if (intention.jwt !== undefined) out += `"JWT":${jwtJson(intention.jwt)},`
   if (Object.keys(intention.meta).length > 0) out += `"Meta":${textMap(intention.meta)},`
   return out
 }
 
-export function permissionJson({ action, http }: IntentionPermission): string {
+export function permissionJson({ action, http, jwt }: IntentionPermission): string {
   const fields: string[] = []
   if (isSet(http.pathExact)) fields.push(`"PathExact":${text(http.pathExact)}`)
   if (isSet(http.pathPrefix)) fields.push(`"PathPrefix":${text(http.pathPrefix)}`)
@@ -53,7 +55,18 @@ export function permissionJson({ action, http }: IntentionPermission): string {
   const { header, methods } = http
   if (header !== undefined && header.length > 0) fields.push(`"Header":${list(header, headerJson)}`)
   if (methods !== undefined && methods.length > 0) fields.push(`"Methods":${textList(methods)}`)
-  return `{"Action":${text(action)},"HTTP":{${fields.join(',')}}}`
+  const token = jwt === undefined ? '' : `,"JWT":${jwtJson(jwt)}`
+  return `{"Action":${text(action)},"HTTP":{${fields.join(',')}}${token}}`
+}
+
+export function jwtJson({ providers }: IntentionJwt): string {
+  const one = ({ name, verifyClaims }: IntentionJwt['providers'][number]): string =>
+    `{"Name":${text(name)}${verifyClaims === undefined ? '' : `,"VerifyClaims":${list(verifyClaims, claimJson)}`}}`
+  return `{"Providers":${list(providers, one)}}`
+}
+
+function claimJson({ path, value }: { readonly path: readonly string[]; readonly value: string }) {
+  return `{"Path":${textList(path)},"Value":${text(value)}}`
 }
 
 function headerJson(match: IntentionHeaderMatch): string {

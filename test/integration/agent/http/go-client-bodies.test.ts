@@ -199,7 +199,12 @@ describe('service-intentions entries', () => {
       400,
       /invalid config key "Sources\[0\]\.Nmae"/,
     ],
-    ['JWT', { Sources: [{ Name: 'a', Action: 'allow' }], JWT: { Providers: [] } }, 501, /JWT/],
+    [
+      'a token of nobody',
+      { Sources: [{ Name: 'a', Action: 'allow' }], JWT: { Providers: [] } },
+      500,
+      /JWT requires at least one provider/,
+    ],
     ['peers', { Sources: [{ Name: 'a', Action: 'allow', Peer: 'p' }] }, 501, /peers/],
   ]
   for (const [what, change, status, message] of refused) {

@@ -2,7 +2,8 @@
  * The proxy beside NGINX and HAProxy: CPU time per request of the proxy processes alone.
  *
  * All proxies of a path run on one core, the application (NGINX with a static answer) and the load (wrk) on
- * the other; everything on loopback. (a) two hops with mTLS between, 32 connections; (b) one plain hop. CPU
+ * the other; everything on loopback. (a) two hops with mTLS between, 32 connections; (b) one plain hop; (c) as (a), unary
+ * calls of gRPC (h2load, 8 connections of 4 calls) in HTTP/2. CPU
  * time from /proc, so that other work on the machine matters little; peers are run in turns and the median
  * of RUNS taken. What is not installed is left out with a word. Run alone: `node bench/proxy.ts [filter]`.
  */
@@ -17,6 +18,7 @@ import { type Figure, median, printFigures } from './figures.ts'
 import { childrenOf, cpuMs, rssBytes } from './process-stats.ts'
 import { type BenchCertificates, makeCertificates } from './proxy/certificates.ts'
 import {
+  haproxyGrpc,
   haproxyPlainHop,
   haproxyTwoHops,
   nginxApp,
@@ -31,6 +33,8 @@ const HERE = import.meta.dirname
 const RUNS = Number(process.env['BENCH_RUNS'] ?? 3)
 const SECONDS = Number(process.env['BENCH_SECONDS'] ?? 5)
 const CONNECTIONS = 32
+const GRPC_CONNECTIONS = 8
+const GRPC_CALLS_EACH = 4
 const PROXY_CORE = '0'
 const LOAD_CORE = '1'
 const READY_MAX_MS = 10_000
@@ -49,8 +53,12 @@ interface Bench {
 }
 
 const TWO_HOPS: readonly Path[] = [
-  { name: 'fairlead, mux', needs: undefined, start: async (p, b) => fairlead(p, b, 'mux') },
-  { name: 'fairlead, no mux', needs: undefined, start: async (p, b) => fairlead(p, b, 'no-mux') },
+  { name: 'fairlead, mux', needs: undefined, start: async (p, b) => fairlead(p, b, 'mux', 'http') },
+  {
+    name: 'fairlead, no mux',
+    needs: undefined,
+    start: async (p, b) => fairlead(p, b, 'no-mux', 'http'),
+  },
   {
     name: 'haproxy',
     needs: 'haproxy',
@@ -60,6 +68,20 @@ const TWO_HOPS: readonly Path[] = [
     name: 'nginx',
     needs: 'nginx',
     start: async (p, b) => peers('nginx', nginxTwoHops(p, b.certificates.files, SNI), b),
+  },
+]
+
+const GRPC: readonly Path[] = [
+  { name: 'fairlead, mux', needs: undefined, start: async (p, b) => fairlead(p, b, 'mux', 'grpc') },
+  {
+    name: 'fairlead, no mux',
+    needs: undefined,
+    start: async (p, b) => fairlead(p, b, 'no-mux', 'grpc'),
+  },
+  {
+    name: 'haproxy',
+    needs: 'haproxy',
+    start: async (p, b) => peers('haproxy', haproxyGrpc(p, b.certificates.files, SNI), b),
   },
 ]
 
@@ -93,6 +115,7 @@ export async function benchProxy(filter = ''): Promise<Figure[]> {
     return [
       ...(await comparePaths('two hops, mTLS', TWO_HOPS, 'haproxy', { app, bench, filter })),
       ...(await comparePaths('one plain hop', PLAIN_HOP, 'nginx', { app, bench, filter })),
+      ...(await compareGrpc(bench, filter)),
     ]
   } finally {
     await Promise.all(bench.children.map(async (child) => await end(child)))
@@ -100,13 +123,33 @@ export async function benchProxy(filter = ''): Promise<Figure[]> {
   }
 }
 
+async function compareGrpc(bench: Bench, filter: string): Promise<Figure[]> {
+  if (!(await isInstalled('h2load'))) {
+    console.log('proxy: h2load is not installed; gRPC is left out')
+    return []
+  }
+  const [app = 0] = await freePorts(1)
+  node(bench, 'grpc-app.ts', [`${app}`], LOAD_CORE)
+  await ready(app)
+  const message = join(bench.folder, 'message')
+  await writeFile(message, Buffer.from('\0\0\0\0\x05hello', 'latin1'))
+  const run = async (port: number, seconds: number): Promise<number> =>
+    await grpcLoad(port, seconds, message)
+  return await comparePaths('gRPC', GRPC, 'haproxy', { app, bench, filter, run })
+}
+
 async function comparePaths(
   title: string,
   paths: readonly Path[],
   markName: string,
-  context: { readonly app: number; readonly bench: Bench; readonly filter: string },
+  context: {
+    readonly app: number
+    readonly bench: Bench
+    readonly filter: string
+    readonly run?: Load
+  },
 ): Promise<Figure[]> {
-  const { app, bench, filter } = context
+  const { app, bench, filter, run = load } = context
   const running: { name: string; port: number; pids: readonly number[]; results: number[] }[] = []
   for (const path of paths) {
     if (!`${title} ${path.name}`.includes(filter)) continue
@@ -119,11 +162,11 @@ async function comparePaths(
     await ready(front)
     const pids = children.flatMap((child) => familyOf(child.pid ?? 0))
     // Connections, JIT and pools are warm before anything is counted.
-    await load(front, 2)
+    await run(front, 2)
     running.push({ name: path.name, port: front, pids, results: [] })
   }
   for (let i = 0; i < RUNS; i++) {
-    for (const each of running) each.results.push(await measure(each.port, each.pids))
+    for (const each of running) each.results.push(await measure(run, each.port, each.pids))
   }
   const mark = running.find((each) => each.name === markName)
   return running.flatMap(({ name, pids, results }) => {
@@ -145,14 +188,16 @@ async function comparePaths(
   })
 }
 
-async function measure(port: number, pids: readonly number[]): Promise<number> {
+async function measure(run: Load, port: number, pids: readonly number[]): Promise<number> {
   const before = pids.reduce((sum, pid) => sum + cpuMs(pid), 0)
-  const requests = await load(port, SECONDS)
+  const requests = await run(port, SECONDS)
   const after = pids.reduce((sum, pid) => sum + cpuMs(pid), 0)
   return ((after - before) * 1000) / requests
 }
 
 /** @returns requests answered with 2xx */
+type Load = (port: number, seconds: number) => Promise<number>
+
 async function load(port: number, seconds: number): Promise<number> {
   const url = `http://127.0.0.1:${port}/`
   const args = ['-c', LOAD_CORE, 'wrk', '-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, url]
@@ -165,24 +210,42 @@ async function load(port: number, seconds: number): Promise<number> {
   return requests
 }
 
+async function grpcLoad(port: number, seconds: number, message: string): Promise<number> {
+  const size = ['-c', `${GRPC_CONNECTIONS}`, '-m', `${GRPC_CALLS_EACH}`, '-D', `${seconds}`]
+  const fields = ['-H', 'content-type: application/grpc', '-H', 'te: trailers', '-d', message]
+  const url = `http://127.0.0.1:${port}/bench.Greeter/Hello`
+  const { stdout } = await run('taskset', ['-c', LOAD_CORE, 'h2load', ...size, ...fields, url])
+  const [, done = '0', failed = '0'] = /(\d+) succeeded, (\d+) failed/.exec(stdout) ?? []
+  if (Number(done) === 0 || Number(failed) > 0) throw new Error(`the load failed: ${stdout}`)
+  return Number(done)
+}
+
 async function fairlead(
   ports: PathPorts,
   bench: Bench,
   mux: 'mux' | 'no-mux',
+  protocol: 'http' | 'grpc',
 ): Promise<readonly ChildProcess[]> {
-  const sockets = ['caller', 'callee'].map((name) => join(bench.folder, `${name}-${mux}.sock`))
+  const sockets = ['caller', 'callee'].map((name) =>
+    join(bench.folder, `${name}-${mux}-${protocol}.sock`),
+  )
   const [callerSocket = '', calleeSocket = ''] = sockets
   const children = sockets.map((path) => node(bench, 'proxy-process.ts', [path, mux]))
   for (const path of sockets) await ready(path)
-  await configure(calleeSocket, calleeSnapshot(ports, bench.certificates))
-  await configure(callerSocket, callerSnapshot(ports, bench.certificates))
+  await configure(calleeSocket, calleeSnapshot(ports, bench.certificates, protocol))
+  await configure(callerSocket, callerSnapshot(ports, bench.certificates, protocol))
   return children
 }
 
-function node(bench: Bench, script: string, args: readonly string[]): ChildProcess {
+function node(
+  bench: Bench,
+  script: string,
+  args: readonly string[],
+  core = PROXY_CORE,
+): ChildProcess {
   const flags = (process.env['BENCH_NODE_FLAGS'] ?? '').split(' ').filter((flag) => flag !== '')
   const command = [process.execPath, ...flags, join(HERE, 'proxy', script), ...args]
-  const child = spawn('taskset', ['-c', PROXY_CORE, ...command], { stdio: 'inherit' })
+  const child = spawn('taskset', ['-c', core, ...command], { stdio: 'inherit' })
   bench.children.push(child)
   return child
 }

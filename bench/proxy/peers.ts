@@ -34,6 +34,17 @@ backend b\n  http-reuse always\n  server s 127.0.0.1:${ports.app}`),
   ]
 }
 
+/** The same path in HTTP/2 all the way: with prior knowledge at its ends, by ALPN between. */
+export function haproxyGrpc(ports: PathPorts, files: PemFiles, sni: string): readonly string[] {
+  const tls = `ssl crt ${files.both} ca-file ${files.roots} verify required alpn h2`
+  return [
+    haproxy(`frontend f\n  bind 127.0.0.1:${ports.front} proto h2\n  default_backend b
+backend b\n  http-reuse always\n  server s 127.0.0.1:${ports.middle} ${tls} sni str(${sni})`),
+    haproxy(`frontend f\n  bind 127.0.0.1:${ports.middle} ${tls}\n  default_backend b
+backend b\n  http-reuse always\n  server s 127.0.0.1:${ports.app} proto h2`),
+  ]
+}
+
 export function haproxyPlainHop(ports: PathPorts): readonly string[] {
   return [
     haproxy(`frontend f\n  bind 127.0.0.1:${ports.front}\n  default_backend b

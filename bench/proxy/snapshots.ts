@@ -6,14 +6,18 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
 import type { ProxyToAgent } from '../../core/mesh/proxy-control.ts'
-import type { ProxySnapshot } from '../../core/mesh/proxy-snapshot.ts'
+import type { ProxyProtocol, ProxySnapshot } from '../../core/mesh/proxy-snapshot.ts'
 import { serviceSni } from '../../core/mesh/spiffe.ts'
 import { type BenchCertificates, TRUST_DOMAIN } from './certificates.ts'
 import type { PathPorts } from './peers.ts'
 
 export const SNI = serviceSni(TRUST_DOMAIN, 'dc1', 'payments')
 
-export function callerSnapshot(ports: PathPorts, certificates: BenchCertificates): ProxySnapshot {
+export function callerSnapshot(
+  ports: PathPorts,
+  certificates: BenchCertificates,
+  protocol: ProxyProtocol,
+): ProxySnapshot {
   return {
     ...empty(certificates),
     identities: [certificates.web],
@@ -22,7 +26,7 @@ export function callerSnapshot(ports: PathPorts, certificates: BenchCertificates
         id: 'upstream',
         bind: { address: '127.0.0.1', port: ports.front },
         clusterId: SNI,
-        protocol: 'http',
+        protocol,
         source: { kind: 'identity', identityId: 'svc/web' },
       },
     ],
@@ -36,12 +40,17 @@ export function callerSnapshot(ports: PathPorts, certificates: BenchCertificates
           { id: 'b/p', address: '127.0.0.1', port: ports.middle, weight: 1, healthy: true },
         ],
         connectTimeoutMs: 5000,
+        protocol,
       },
     ],
   }
 }
 
-export function calleeSnapshot(ports: PathPorts, certificates: BenchCertificates): ProxySnapshot {
+export function calleeSnapshot(
+  ports: PathPorts,
+  certificates: BenchCertificates,
+  protocol: ProxyProtocol,
+): ProxySnapshot {
   return {
     ...empty(certificates),
     identities: [certificates.payments],
@@ -52,7 +61,7 @@ export function calleeSnapshot(ports: PathPorts, certificates: BenchCertificates
         serviceId: 'payments',
         bind: { address: '127.0.0.1', port: ports.middle },
         identityId: 'svc/payments',
-        protocol: 'http',
+        protocol,
         target: { address: '127.0.0.1', port: ports.app },
         connectTimeoutMs: 5000,
         maxConnections: 0,

@@ -38,7 +38,7 @@ import {
   parseContentLength,
   RequestHead,
 } from './message.ts'
-import { normaliseTarget, targetForm } from './target.ts'
+import { mayNeedNormalising, normaliseTarget, targetForm } from './target.ts'
 
 /** Fields that need no second look: their presence leaves a head on the fast path. */
 const PLAIN_MASK =
@@ -231,7 +231,7 @@ function requestLine(
   const form = targetForm(raw, method === 'OPTIONS')
   if (form === undefined) return undefined
   const path = form.kind === 'absolute' ? form.path : raw
-  const target = normalise ? normaliseTarget(path) : path
+  const target = normalise && mayNeedNormalising(path) ? normaliseTarget(path) : path
   if (target === undefined) return undefined
   const host = form.kind === 'absolute' ? form.authority : undefined
   if (host !== undefined && !isHost(host)) return undefined

@@ -49,12 +49,17 @@ function fieldsOf(encoder: HpackEncoder, text: string, from: number): string {
   for (let at = from; at < text.length; ) {
     const end = text.indexOf('\r\n', at)
     if (end < 0) break
-    const colon = text.indexOf(':', at)
-    const name = text.slice(at, colon).toLowerCase()
-    if (!LEFT_OUT.has(name)) block += encoder.field(name, text.slice(colon + 1, end).trim())
+    // Most lines are as tables have them, so what is in them need not be looked at.
+    block += encoder.indexed(text.slice(at, end)) || fieldOf(encoder, text, at, end)
     at = end + 2
   }
   return block
+}
+
+function fieldOf(encoder: HpackEncoder, text: string, from: number, to: number): string {
+  const colon = text.indexOf(':', from)
+  const name = text.slice(from, colon).toLowerCase()
+  return LEFT_OUT.has(name) ? '' : encoder.field(name, text.slice(colon + 1, to).trim())
 }
 
 /** '' when there is none: canonical requests have one. */

@@ -85,12 +85,19 @@ export class HpackEncoder {
     return text
   }
 
-  /** @param name lower case. @param key the two as `name: value` */
-  field(name: string, value: string, key = keyOf(name, value)): string {
-    const fixed = STATIC_INDEXES.get(key)
-    if (fixed !== undefined) return BYTES[INDEXED | fixed] as string
+  /** @param key `name: value`, the name in lower case. @returns '' when no table has it */
+  indexed(key: string): string {
     const at = this.#known.get(key)
     if (at !== undefined) return integer(INDEXED, 7, DYNAMIC_FROM + this.#inserted - at - 1)
+    const fixed = STATIC_INDEXES.get(key)
+    return fixed === undefined ? '' : (BYTES[INDEXED | fixed] as string)
+  }
+
+  /** @param name lower case */
+  field(name: string, value: string): string {
+    const key = keyOf(name, value)
+    const index = this.indexed(key)
+    if (index !== '') return index
     const nameIndex = STATIC_NAMES.get(name) ?? 0
     if (SECRET.has(name)) return literal(NEVER_INDEXED, 4, nameIndex, name, value)
     const size = name.length + value.length + OVERHEAD_BYTES

@@ -19,13 +19,12 @@ export function requestBlock(encoder: HpackEncoder, text: string, scheme: string
   const lineEnd = text.indexOf('\r\n')
   const methodEnd = text.indexOf(' ')
   const targetEnd = text.indexOf(' ', methodEnd + 1)
-  const host = hostOf(text, lineEnd)
   return (
     encoder.begin() +
     encoder.field(':method', text.slice(0, methodEnd)) +
     encoder.field(':scheme', scheme) +
-    encoder.field(':authority', host) +
-    encoder.field(':path', text.slice(methodEnd + 1, targetEnd)) +
+    encoder.authority(hostOf(text, lineEnd)) +
+    encoder.path(text, methodEnd + 1, targetEnd) +
     fieldsOf(encoder, text, lineEnd + 2)
   )
 }
@@ -49,8 +48,7 @@ function fieldsOf(encoder: HpackEncoder, text: string, from: number): string {
   for (let at = from; at < text.length; ) {
     const end = text.indexOf('\r\n', at)
     if (end < 0) break
-    // Most lines are as tables have them, so what is in them need not be looked at.
-    block += encoder.indexed(text.slice(at, end)) || fieldOf(encoder, text, at, end)
+    block += encoder.known(text, at, end) || fieldOf(encoder, text, at, end)
     at = end + 2
   }
   return block
@@ -59,7 +57,8 @@ function fieldsOf(encoder: HpackEncoder, text: string, from: number): string {
 function fieldOf(encoder: HpackEncoder, text: string, from: number, to: number): string {
   const colon = text.indexOf(':', from)
   const name = text.slice(from, colon).toLowerCase()
-  return LEFT_OUT.has(name) ? '' : encoder.field(name, text.slice(colon + 1, to).trim())
+  if (LEFT_OUT.has(name)) return ''
+  return encoder.fresh(name, text.slice(colon + 1, to).trim(), text.slice(from, to))
 }
 
 /** '' when there is none: canonical requests have one. */

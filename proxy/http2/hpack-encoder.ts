@@ -5,15 +5,16 @@
  * is a slice of a head that is text already. A field enters the table when it comes the second time, so that ids,
  * dates and paths that never repeat push nothing out; what is secret or changes always never does. No Huffman: it
  * would cost more than the bytes it saves on a network of our own.
- * Bounds: table of HEADER_TABLE_BYTES or less, as the peer allows; CANDIDATES_MAX fields remembered.
+ * Bounds: table of HEADER_TABLE_BYTES or less, as the peer allows; SEEN_MAX fields remembered.
  */
 
 import { HEADER_TABLE_BYTES } from './format.ts'
+import { type Line, LineTable } from './line-table.ts'
 import { DYNAMIC_FROM, STATIC_FIELDS, STATIC_NAMES } from './static-table.ts'
 
-const CANDIDATES_MAX = 128
+const SEEN_MAX = 128
 /** A larger field would push out too many others. */
-const INDEXED_BYTES_MAX = 256
+const INDEXED_BYTES_MAX = 1024
 /** RFC 7541 4.1. */
 const OVERHEAD_BYTES = 32
 const INDEXED = 0x80
@@ -38,29 +39,32 @@ const CHANGING: ReadonlySet<string> = new Set([
 /** Nobody on the way may put them into a table either (RFC 7541 7.1.3). */
 const SECRET: ReadonlySet<string> = new Set(['authorization', 'cookie', 'set-cookie'])
 
-/** By `name: value`. */
-const STATIC_INDEXES: ReadonlyMap<string, number> = new Map(
-  STATIC_FIELDS.map((field, index) => [keyOf(field.name, field.value), index] as const)
-    .filter(([, index]) => index > 0)
-    .reverse(),
-)
 const BYTES: readonly string[] = Array.from({ length: 256 }, (_, code) => String.fromCharCode(code))
+const STATIC_LINES = new LineTable()
+for (let i = STATIC_FIELDS.length - 1; i > 0; i--) {
+  const { name, value, size } = STATIC_FIELDS[i] as (typeof STATIC_FIELDS)[number]
+  STATIC_LINES.add({ text: `${name}: ${value}`, size, at: -1, fixed: i, next: undefined })
+}
 
 interface Entry {
-  readonly key: string
-  readonly size: number
+  readonly line: Line
+  readonly table: LineTable
 }
 
 export class HpackEncoder {
-  /** Oldest first, from `#oldest` on. */
+  readonly #lines = new LineTable()
+  /** By value alone, since they are not lines of a head. */
+  readonly #paths = new LineTable()
+  readonly #authorities = new LineTable()
+  /** The dynamic table, oldest first, from `#oldest` on. */
   #entries: Entry[] = []
   #oldest = 0
-  /** By key: how many had been inserted before it. */
-  readonly #known = new Map<string, number>()
   #inserted = 0
   #bytes = 0
   #bytesMax = HEADER_TABLE_BYTES
-  readonly #candidates = new Set<string>()
+  /** What was seen lately, round and round; what has entered the table meanwhile is passed over. */
+  readonly #seen: (Entry | undefined)[] = []
+  #seenAt = 0
   /** Sizes to tell of at the next block: the smallest that was set, then the present one; -1 for none. */
   #smallest = -1
   #update = -1
@@ -85,55 +89,92 @@ export class HpackEncoder {
     return text
   }
 
-  /** @param key `name: value`, the name in lower case. @returns '' when no table has it */
-  indexed(key: string): string {
-    const at = this.#known.get(key)
-    if (at !== undefined) return integer(INDEXED, 7, DYNAMIC_FROM + this.#inserted - at - 1)
-    const fixed = STATIC_INDEXES.get(key)
-    return fixed === undefined ? '' : (BYTES[INDEXED | fixed] as string)
+  /** A field that is the line `name: value` at `text[from, to)`. @returns '' when it was not seen lately */
+  known(text: string, from: number, to: number): string {
+    const line = this.#lines.find(text, from, to)
+    if (line !== undefined) return this.#knownLine(line, this.#lines, '', '')
+    const fixed = STATIC_LINES.find(text, from, to)
+    return fixed === undefined ? '' : (BYTES[INDEXED | fixed.fixed] as string)
+  }
+
+  /** A field that `known` does not know. @param name lower case. @param line as it stands in heads */
+  fresh(name: string, value: string, line: string): string {
+    return this.#fresh(name, value, line, this.#lines)
   }
 
   /** @param name lower case */
   field(name: string, value: string): string {
-    const key = keyOf(name, value)
-    const index = this.indexed(key)
-    if (index !== '') return index
+    const line = `${name}: ${value}`
+    return this.known(line, 0, line.length) || this.fresh(name, value, line)
+  }
+
+  path(text: string, from: number, to: number): string {
+    return this.#valueOf(':path', this.#paths, text.slice(from, to))
+  }
+
+  authority(value: string): string {
+    return this.#valueOf(':authority', this.#authorities, value)
+  }
+
+  #valueOf(name: string, table: LineTable, value: string): string {
+    const line = table.find(value, 0, value.length)
+    return line === undefined
+      ? this.#fresh(name, value, value, table)
+      : this.#knownLine(line, table, name, value)
+  }
+
+  /** @param name '' to take both from the line */
+  #knownLine(line: Line, table: LineTable, name: string, value: string): string {
+    if (line.at >= 0) return integer(INDEXED, 7, DYNAMIC_FROM + this.#inserted - line.at - 1)
+    const { text } = line
+    const colon = text.indexOf(':', 1)
+    const fieldName = name === '' ? text.slice(0, colon).toLowerCase() : name
+    const fieldValue = name === '' ? text.slice(colon + 1).trim() : value
+    const isRoomy = line.size <= this.#bytesMax
+    if (isRoomy) this.#insert(line, table)
+    const nameIndex = STATIC_NAMES.get(fieldName) ?? 0
+    return isRoomy
+      ? literal(WITH_INDEXING, 6, nameIndex, fieldName, fieldValue)
+      : literal(WITHOUT_INDEXING, 4, nameIndex, fieldName, fieldValue)
+  }
+
+  #fresh(name: string, value: string, text: string, table: LineTable): string {
     const nameIndex = STATIC_NAMES.get(name) ?? 0
     if (SECRET.has(name)) return literal(NEVER_INDEXED, 4, nameIndex, name, value)
     const size = name.length + value.length + OVERHEAD_BYTES
-    if (size > INDEXED_BYTES_MAX || size > this.#bytesMax || CHANGING.has(name)) {
-      return literal(WITHOUT_INDEXING, 4, nameIndex, name, value)
+    if (size <= INDEXED_BYTES_MAX && !CHANGING.has(name)) {
+      // A copy: a slice would keep the whole head that it was cut out of.
+      const own = Buffer.from(text, 'latin1').toString('latin1')
+      this.#remember({ text: own, size, at: -1, fixed: 0, next: undefined }, table)
     }
-    if (!this.#candidates.delete(key)) {
-      if (this.#candidates.size === CANDIDATES_MAX) this.#candidates.clear()
-      this.#candidates.add(key)
-      return literal(WITHOUT_INDEXING, 4, nameIndex, name, value)
-    }
-    this.#insert(key, size)
-    return literal(WITH_INDEXING, 6, nameIndex, name, value)
+    return literal(WITHOUT_INDEXING, 4, nameIndex, name, value)
   }
 
-  #insert(key: string, size: number): void {
-    this.#evict(this.#bytesMax - size)
-    this.#entries.push({ key, size })
-    this.#known.set(key, this.#inserted++)
-    this.#bytes += size
+  #remember(line: Line, table: LineTable): void {
+    const forgotten = this.#seen[this.#seenAt]
+    if (forgotten !== undefined && forgotten.line.at < 0) forgotten.table.remove(forgotten.line)
+    this.#seen[this.#seenAt] = { line, table }
+    this.#seenAt = (this.#seenAt + 1) % SEEN_MAX
+    table.add(line)
+  }
+
+  #insert(line: Line, table: LineTable): void {
+    this.#evict(this.#bytesMax - line.size)
+    line.at = this.#inserted++
+    this.#entries.push({ line, table })
+    this.#bytes += line.size
   }
 
   #evict(bytes: number): void {
     while (this.#bytes > bytes) {
-      const { key, size } = this.#entries[this.#oldest++] as Entry
-      this.#bytes -= size
-      this.#known.delete(key)
+      const { line, table } = this.#entries[this.#oldest++] as Entry
+      this.#bytes -= line.size
+      table.remove(line)
     }
     if (this.#oldest * 2 < this.#entries.length || this.#oldest === 0) return
     this.#entries = this.#entries.slice(this.#oldest)
     this.#oldest = 0
   }
-}
-
-function keyOf(name: string, value: string): string {
-  return `${name}: ${value}`
 }
 
 function literal(

@@ -251,6 +251,9 @@ export const COMMANDS: CommandTree = {
       return (await import('./commands/snapshot.ts')).snapshotSaveCommand
     }),
   }),
+  tap: command('Show live requests through the proxy of this host', async () => {
+    return (await import('./commands/tap.ts')).tapCommand
+  }),
   validate: command('Check configuration files', async () => {
     return (await import('./commands/validate.ts')).validateCommand
   }),

@@ -20,12 +20,17 @@ import { MeshState } from './mesh-state.ts'
 import { BlockPool } from './mux/frame-writer.ts'
 import { IdleSweep } from './sockets/idle-sweep.ts'
 import { Turn } from './sockets/turn.ts'
+import type { Output } from './telemetry/access-log.ts'
+import { MetricsListeners } from './telemetry/metrics-listeners.ts'
+import { Observer } from './telemetry/observer.ts'
 import { prometheusPage } from './telemetry/prometheus-page.ts'
 import { StatsStore } from './telemetry/stats-store.ts'
 import { Lifetimes } from './upstream/lifetimes.ts'
 
 export interface DataPlaneOptions {
   readonly offerMux: boolean
+  /** Told to collectors of spans. */
+  readonly version?: string
 }
 
 export class DataPlane {
@@ -33,6 +38,7 @@ export class DataPlane {
   readonly listeners: ListenerSet
   /** All that is counted by destination and listener. */
   readonly store = new StatsStore()
+  readonly observer: Observer
   readonly #sweep: IdleSweep
   readonly #lifetimes: Lifetimes
   readonly #tokens: TokenJudge
@@ -40,13 +46,30 @@ export class DataPlane {
   readonly #callers: ProcessCallers
   readonly #clock: Clock
   readonly #startedAt: Instant
+  readonly #metrics: MetricsListeners
   #datacenter = ''
+  #nodeName = ''
 
   constructor(
     options: DataPlaneOptions,
-    deps: { readonly clock: Clock; readonly rng: Rng; readonly log: Logger },
+    deps: {
+      readonly clock: Clock
+      readonly rng: Rng
+      readonly log: Logger
+      /** Of the agent; without one, access logs can only go to files. */
+      readonly output?: Output
+    },
   ) {
     const { clock, rng, log } = deps
+    this.observer = new Observer({
+      clock,
+      log,
+      rng: rng.fork('telemetry'),
+      output: deps.output ?? (() => false),
+      version: options.version ?? '',
+      nodeName: () => this.#nodeName,
+    })
+    this.#metrics = new MetricsListeners(() => this.prometheus(), log)
     this.#clock = clock
     this.#startedAt = clock.now()
     const sweep = new IdleSweep(clock)
@@ -63,6 +86,7 @@ export class DataPlane {
       lifetimes,
       tokens: this.#tokens,
       store: this.store,
+      observer: this.observer,
       counters: this.counters,
       date: new HttpDate(() => clock.wall()),
     }
@@ -85,11 +109,15 @@ export class DataPlane {
   /** @returns the listeners that could not be bound. @throws when a certificate cannot be used */
   async configure(snapshot: ProxySnapshot): Promise<readonly ListenerProblem[]> {
     this.#datacenter = snapshot.datacenter
+    this.#nodeName = snapshot.nodeName
+    this.observer.configure(snapshot.telemetry)
     const renewed = this.#mesh.update(snapshot)
     this.#lifetimes.revoke(snapshot.revoked)
     this.#tokens.update(snapshot.jwtProviders)
     this.#callers.update(snapshot.callers)
-    return await this.listeners.apply(snapshot, renewed)
+    const problems = await this.listeners.apply(snapshot, renewed)
+    const unbound = await this.#metrics.apply(snapshot.telemetry?.metricsBinds ?? [])
+    return [...problems, ...unbound]
   }
 
   /** All figures, for a scrape. */
@@ -98,7 +126,7 @@ export class DataPlane {
       datacenter: this.#datacenter,
       uptimeMs: this.#clock.now() - this.#startedAt,
       rssBytes: process.memoryUsage.rss(),
-      dropped: {},
+      dropped: this.observer.dropped,
     })
   }
 
@@ -109,6 +137,8 @@ export class DataPlane {
 
   stop(): void {
     this.listeners.destroy()
+    this.#metrics.close()
+    void this.observer.close()
     this.#mesh.destroy()
     this.#callers.stop()
     this.#sweep.stop()

@@ -63,7 +63,10 @@ class ProxyProcess implements ProxyService {
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve
     })
-    this.dataPlane = new DataPlane({ offerMux: options.offerMux ?? true }, deps)
+    this.dataPlane = new DataPlane(
+      { offerMux: options.offerMux ?? true, version: options.build ?? '' },
+      { ...deps, output: (stream, text) => this.#control.output(stream, text) },
+    )
     this.#control = new ControlServer(
       {
         socketPath: options.controlSocket,
@@ -74,6 +77,10 @@ class ProxyProcess implements ProxyService {
       {
         configure: async (snapshot) => await this.#configure(snapshot),
         stats: () => this.#stats(),
+        metrics: () => this.dataPlane.prometheus(),
+        tap: (id, filter, sink) => this.dataPlane.observer.tap(id, filter, sink),
+        untap: (id) => this.dataPlane.observer.untap(id),
+        untapAll: () => this.dataPlane.observer.untapAll(),
         shutdown: (drainMs, why) => this.#shutdown(drainMs, why),
       },
       deps,

@@ -15,7 +15,7 @@ import type { AgentAcl } from '../acl/access.ts'
 import type { OperatorEvents } from '../events/operator-events.ts'
 import type { LocalStateApi } from '../local/types.ts'
 import type { SidecarApi } from '../mesh/sidecar-api.ts'
-import type { LeafSource } from '../mesh/types.ts'
+import type { LeafSource, MeshProxy } from '../mesh/types.ts'
 import type { PreparedQueries } from '../queries/prepared-queries.ts'
 import type { CatalogViews } from '../view/types.ts'
 import type { AgentCache } from './agent-cache.ts'
@@ -64,6 +64,7 @@ export interface AgentContext {
   readonly pool: MemberPool | undefined
   readonly events: OperatorEvents | undefined
   readonly leaves: LeafSource
+  readonly proxy: MeshProxy | undefined
   /** Absent where there is no mesh. */
   readonly sidecars: SidecarApi | undefined
   readonly queries: PreparedQueries

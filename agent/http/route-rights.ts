@@ -60,6 +60,9 @@ const RIGHTS: Readonly<Record<string, Right>> = {
   '/v1/agent/metrics': AGENT_READ,
   '/v1/agent/metrics/stream': AGENT_READ,
   '/v1/agent/monitor': AGENT_READ,
+  '/v1/agent/proxy/metrics': AGENT_READ,
+  // It shows what users ask for, not only that they do.
+  '/v1/agent/proxy/tap': AGENT_WRITE,
   '/v1/agent/token/': AGENT_WRITE,
   '/v1/catalog/datacenters': 'open',
   '/v1/catalog/nodes': 'servers',

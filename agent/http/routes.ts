@@ -10,6 +10,7 @@ import { ACL_TOKEN_ROUTES } from './routes/acl-tokens.ts'
 import { AGENT_CHECK_ROUTES } from './routes/agent-checks.ts'
 import { AGENT_HEALTH_ROUTES } from './routes/agent-health.ts'
 import { AGENT_POOL_ROUTES } from './routes/agent-pool.ts'
+import { AGENT_PROXY_ROUTES } from './routes/agent-proxy.ts'
 import { AGENT_SELF_ROUTES } from './routes/agent-self.ts'
 import { AGENT_SERVICE_ROUTES } from './routes/agent-services.ts'
 import { AGENT_TELEMETRY_ROUTES } from './routes/agent-telemetry.ts'
@@ -49,6 +50,7 @@ export const ROUTES: readonly Route[] = [
   ...AGENT_POOL_ROUTES,
   ...SIDECAR_ROUTES,
   ...AGENT_TELEMETRY_ROUTES,
+  ...AGENT_PROXY_ROUTES,
   ...CATALOG_ROUTES,
   ...CATALOG_WRITE_ROUTES,
   ...HEALTH_ROUTES,

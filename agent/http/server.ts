@@ -20,6 +20,7 @@ import { CpuProfiler } from '../../runtime/profile/cpu-profile.ts'
 import type { AgentAcl } from '../acl/access.ts'
 import type { OperatorEvents } from '../events/operator-events.ts'
 import type { SidecarApi } from '../mesh/sidecar-api.ts'
+import type { MeshProxy } from '../mesh/types.ts'
 import type { CatalogViews } from '../view/types.ts'
 import { AgentCache } from './agent-cache.ts'
 import { BodyCache } from './body-cache.ts'
@@ -61,6 +62,8 @@ export type HttpApiDeps = HttpApiHooks &
 
     /** The pool behind `membership`; without one joining and forcing out answer 501. */
     readonly pool?: MemberPool
+    /** The mesh proxy of this host. */
+    readonly proxy?: MeshProxy
     /** For a client agent. */
     readonly views?: CatalogViews
     /** Events of the pool; without them /v1/event answers 501. */
@@ -124,6 +127,7 @@ class HttpApiServer implements HttpApi {
       local,
       membership,
       leaves,
+      proxy,
       queries,
       pool,
       views,
@@ -148,6 +152,7 @@ class HttpApiServer implements HttpApi {
       pool,
       events,
       leaves,
+      proxy,
       sidecars,
       queries,
       snapshots: new SnapshotTransfers(),

@@ -35,6 +35,7 @@ import { jwtProviderSpec } from '../../core/mesh/jwt-providers.ts'
 import type { JwtProviderSpec, ProxyIdentity } from '../../core/mesh/proxy-snapshot.ts'
 import { sidecarConfiguration } from '../../core/mesh/sidecar-configuration.ts'
 import { agentSpiffeUri, serviceSpiffeUri } from '../../core/mesh/spiffe.ts'
+import { type TelemetrySettings, telemetrySettings } from '../../core/mesh/telemetry-settings.ts'
 import { unsupportedSettings } from '../../core/mesh/unsupported-settings.ts'
 import type { Clock, Instant } from '../../core/time.ts'
 import type { LocalStateApi } from '../local/types.ts'
@@ -83,6 +84,7 @@ export class MeshController implements Service {
   readonly #pinned = new Map<string, string>()
   /** Unsupported upstreams and settings of the proxies that are registered now. */
   #toldAbout: ReadonlySet<string> = new Set()
+  #telemetryProblems: readonly string[] = []
   readonly #claims: SidecarClaims
   readonly #unsubscribe: (() => void)[] = []
   readonly #pace: Pace
@@ -207,12 +209,28 @@ export class MeshController implements Service {
   }
 
   #configureOwn(inputs: MeshInputs, isComplete: boolean): void {
-    const snapshot = buildProxySnapshot(inputs)
+    const { telemetry, problems } = this.#telemetry(inputs)
+    const snapshot = { ...buildProxySnapshot(inputs), telemetry }
+    this.#sayTelemetry(problems)
     const encoded = JSON.stringify([snapshot, isComplete])
     if (encoded === this.#lastSent) return
     this.#lastSent = encoded
     this.#version++
     this.#deps.supervisor.configure({ ...snapshot, version: this.#version }, isComplete)
+  }
+
+  #telemetry({ services, servedElsewhere }: MeshInputs): TelemetrySettings {
+    const own = localProxies(services).filter(({ id }) => !servedElsewhere.has(id))
+    return telemetrySettings(this.#chains.entry('proxy-defaults', 'global'), own)
+  }
+
+  /** Each once, until it is mended. */
+  #sayTelemetry(problems: readonly string[]): void {
+    for (const problem of problems) {
+      if (this.#telemetryProblems.includes(problem)) continue
+      this.#deps.log.warn('a telemetry setting cannot be obeyed', { problem })
+    }
+    this.#telemetryProblems = problems
   }
 
   /** Not before our own proxy has let go of the ports: who finds one taken may not try again. */

@@ -40,6 +40,8 @@ export interface MeshDeps {
   readonly proxyCommand: (socketPath: string) => readonly [string, ...string[]]
   /** Where a dev agent, which has no data directory, keeps its control socket. */
   readonly devFolder: string
+  /** Of this process: where access logs of type stdout and stderr go. */
+  readonly output: (stream: 'stdout' | 'stderr', text: string) => void
 }
 
 export interface Mesh {
@@ -69,7 +71,7 @@ export function createMesh(config: AgentConfig, deps: MeshDeps): Mesh {
       socketPath,
       keepOnStop: config.proxy.keepOnAgentStop && config.dataDir !== '',
     },
-    { clock: deps.clock, log, metrics: deps.metrics },
+    { clock: deps.clock, log, metrics: deps.metrics, output: deps.output },
   )
   const controller = new MeshController(
     {

@@ -18,6 +18,7 @@ import type { Counter } from '../../core/metrics/instruments.ts'
 import type { Metrics } from '../../core/metrics/metrics.ts'
 import { type Clock, instant, type Timer } from '../../core/time.ts'
 import { type ControlClient, connectProxy } from './control-client.ts'
+import { ProxyObservation } from './proxy-observation.ts'
 
 const CONNECT_TIMEOUT_MS = 2000
 const CONNECT_RETRY_MS = 15
@@ -45,6 +46,8 @@ export interface ProxySupervisorDeps {
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: Metrics
+  /** Of this process: where access logs of type stdout and stderr go. */
+  readonly output: (stream: 'stdout' | 'stderr', text: string) => void
 }
 
 export type ProxyState = 'idle' | 'starting' | 'running' | 'backoff' | 'stopped'
@@ -53,6 +56,8 @@ export class ProxySupervisor {
   readonly #options: ProxySupervisorOptions
   readonly #deps: ProxySupervisorDeps
   readonly #proxyLog: Logger
+  /** What may be asked of the proxy in use. */
+  readonly observation: ProxyObservation
   readonly #starts: Counter
   readonly #losses: Counter
   readonly #abort = new AbortController()
@@ -75,6 +80,7 @@ export class ProxySupervisor {
     this.#options = options
     this.#deps = deps
     this.#proxyLog = deps.log.child('proxy')
+    this.observation = new ProxyObservation(deps.clock)
     const { metrics } = deps
     this.#starts = metrics.counter(AGENT_METRICS.proxyStarts)
     this.#losses = metrics.counter(AGENT_METRICS.proxyLosses)
@@ -230,10 +236,12 @@ export class ProxySupervisor {
       onClose: () => {
         if (this.#client !== client) return
         this.#client = undefined
+        this.observation.disconnected()
         if (this.#state === 'running') this.#lost()
       },
     })
     this.#client = client
+    this.observation.connected((message) => client.send(message))
   }
 
   #push(): void {
@@ -251,7 +259,15 @@ export class ProxySupervisor {
       log[level](text, facts)
       return
     }
-    if (message.kind !== 'configured') return
+    if (message.kind === 'output') {
+      this.#deps.output(message.stream, message.text)
+      return
+    }
+    if (message.kind === 'stats') return
+    if (message.kind !== 'configured') {
+      this.observation.onAnswer(message)
+      return
+    }
     const known = new Set(this.#problems.map((p) => `${p.bind} ${p.code}`))
     for (const problem of message.problems) {
       if (known.has(`${problem.bind} ${problem.code}`)) continue

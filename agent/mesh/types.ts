@@ -5,6 +5,8 @@
  * active root changes (mesh.md 4.8).
  */
 
+import type { TapEvent, TapFilter } from '../../core/exchange/tap.ts'
+
 export interface LeafCertificate {
   /** Leaf, then intermediates, PEM. */
   readonly certPem: string
@@ -17,6 +19,19 @@ export interface LeafCertificate {
   readonly validBefore: number
   /** Grows with every new leaf of this name; blocking reads wait on it. */
   readonly index: number
+}
+
+export interface TapListener {
+  onEvent(event: TapEvent, skipped: number): void
+  onRefused(reason: string): void
+}
+
+/** The running proxy of this host, as the HTTP API shows it. */
+export interface MeshProxy {
+  /** @returns Prometheus text. @throws FairleadError when no proxy runs or it does not answer */
+  metrics(): Promise<string>
+  /** @returns ends it. @throws FairleadError when no proxy runs */
+  tap(filter: TapFilter, listener: TapListener): () => void
 }
 
 export interface LeafSource {

@@ -247,6 +247,7 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
       const { privateKeyPem, csrPem } = await createKeyAndCsr({ uri })
       return { keyPem: privateKeyPem, csrPem }
     },
+    output: (stream, text) => void process[stream].write(text),
     proxyCommand: (socketPath) => proxyCommand(config, socketPath),
     devFolder: deps.devFolder,
   })
@@ -288,6 +289,7 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
       pool,
       events,
       leaves: mesh.leafSource,
+      proxy: mesh.supervisor.observation,
       sidecars: mesh.sidecars,
       queries,
       ...(config.server ? {} : { views }),

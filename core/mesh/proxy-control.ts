@@ -7,14 +7,20 @@
  */
 
 import type { LogLevel } from '../config/model.ts'
+import type { TapEvent, TapFilter } from '../exchange/tap.ts'
 import type { LogFacts } from '../log.ts'
 import type { ProxySnapshot } from './proxy-snapshot.ts'
 
-export const PROXY_CONTROL_PROTOCOL = 1
+export const PROXY_CONTROL_PROTOCOL = 2
 
 export type AgentToProxy =
   | { readonly kind: 'configure'; readonly snapshot: ProxySnapshot }
   | { readonly kind: 'stats' }
+  /** All figures, in Prometheus' text. */
+  | { readonly kind: 'metrics'; readonly id: number }
+  /** Tell of requests that pass the filter, until `untap` or the end of the connection. */
+  | { readonly kind: 'tap'; readonly id: number; readonly filter: TapFilter }
+  | { readonly kind: 'untap'; readonly id: number }
   /** Stop accepting, let exchanges end until the deadline (ms from receipt), then exit 0. */
   | { readonly kind: 'shutdown'; readonly drainMs: number }
 
@@ -34,6 +40,17 @@ export type ProxyToAgent =
       readonly problems: readonly ListenerProblem[]
     }
   | { readonly kind: 'stats'; readonly stats: ProxyStats }
+  | { readonly kind: 'metrics'; readonly id: number; readonly text: string }
+  | {
+      readonly kind: 'tapped'
+      readonly id: number
+      readonly event: TapEvent
+      /** Requests that passed the filter since the last and were too many to be told. */
+      readonly skipped: number
+    }
+  | { readonly kind: 'tap-refused'; readonly id: number; readonly reason: string }
+  /** Lines of access logs for what the agent's own output goes to. */
+  | { readonly kind: 'output'; readonly stream: 'stdout' | 'stderr'; readonly text: string }
   /** A line of the proxy's log; those written while no agent was there come first. */
   | { readonly kind: 'log'; readonly record: LogRecord }
 

@@ -7,6 +7,8 @@
  */
 
 import type { IntentionAction, IntentionRecord, JsonObject } from '../catalog/types.ts'
+import type { LogFormat } from '../exchange/log-format.ts'
+import type { Propagation } from '../tracing/context.ts'
 
 /**
  * How bytes are treated on a listener. `tcp` never parses. `http`, `http2` and `grpc` are requests, in HTTP/1 or
@@ -201,6 +203,35 @@ export interface RevokedPeers {
   readonly uris: readonly string[]
 }
 
+export type SpanDestination = { readonly kind: 'otlp' | 'zipkin'; readonly url: string }
+
+export interface TracingSettings {
+  readonly to: SpanDestination
+  /** Of requests that nobody decided about. */
+  readonly percent: number
+  /** How the context is written into requests that go on. */
+  readonly propagate: readonly Propagation[]
+}
+
+export interface AccessLogSettings {
+  readonly sink:
+    | { readonly kind: 'stdout' | 'stderr' }
+    | { readonly kind: 'file'; readonly path: string }
+  readonly format: LogFormat
+  /** Of all requests. */
+  readonly percent: number
+  /** By local service, where that differs. */
+  readonly percents: Readonly<Record<string, number>>
+}
+
+export interface ProxyTelemetry {
+  /** Where Prometheus may scrape the proxy itself. */
+  readonly metricsBinds: readonly BindAddress[]
+  /** Absent: off. */
+  readonly accessLogs?: AccessLogSettings
+  readonly tracing?: TracingSettings
+}
+
 export interface ProxySnapshot {
   /** Increases with every snapshot of one agent process; for logs and acknowledgements. */
   readonly version: number
@@ -218,4 +249,6 @@ export interface ProxySnapshot {
   readonly outbound: readonly OutboundListener[]
   readonly callers: CallerRules
   readonly clusters: readonly Cluster[]
+  /** Absent: nothing beyond what is always counted. */
+  readonly telemetry?: ProxyTelemetry
 }

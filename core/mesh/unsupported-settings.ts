@@ -6,6 +6,7 @@
  */
 
 import type { Json, JsonObject, ServiceDefinition } from '../catalog/types.ts'
+import { TELEMETRY_KEYS } from './telemetry-settings.ts'
 
 /** Keys of a sidecar's configuration that are obeyed, or that mean nothing to one process. */
 const OBEYED: ReadonlySet<string> = new Set([
@@ -16,6 +17,7 @@ const OBEYED: ReadonlySet<string> = new Set([
   'local_request_timeout_ms',
   'max_inbound_connections',
   'balance_inbound_connections',
+  ...TELEMETRY_KEYS,
 ])
 
 const UPSTREAM_OBEYED: ReadonlySet<string> = new Set(['protocol', 'balance_outbound_connections'])

@@ -10,6 +10,7 @@ import { chmod, mkdir, unlink } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
 import { dirname } from 'node:path'
 import { FairleadError } from '../../core/errors.ts'
+import type { TapFilter } from '../../core/exchange/tap.ts'
 import type { Logger } from '../../core/log.ts'
 import {
   type AgentToProxy,
@@ -21,6 +22,7 @@ import {
 import type { ProxySnapshot } from '../../core/mesh/proxy-snapshot.ts'
 import { type Clock, instant, type Timer } from '../../core/time.ts'
 import { removeStaleSocket } from '../listeners/bind.ts'
+import { TAPS_MAX, type TapSink } from '../telemetry/taps.ts'
 import { LineReader } from './line-reader.ts'
 import type { LogRelay } from './relay-log.ts'
 
@@ -36,9 +38,16 @@ export interface Controlled {
   /** Puts the snapshot in force. @returns the listeners that could not be bound */
   configure(snapshot: ProxySnapshot): Promise<readonly ListenerProblem[]>
   stats(): ProxyStats
+  metrics(): string
+  /** @returns false when there are too many */
+  tap(id: number, filter: TapFilter, sink: TapSink): boolean
+  untap(id: number): void
+  untapAll(): void
   shutdown(drainMs: number, why: string): void
 }
 
+/** What waits to be taken by the agent; beyond it, taps and output are dropped. */
+const BACKLOG_BYTES_MAX = 8 * 1024 * 1024
 const LINE_BYTES_MAX = 64 * 1024 * 1024
 
 export class ControlServer {
@@ -106,6 +115,7 @@ export class ControlServer {
   #accept(socket: Socket): void {
     const before = this.#agent
     this.#agent = socket
+    if (before !== undefined) this.#controlled.untapAll()
     before?.destroy()
     this.#orphan?.cancel()
     this.#orphan = undefined
@@ -123,6 +133,7 @@ export class ControlServer {
     socket.on('close', () => {
       if (this.#agent !== socket) return
       this.#agent = undefined
+      this.#controlled.untapAll()
       this.#logRelay?.disconnect()
       this.#armOrphan()
     })
@@ -155,6 +166,15 @@ export class ControlServer {
       case 'stats':
         this.#send(socket, { kind: 'stats', stats: this.#controlled.stats() })
         break
+      case 'metrics':
+        this.#send(socket, { kind: 'metrics', id: message.id, text: this.#controlled.metrics() })
+        break
+      case 'tap':
+        this.#tap(message.id, message.filter)
+        break
+      case 'untap':
+        this.#controlled.untap(message.id)
+        break
       case 'shutdown':
         this.#controlled.shutdown(message.drainMs, 'the agent asked for it')
         break
@@ -162,6 +182,28 @@ export class ControlServer {
         this.#log.error('the agent sent a malformed message')
         socket.destroy()
     }
+  }
+
+  /** For the agent's output. @returns false when no agent is there to take it */
+  output(stream: 'stdout' | 'stderr', text: string): boolean {
+    return this.#offer({ kind: 'output', stream, text })
+  }
+
+  #tap(id: number, filter: TapFilter): void {
+    const isOpen = this.#controlled.tap(id, filter, (event, skipped) =>
+      this.#offer({ kind: 'tapped', id, event, skipped }),
+    )
+    if (isOpen) return
+    const reason = `too many taps are open: at most ${TAPS_MAX}`
+    this.#send(this.#agent, { kind: 'tap-refused', id, reason })
+  }
+
+  /** @returns false when nobody takes it */
+  #offer(message: ProxyToAgent): boolean {
+    const agent = this.#agent
+    if (agent === undefined || agent.writableLength > BACKLOG_BYTES_MAX) return false
+    this.#send(agent, message)
+    return true
   }
 
   async #applyNext(): Promise<void> {

@@ -12,6 +12,7 @@ import { ERRORS } from '../../core/errors.ts'
 import { type Clock, instant, type Timer } from '../../core/time.ts'
 import type { RequestHead, ResponseHead } from '../http1/message.ts'
 import type { RetryPolicy } from '../routing/retry-policy.ts'
+import type { ExchangeWatch } from '../telemetry/exchange-watch.ts'
 import type { RequestStats } from '../telemetry/request-stats.ts'
 import type { ProxyCounters } from './counters.ts'
 import type { Failure, RequestSink, ResponseSink } from './types.ts'
@@ -52,6 +53,7 @@ export class Call implements RequestSink, ResponseSink {
   readonly #routeTimeoutMs: number | undefined
   /** Until the call is counted. */
   #stats: RequestStats | undefined
+  readonly #watch: ExchangeWatch | undefined
   /** Of the answer, 0 before it. */
   #status = 0
   #upstream: RequestSink | undefined
@@ -88,6 +90,7 @@ export class Call implements RequestSink, ResponseSink {
     this.#startedAt = target.reportsTime || stats !== undefined ? deps.clock.now() : 0
     this.#routeTimeoutMs = head?.responseTimeoutMs
     this.#stats = stats
+    this.#watch = head?.watch
     if (stats !== undefined) stats.active++
   }
 
@@ -108,6 +111,7 @@ export class Call implements RequestSink, ResponseSink {
    * @param isReused the connection had carried another exchange before
    */
   attach(upstream: RequestSink, isReused: boolean): void {
+    this.#watch?.attempted(this.triedEndpoint)
     this.#upstream = upstream
     this.#isReused = isReused
     const replay = this.#replay
@@ -125,6 +129,7 @@ export class Call implements RequestSink, ResponseSink {
 
   data(bytes: Buffer, from: number, to: number): boolean {
     if (this.#isOver) return true
+    if (this.#watch !== undefined) this.#watch.receivedBytes += to - from
     if (!this.#isCommitted && this.#isReplayable) this.#keep(bytes, from, to)
     // Without a connection the caller waits; what it had read already is kept.
     return this.#upstream?.data(bytes, from, to) ?? false
@@ -168,6 +173,7 @@ export class Call implements RequestSink, ResponseSink {
     }
     this.#commit()
     this.#status = head.status
+    this.#watch?.responded(head)
     if (head.upgrade) this.#isRaw = true
     if (this.#target.reportsTime) {
       const ms = Math.round(this.#deps.clock.now() - this.#startedAt)
@@ -180,6 +186,7 @@ export class Call implements RequestSink, ResponseSink {
 
   onData(bytes: Buffer, from: number, to: number): boolean {
     if (!this.#isCommitted) this.#commit()
+    if (this.#watch !== undefined) this.#watch.sentBytes += to - from
     return this.#caller.onData(bytes, from, to)
   }
 
@@ -289,15 +296,17 @@ export class Call implements RequestSink, ResponseSink {
     if (failure.code === 'UPSTREAM_TIMEOUT') stats.timeouts++
     if (policy?.retriesFailure(failure) === true) stats.retriesExhausted++
     // Once its head is out, an answer has the status that the caller saw.
-    this.#count(this.#status === 0 ? ERRORS[failure.code].httpStatus : this.#status)
+    this.#count(this.#status === 0 ? ERRORS[failure.code].httpStatus : this.#status, failure)
   }
 
-  #count(status: number): void {
+  /** @param failure that ended it; undefined for an answer, or a caller that went away */
+  #count(status: number, failure?: Failure): void {
     const stats = this.#stats
     if (stats === undefined) return
     this.#stats = undefined
     if (this.#hasRetried && status > 0 && status < 500) stats.retriesRewarded++
     stats.ended(status, this.#deps.clock.now() - this.#startedAt)
+    this.#watch?.ended(status, failure, this.triedEndpoint)
   }
 
   #commit(): void {

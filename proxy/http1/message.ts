@@ -9,6 +9,7 @@
 import type { Payloads } from '../jwt/token-judge.ts'
 import type { HeadEdits } from '../routing/head-edits.ts'
 import type { RetryPolicy } from '../routing/retry-policy.ts'
+import type { ExchangeWatch } from '../telemetry/exchange-watch.ts'
 import type { RequestStats } from '../telemetry/request-stats.ts'
 
 /** No body follows. */
@@ -53,6 +54,8 @@ export class RequestHead {
   payloads: Payloads | undefined = undefined
   /** Where it is counted. */
   stats: RequestStats | undefined = undefined
+  /** Who looks at it: access logs, spans, taps. */
+  watch: ExchangeWatch | undefined = undefined
 
   constructor(text: string, body: BodyKind, length: number, method: number, upgrade: boolean) {
     this.text = text

@@ -193,7 +193,7 @@ export class InboundListener {
     })
     const certElement = clientCertElement(this.#identity.spiffeUri, peer)
     const stats = this.#stats.requestsOf(peer.sourceName ?? HOST)
-    const route = new InboundRoute(this.#policy, { peer, certElement, stats }, this.#deps)
+    const route = new InboundRoute(this.#policy, { peer, certElement, stats, socket }, this.#deps)
     const wire = new Wire(socket as Socket, this.#deps.turn, 'data')
     const alpn = socket.alpnProtocol
     if (alpn === MUX_ALPN) this.#serveMux(wire, route)

@@ -5,6 +5,7 @@
  * request by its normalised path, method and fields. A raw stream cannot be judged by permissions: denied.
  */
 
+import type { Socket } from 'node:net'
 import { ERRORS } from '../../core/errors.ts'
 import { decideConnection, type L4Decision } from '../../core/intentions/decide.ts'
 import { providersOf } from '../../core/intentions/jwt.ts'
@@ -16,6 +17,8 @@ import type { Failure, RequestSink, ResponseSink } from '../exchange/types.ts'
 import type { RequestHead } from '../http1/message.ts'
 import { RequestView } from '../http1/request-view.ts'
 import type { TokenJudge } from '../jwt/token-judge.ts'
+import type { ExchangeAim, ExchangeScene } from '../telemetry/exchange-watch.ts'
+import type { Observer } from '../telemetry/observer.ts'
 import type { RequestStats } from '../telemetry/request-stats.ts'
 import type { Peer } from '../tls/peer.ts'
 import type { AppTarget } from '../upstream/app-target.ts'
@@ -30,6 +33,7 @@ export interface InboundRouteDeps {
   readonly rng: Rng
   readonly counters: ProxyCounters
   readonly tokens: Pick<TokenJudge, 'payloads' | 'forwarded'>
+  readonly observer: Observer
 }
 
 export const DENIED: Failure = {
@@ -45,6 +49,7 @@ export interface InboundPeer {
   readonly certElement: string
   /** Where its requests are counted. */
   readonly stats: RequestStats
+  readonly socket: Socket
 }
 
 export class InboundRoute {
@@ -52,6 +57,9 @@ export class InboundRoute {
   readonly #certElement: string
   readonly #deps: InboundRouteDeps
   readonly #stats: RequestStats
+  readonly #socket: Socket
+  /** Made when somebody looks at its requests. */
+  #scene: ExchangeScene | undefined
   #policy: InboundPolicy
   #decision: L4Decision
   /** Whose tokens the deciding rule asks for. */
@@ -62,6 +70,7 @@ export class InboundRoute {
     this.#peer = peer.peer
     this.#certElement = peer.certElement
     this.#stats = peer.stats
+    this.#socket = peer.socket
     this.#deps = deps
     this.#decision = decide(policy, peer.peer)
     this.#providers = providersOfDecision(this.#decision)
@@ -102,6 +111,8 @@ export class InboundRoute {
       this.#deps.counters.requestsDenied++
       this.#stats.denied++
       this.#stats.refused(ERRORS.PERMISSION_DENIED.httpStatus)
+      const { observer } = this.#deps
+      if (observer.isActive) observer.refused(this.#sceneOf(), this.#aimOf(), head, DENIED)
       return DENIED
     }
     if (head.payloads !== undefined) {
@@ -110,9 +121,30 @@ export class InboundRoute {
     if (!head.hasRequestId) head.text += `x-request-id: ${requestId(this.#deps.rng)}\r\n`
     if (!head.hasForwardedProto) head.text += 'x-forwarded-proto: https\r\n'
     head.stats = this.#stats
+    const { observer } = this.#deps
+    if (observer.isActive) observer.begin(this.#sceneOf(), this.#aimOf(), head)
     const before = head.clientCert === undefined ? '' : `${head.clientCert},`
     head.text += `x-forwarded-client-cert: ${before}${this.#certElement}\r\n`
     return this.#policy.target.open(head, caller)
+  }
+
+  #sceneOf(): ExchangeScene {
+    this.#scene ??= {
+      direction: 'inbound',
+      socket: this.#socket,
+      listener: 'public_listener',
+      connectionId: this.#deps.observer.nextConnectionId(),
+      source: this.#peer.sourceName ?? '',
+      peerUri: this.#peer.uri,
+    }
+    return this.#scene
+  }
+
+  #aimOf(): ExchangeAim {
+    const { serviceName, target } = this.#policy.spec
+    const upstreamHost =
+      'socketPath' in target ? target.socketPath : `${target.address}:${target.port}`
+    return { destination: serviceName, route: '', cluster: 'local_app', upstreamHost }
   }
 
   openStream(caller: ResponseSink): RequestSink | Failure {

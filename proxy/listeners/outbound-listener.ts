@@ -8,6 +8,7 @@
 
 import { createServer, type Server, type Socket } from 'node:net'
 import { sameData } from '../../core/catalog/equality.ts'
+import { callerName } from '../../core/mesh/demand.ts'
 import type {
   OutboundListener as OutboundSpec,
   ProxyProtocol,
@@ -25,6 +26,8 @@ import type { Turn } from '../sockets/turn.ts'
 import { Wire } from '../sockets/wire.ts'
 import { StreamServer } from '../tcp/stream-server.ts'
 import { serviceOf } from '../telemetry/cluster-name.ts'
+import type { ExchangeAim, ExchangeScene } from '../telemetry/exchange-watch.ts'
+import type { Observer } from '../telemetry/observer.ts'
 import type { RequestStats } from '../telemetry/request-stats.ts'
 import type { ListenerStats, StatsStore } from '../telemetry/stats-store.ts'
 import type { ClusterCaller } from '../upstream/cluster-caller.ts'
@@ -52,6 +55,7 @@ export interface OutboundDeps extends Http1ServerDeps {
   readonly refusals: LimitedLog
   readonly turn: Turn
   readonly store: StatsStore
+  readonly observer: Observer
   readonly datacenter: () => string
   readonly counters: ProxyCounters
   readonly callers: CallerIdentities
@@ -182,7 +186,8 @@ export class OutboundListener {
       this.#serveStream(wire, identityId)
       return
     }
-    const route = new OutboundRoute(this, identityId, this.#deps, (connection) =>
+    const from = { identityId, socket: wire.socket }
+    const route = new OutboundRoute(this, from, this.#deps, (connection) =>
       this.#connections.remove(connection),
     )
     const connection =
@@ -217,15 +222,19 @@ class OutboundRoute implements HttpRoute {
   #target: ClusterCaller | undefined
   #routeName = ''
   #stats: RequestStats | undefined
+  readonly #socket: Socket
+  /** Made when somebody looks at its requests. */
+  #scene: ExchangeScene | undefined
 
   constructor(
     listener: OutboundListener,
-    identityId: string,
+    from: { readonly identityId: string; readonly socket: Socket },
     deps: OutboundDeps,
     onConnectionClosed: (connection: HttpConnection) => void,
   ) {
     this.#listener = listener
-    this.#identityId = identityId
+    this.#identityId = from.identityId
+    this.#socket = from.socket
     this.#deps = deps
     this.onConnectionClosed = onConnectionClosed
   }
@@ -233,17 +242,34 @@ class OutboundRoute implements HttpRoute {
   open(head: RequestHead, caller: ResponseSink): RequestSink | Failure {
     const { spec, routes } = this.#listener
     const to = routes === undefined ? spec : routes.take(head)
-    if (to === undefined) return this.#noRoute()
+    if (to === undefined) return this.#noRoute(head, '')
     const target = this.#deps.caller(to.clusterId, to.failover ?? NO_FAILOVER, this.#identityId)
-    if (target === undefined) return this.#noRoute()
-    this.#countAt(head, target, 'routeName' in to ? to.routeName : DEFAULT_ROUTE)
+    const routeName = 'routeName' in to ? to.routeName : DEFAULT_ROUTE
+    if (target === undefined) return this.#noRoute(head, to.clusterId)
+    this.#countAt(head, target, routeName)
     if (!head.hasRequestId) head.text += `x-request-id: ${requestId(this.#deps.rng)}\r\n`
     if (!head.hasForwardedProto) head.text += 'x-forwarded-proto: http\r\n'
     // Not ours to judge: whoever reads it looks at the last element, which the called side's proxy adds.
     if (head.clientCert !== undefined) {
       head.text += `x-forwarded-client-cert: ${head.clientCert}\r\n`
     }
+    const { observer } = this.#deps
+    if (observer.isActive) {
+      observer.begin(this.#sceneOf(), aimOf(target.stats.clusterId, routeName), head)
+    }
     return target.open(head, caller)
+  }
+
+  #sceneOf(): ExchangeScene {
+    this.#scene ??= {
+      direction: 'outbound',
+      socket: this.#socket,
+      listener: this.#listener.stats.prefix,
+      connectionId: this.#deps.observer.nextConnectionId(),
+      source: callerName(this.#identityId),
+      peerUri: '',
+    }
+    return this.#scene
   }
 
   /** Looks the series up only when the request before went elsewhere. */
@@ -256,8 +282,18 @@ class OutboundRoute implements HttpRoute {
     head.stats = this.#stats
   }
 
-  #noRoute(): Failure {
+  #noRoute(head: RequestHead, clusterId: string): Failure {
     this.#listener.stats.noRoute++
+    const { observer } = this.#deps
+    if (observer.isActive) {
+      const aim = aimOf(clusterId, '')
+      const destination = aim.destination || this.#listener.stats.service
+      observer.refused(this.#sceneOf(), { ...aim, destination }, head, NO_ROUTE)
+    }
     return NO_ROUTE
   }
+}
+
+function aimOf(clusterId: string, route: string): ExchangeAim {
+  return { destination: serviceOf(clusterId), route, cluster: clusterId, upstreamHost: '' }
 }

@@ -36,20 +36,21 @@ export class HeadEdits {
 
   /** @param text canonical, ending in CRLF. @returns the same with the changes */
   apply(text: string): string {
-    return (this.#cut.size === 0 ? text : this.#without(text)) + this.#lines
+    return (this.#cut.size === 0 ? text : withoutFields(text, this.#cut)) + this.#lines
   }
+}
 
-  #without(text: string): string {
-    const lineEnd = text.indexOf('\r\n') + 2
-    let out = text.slice(0, lineEnd)
-    for (let at = lineEnd; at < text.length; ) {
-      const end = text.indexOf('\r\n', at) + 2
-      const colon = text.indexOf(':', at)
-      if (!this.#cut.has(text.slice(at, colon).toLowerCase())) out += text.slice(at, end)
-      at = end
-    }
-    return out
+/** @param names lower case */
+export function withoutFields(text: string, names: ReadonlySet<string>): string {
+  const lineEnd = text.indexOf('\r\n') + 2
+  let out = text.slice(0, lineEnd)
+  for (let at = lineEnd; at < text.length; ) {
+    const end = text.indexOf('\r\n', at) + 2
+    const colon = text.indexOf(':', at)
+    if (!names.has(text.slice(at, colon).toLowerCase())) out += text.slice(at, end)
+    at = end
   }
+  return out
 }
 
 /** Replaces the target in the first line, and says what it was. */

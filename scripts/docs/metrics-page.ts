@@ -4,6 +4,7 @@
 
 import { METRIC_AREAS } from '../../core/metrics/catalogue.ts'
 import type { MetricDefinition } from '../../core/metrics/definition.ts'
+import { PROXY_FIGURES } from '../../proxy/telemetry/figures.ts'
 import { code, GENERATED, table } from './markdown.ts'
 
 export function metricsPage(): string {
@@ -26,7 +27,24 @@ standard deviation in JSON, a summary with the quantiles 0.5, 0.9 and 0.99 of th
 Samples are of milliseconds unless their text says otherwise. A metric appears where the part that counts it runs: those
 of Raft only on servers.
 
-${areas.join('\n')}`
+${areas.join('\n')}
+## Mesh proxy
+
+The proxy of a host shows its own figures, in Prometheus' format alone: through the agent at \`/v1/agent/proxy/metrics\`, and at
+\`/metrics\` of the address that \`envoy_prometheus_bind_addr\` names in the Config of proxy-defaults or of a sidecar. Names and labels
+of \`envoy_…\` are those of Envoy under Consul: \`local_cluster\`, \`consul_source_service\` and \`consul_destination_…\` say whose calls
+they are. \`fairlead_…\` have \`direction\`, \`source\`, \`destination\`, \`route\` and \`response_class\` (\`none\` for callers that went away).
+Times are milliseconds, in buckets that are at most a sixteenth wide. At most 100 routes are kept apart for each destination; further
+ones count as the route \`other\`.
+
+${table(['Name', 'Kind', 'What it tells'], figureRows())}
+`
+}
+
+function figureRows(): readonly (readonly string[])[] {
+  return Object.entries(PROXY_FIGURES)
+    .toSorted(([one], [other]) => (one < other ? -1 : 1))
+    .map(([name, [kind, help]]) => [code(name), kind, help])
 }
 
 function rowOf({ name, kind, labels, help }: MetricDefinition): readonly string[] {

@@ -12,7 +12,11 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, before, describe, it } from 'node:test'
 import { silentLogger } from '../../../core/log.ts'
-import type { AgentToProxy, ProxyToAgent } from '../../../core/mesh/proxy-control.ts'
+import {
+  type AgentToProxy,
+  PROXY_CONTROL_PROTOCOL,
+  type ProxyToAgent,
+} from '../../../core/mesh/proxy-control.ts'
 import type { ProxySnapshot } from '../../../core/mesh/proxy-snapshot.ts'
 import { seededRng } from '../../../core/rng.ts'
 import { instant } from '../../../core/time.ts'
@@ -122,7 +126,7 @@ describe('a proxy under its agent', () => {
     assert.equal((await stat(join(path, '..'))).mode & 0o777, 0o700)
     const agent = new TestAgent(path)
     const hello = await agent.next('hello')
-    assert.equal(hello.protocol, 1)
+    assert.equal(hello.protocol, PROXY_CONTROL_PROTOCOL)
     assert.equal(hello.pid, process.pid)
     assert.equal(hello.version, 0)
     const answer = await agent.configure(await snapshot(7))

@@ -4,41 +4,8 @@
  * Commands of Consul that fairlead does not have yet are listed too, so that they answer clearly.
  */
 
-import type { CommandSpec } from './command.ts'
-
-export type CommandNode =
-  | {
-      readonly kind: 'command'
-      readonly summary: string
-      readonly hidden?: true
-      readonly load: () => Promise<CommandSpec>
-    }
-  | { readonly kind: 'group'; readonly summary: string; readonly children: CommandTree }
-  | {
-      readonly kind: 'unsupported'
-      /** What the user has in its place: a sentence without a full stop. */
-      readonly instead: string
-    }
-
-export interface CommandTree {
-  readonly [name: string]: CommandNode
-}
-
-function command(summary: string, load: () => Promise<CommandSpec>): CommandNode {
-  return { kind: 'command', summary, load }
-}
-
-function group(summary: string, children: CommandTree): CommandNode {
-  return { kind: 'group', summary, children }
-}
-
-function unsupported(instead: string): CommandNode {
-  return { kind: 'unsupported', instead }
-}
-
-const NO_ACCESS_CONTROL = unsupported(
-  'there is no access control yet; keep the API on loopback or a trusted network',
-)
+import { ACL_COMMANDS } from './acl/command-tree.ts'
+import { type CommandTree, command, group, unsupported } from './command-node.ts'
 
 export const COMMANDS: CommandTree = {
   agent: command('Run the agent (and, with -server, the server)', async () => {
@@ -263,12 +230,16 @@ export const COMMANDS: CommandTree = {
   watch: command('Print something, or run a program whenever it changes', async () => {
     return (await import('./commands/watch.ts')).watchCommand
   }),
-  acl: NO_ACCESS_CONTROL,
+  acl: ACL_COMMANDS,
   exec: unsupported(
     'remote execution does not exist; fire an event, and let a watch on the hosts run the program',
   ),
-  login: NO_ACCESS_CONTROL,
-  logout: NO_ACCESS_CONTROL,
+  login: command('Log in by an auth method', async () => {
+    return (await import('./commands/acl-token.ts')).loginCommand
+  }),
+  logout: command('Delete the token in use, which came from a login', async () => {
+    return (await import('./commands/acl-token.ts')).logoutCommand
+  }),
   peering: unsupported('clusters cannot be peered yet'),
   resource: unsupported('the experimental resource API does not exist; use config'),
   tls: unsupported('certificates of the agents do not exist yet; openssl makes any'),

@@ -4,7 +4,7 @@
 
 import { Command, Option } from 'commander'
 import type { CommandSpec, FlagSpec } from './command.ts'
-import type { CommandTree } from './command-tree.ts'
+import type { CommandTree } from './command-node.ts'
 
 export function commandHelp(
   path: readonly string[],

@@ -8,7 +8,8 @@
 import { nearestName } from '../core/config/nearest-name.ts'
 import { FairleadError } from '../core/errors.ts'
 import { type CliContext, type CommandSpec, UsageError } from './command.ts'
-import { COMMANDS, type CommandNode, type CommandTree } from './command-tree.ts'
+import type { CommandNode, CommandTree } from './command-node.ts'
+import { COMMANDS } from './command-tree.ts'
 import { parseGoFlags, unknownFlagMessage } from './go-flags.ts'
 
 const EXIT_FAILED = 1

@@ -3,7 +3,8 @@
  */
 
 import type { CommandSpec } from '../../cli/command.ts'
-import { COMMANDS, type CommandTree } from '../../cli/command-tree.ts'
+import type { CommandTree } from '../../cli/command-node.ts'
+import { COMMANDS } from '../../cli/command-tree.ts'
 import { valueText } from '../../cli/help.ts'
 import { code, GENERATED, table } from './markdown.ts'
 

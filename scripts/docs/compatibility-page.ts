@@ -7,7 +7,8 @@
 
 import { handlerOf } from '../../agent/http/route.ts'
 import { ROUTES } from '../../agent/http/routes.ts'
-import { COMMANDS, type CommandNode, type CommandTree } from '../../cli/command-tree.ts'
+import type { CommandNode, CommandTree } from '../../cli/command-node.ts'
+import { COMMANDS } from '../../cli/command-tree.ts'
 import { DROPPED, RENAMED } from '../../core/config/deprecated.ts'
 import { type KeyLeaf, leaves } from '../../core/config/key-table.ts'
 import { KEYS } from '../../core/config/keys.ts'

@@ -68,7 +68,7 @@ describe('the table of compatibility', () => {
     assert.equal(find(keyRows(), 'acl.enabled').status, 'works')
     assert.match(find(keyRows(), 'start_join').note, /^An old name of `retry_join`/)
     assert.equal(find(commandRows(), 'kv get').status, 'works')
-    assert.equal(find(commandRows(), 'acl token create').status, 'not supported')
+    assert.equal(find(commandRows(), 'peering establish').status, 'not supported')
   })
 
   it('names only what exists in its notes', () => {

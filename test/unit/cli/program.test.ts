@@ -7,7 +7,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { COMMANDS, type CommandTree } from '../../../cli/command-tree.ts'
+import type { CommandTree } from '../../../cli/command-node.ts'
+import { COMMANDS } from '../../../cli/command-tree.ts'
 import { run } from './run-program.ts'
 
 describe('the program', () => {
@@ -37,9 +38,9 @@ describe('the program', () => {
   })
 
   it('says clearly what is not supported yet', async () => {
-    const { code, stderr } = await run(['acl', 'token', 'list'])
+    const { code, stderr } = await run(['peering', 'list'])
     assert.equal(code, 1)
-    assert.match(stderr, /fairlead acl is not supported: there is no access control yet/)
+    assert.match(stderr, /fairlead peering is not supported: clusters cannot be peered yet/)
   })
 
   it('prints the help of a command with one dash', async () => {

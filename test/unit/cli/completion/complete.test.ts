@@ -22,7 +22,7 @@ it('offers commands that exist', async () => {
   assert.equal(await offers('fairlead operator raft l'), 'list-peers')
   // Neither hidden nor missing ones.
   assert.equal(await offers('fairlead prox'), '')
-  assert.equal(await offers('fairlead acl '), '')
+  assert.equal(await offers('fairlead peering '), '')
   assert.equal(await offers('fairlead nonsense '), '')
 })
 

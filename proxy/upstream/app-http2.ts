@@ -114,7 +114,9 @@ export class AppHttp2 implements SharedConnectionOwner {
     for (const call of this.#waiting) {
       if (!connection.hasRoom) break
       this.#waiting.delete(call)
-      call.attach(connection.open(call.head, call), false)
+      // Beside others it may come too late for a connection that is ending, which is no fault of the application.
+      const isReused = connection.hasCarried
+      call.attach(connection.open(call.head, call), isReused)
     }
     this.#connectMore()
   }

@@ -21,7 +21,7 @@ import {
 import type { Server } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 import type { ProxyProtocol } from '../../../core/mesh/proxy-snapshot.ts'
-import { deny, listening, Mesh, RawClient, serverPort } from './mesh-fixture.ts'
+import { deny, eventually, listening, Mesh, RawClient, serverPort } from './mesh-fixture.ts'
 
 interface Answer {
   readonly headers: IncomingHttpHeaders
@@ -281,6 +281,62 @@ describe('HTTP/1 and HTTP/2 on one listener', () => {
       stream.end('last')
       assert.equal((await answer).body.toString(), 'firstlast')
       await drained
+    } finally {
+      session.destroy()
+      mesh.close()
+      server.close()
+    }
+  })
+
+  it('loses nothing to an application that ends its sessions now and then', async () => {
+    let sessions = 0
+    let answered = 0
+    const server = createHttp2((_, outgoing) => {
+      outgoing.end('ok')
+      // GOAWAY while other requests are on their way.
+      if (++answered % 7 === 0) outgoing.stream.session?.close()
+    })
+    server.on('session', () => sessions++)
+    await listening(server as unknown as Server)
+    const mesh = await Mesh.start(serverPort(server as unknown as Server), { protocol: 'grpc' })
+    const session = connect(`http://127.0.0.1:${mesh.port}`)
+    try {
+      for (let round = 0; round < 20; round++) {
+        const answers = await Promise.all(
+          Array.from({ length: 10 }, async () => await answerOf(session.request({ ':path': '/' }))),
+        )
+        for (const answer of answers) assert.equal(answer.headers[':status'], 200)
+      }
+      assert.ok(sessions > 10)
+    } finally {
+      session.destroy()
+      mesh.close()
+      server.close()
+    }
+  })
+
+  it('gives a caller up that is gone, on both sides', async () => {
+    const given: string[] = []
+    const server = createHttp2((incoming) => {
+      incoming.stream.on('aborted', () => given.push(incoming.url))
+      incoming.resume()
+    })
+    await listening(server as unknown as Server)
+    const mesh = await Mesh.start(serverPort(server as unknown as Server), { protocol: 'http2' })
+    const session = connect(`http://127.0.0.1:${mesh.port}`)
+    try {
+      const arrived = once(server, 'stream')
+      const stream = session.request({ ':method': 'POST', ':path': '/reset' })
+      stream.on('error', () => {})
+      await arrived
+      stream.close(8)
+      await eventually(() => given.length === 1, 'the reset reaches the application')
+      const again = once(server, 'stream')
+      session.request({ ':method': 'POST', ':path': '/gone' }).on('error', () => {})
+      await again
+      session.destroy()
+      await eventually(() => given.length === 2, 'the end of the session reaches the application')
+      assert.deepEqual(given, ['/reset', '/gone'])
     } finally {
       session.destroy()
       mesh.close()

@@ -13,6 +13,7 @@ import { goQuote } from '../catalog/go-quote.ts'
 import type { IntentionHeaderMatch, IntentionPermission } from '../catalog/types.ts'
 import { regexProblem } from '../filter/regex.ts'
 import { methodsProblem } from '../mesh/http-methods.ts'
+import { openConnectionsProblem } from './open-connections.ts'
 import { WILDCARD } from './precedence.ts'
 
 export const DESCRIPTION_LENGTH_MAX = 512
@@ -50,7 +51,7 @@ export function validateIntention(
   if (utf8Length(intention.description) > DESCRIPTION_LENGTH_MAX) {
     return `${at}.Description exceeds maximum length ${DESCRIPTION_LENGTH_MAX}`
   }
-  const meta = metaProblem(intention.meta)
+  const meta = metaProblem(intention.meta) ?? openConnectionsProblem(intention.meta)
   if (meta !== undefined) return meta
   const token = jwtProblem(intention)
   if (token !== undefined) return token

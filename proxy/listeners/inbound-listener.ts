@@ -3,19 +3,21 @@
  *
  * Guarantees: no byte of a caller is read before its certificate has been judged; nothing is passed on that
  * the rules do not allow; when rules change, every open connection and exchange is judged again and what is
- * now denied is cut at once. A renewed certificate holds for new connections and cuts none. Bounds:
+ * now denied is cut at once, unless the rule that denies says otherwise. A renewed certificate holds for new connections and cuts none. Bounds:
  * `maxConnections` of the snapshot at accept; HANDSHAKE_MS for a handshake.
  */
 
 import type { Socket } from 'node:net'
 import { createServer, type Server, type TLSSocket } from 'node:tls'
 import { sameData } from '../../core/catalog/equality.ts'
+import { providersOf } from '../../core/intentions/jwt.ts'
 import type { Logger } from '../../core/log.ts'
 import { speaksHttp2 } from '../../core/mesh/protocol.ts'
 import type {
   InboundListener as InboundSpec,
   ProxyProtocol,
 } from '../../core/mesh/proxy-snapshot.ts'
+import type { RequestHead } from '../http1/message.ts'
 import { Http1ServerConnection, type Http1ServerDeps } from '../http1/server-connection.ts'
 import { H2_ALPN } from '../http2/format.ts'
 import { Http2ServerConnection } from '../http2/server-connection.ts'
@@ -68,7 +70,7 @@ export class InboundListener {
     this.spec = spec
     this.#deps = deps
     this.#identity = identity
-    this.#policy = { spec, target: this.#makeTarget(spec) }
+    this.#policy = { spec, target: this.#makeTarget(spec), providers: providersOfAll(spec) }
     this.#stats = deps.store.listener('inbound', spec.serviceName, 'public_listener')
     this.#server = createServer({
       ...identity.contextOptions,
@@ -113,7 +115,7 @@ export class InboundListener {
       target.close()
       target = this.#makeTarget(spec)
     }
-    this.#policy = { spec, target }
+    this.#policy = { spec, target, providers: providersOfAll(spec) }
     for (const connection of [...this.#judged]) {
       connection.route.setPolicy(this.#policy)
       connection.judge()
@@ -246,7 +248,7 @@ export class InboundListener {
         for (const exchange of [...connection.exchanges]) {
           const isAllowed =
             exchange.head === undefined ? route.allowsStream() : route.allows(exchange.head)
-          if (!isAllowed) exchange.cut(DENIED)
+          if (!isAllowed && isCut(route, exchange.head)) exchange.cut(DENIED)
         }
       },
     }
@@ -269,9 +271,10 @@ export class InboundListener {
       destroy: () => connection.destroy(),
       judge: () => {
         for (const stream of [...connection.streams]) {
-          if (stream.head !== undefined && !route.allows(stream.head)) stream.cut(DENIED)
+          const { head } = stream
+          if (head !== undefined && !route.allows(head) && isCut(route, head)) stream.cut(DENIED)
         }
-        if (route.deniesAll) connection.drain()
+        if (route.deniesAll && route.whenDenied !== 'ignore') connection.drain()
       },
     }
     this.#keep(judged)
@@ -293,8 +296,8 @@ export class InboundListener {
       destroy: () => connection.destroy(),
       judge: () => {
         const head = connection.currentHead
-        if (head !== undefined && !route.allows(head)) connection.cut(DENIED)
-        if (route.deniesAll) connection.drain()
+        if (head !== undefined && !route.allows(head) && isCut(route, head)) connection.cut(DENIED)
+        if (route.deniesAll && route.whenDenied !== 'ignore') connection.drain()
       },
     }
     this.#keep(judged)
@@ -313,7 +316,7 @@ export class InboundListener {
       drain: () => stream.drain(),
       destroy: () => stream.destroy(),
       judge: () => {
-        if (!route.allowsStream()) stream.destroy()
+        if (!route.allowsStream() && isCut(route, undefined)) stream.destroy()
       },
     }
     this.#keep(judged)
@@ -348,4 +351,13 @@ function sameTarget(a: InboundSpec, b: InboundSpec): boolean {
     a.requestTimeoutMs === b.requestTimeoutMs &&
     a.maxConnections === b.maxConnections
   )
+}
+
+/** Whether what is denied now ends at once. @param head absent for a stream */
+function isCut({ whenDenied }: InboundRoute, head: RequestHead | undefined): boolean {
+  return whenDenied === 'cut' || (whenDenied === 'drain' && head === undefined)
+}
+
+function providersOfAll({ intentions }: InboundSpec): readonly string[] {
+  return [...new Set(intentions.flatMap(providersOf))]
 }

@@ -9,6 +9,7 @@ import type { Socket } from 'node:net'
 import { ERRORS } from '../../core/errors.ts'
 import { decideConnection, type L4Decision } from '../../core/intentions/decide.ts'
 import { providersOf } from '../../core/intentions/jwt.ts'
+import { type WhenDenied, whenDenied } from '../../core/intentions/open-connections.ts'
 import { permits } from '../../core/intentions/permissions.ts'
 import type { InboundListener as InboundSpec } from '../../core/mesh/proxy-snapshot.ts'
 import type { Rng } from '../../core/rng.ts'
@@ -16,7 +17,7 @@ import type { ProxyCounters } from '../exchange/counters.ts'
 import type { Failure, RequestSink, ResponseSink } from '../exchange/types.ts'
 import type { RequestHead } from '../http1/message.ts'
 import { RequestView } from '../http1/request-view.ts'
-import type { TokenJudge } from '../jwt/token-judge.ts'
+import type { Payloads, TokenJudge } from '../jwt/token-judge.ts'
 import type { ExchangeAim, ExchangeScene } from '../telemetry/exchange-watch.ts'
 import type { Observer } from '../telemetry/observer.ts'
 import type { RequestStats } from '../telemetry/request-stats.ts'
@@ -27,7 +28,11 @@ import { requestId } from './request-id.ts'
 export interface InboundPolicy {
   readonly spec: InboundSpec
   readonly target: AppTarget
+  /** Whose tokens any rule asks for: what they forward, callers may not write themselves. */
+  readonly providers: readonly string[]
 }
+
+const NO_PAYLOADS: Payloads = new Map()
 
 export interface InboundRouteDeps {
   readonly rng: Rng
@@ -88,6 +93,11 @@ export class InboundRoute {
     return this.#decision.kind === 'deny'
   }
 
+  /** What becomes of what is open and denied now. */
+  get whenDenied(): WhenDenied {
+    return whenDenied(this.#decision.rule?.meta)
+  }
+
   allowsStream(): boolean {
     return this.#decision.kind === 'allow'
   }
@@ -115,8 +125,9 @@ export class InboundRoute {
       if (observer.isActive) observer.refused(this.#sceneOf(), this.#aimOf(), head, DENIED)
       return DENIED
     }
-    if (head.payloads !== undefined) {
-      head.text = this.#deps.tokens.forwarded(head.text, this.#providers, head.payloads)
+    const { providers } = this.#policy
+    if (providers.length > 0) {
+      head.text = this.#deps.tokens.forwarded(head.text, providers, head.payloads ?? NO_PAYLOADS)
     }
     if (!head.hasRequestId) head.text += `x-request-id: ${requestId(this.#deps.rng)}\r\n`
     if (!head.hasForwardedProto) head.text += 'x-forwarded-proto: https\r\n'

@@ -170,6 +170,25 @@ test('tokens of providers open what intentions keep closed', async () => {
     assert.equal(await status('/b', { 'x-cloud': `tok:${token}` }), 403)
     assert.ok(fetches >= 2)
 
+    // A caller of whom no token is asked cannot write what a provider forwards either.
+    const open = { ...intentions, JWT: undefined, Sources: [...intentions.Sources] }
+    open.Sources[0] = {
+      Name: 'cart',
+      Permissions: [
+        {
+          Action: 'allow',
+          HTTP: { PathPrefix: '/admin' },
+          JWT: { Providers: [{ Name: 'okta', VerifyClaims: [{ Path: ['a'], Value: 'b' }] }] },
+        },
+        { Action: 'allow', HTTP: { PathPrefix: '/' } },
+      ],
+    }
+    await config(open)
+    await eventually('no token is asked for', async () =>
+      (await status('/open', { 'x-payload': 'forged' })) === 200 ? true : undefined,
+    )
+    assert.equal(seen['x-payload'], undefined)
+
     assert.match(
       await fails('config', 'delete', '-kind=jwt-provider', '-name=okta'),
       /cannot delete jwt-provider "okta": the intention (?:cart|\*) => payments refers to it/,

@@ -70,6 +70,28 @@ for (const offerMux of [true, false]) {
       client.close()
     })
 
+    for (const [choice, goesOn] of [
+      ['drain', true],
+      ['ignore', true],
+      ['cut', false],
+    ] as const) {
+      it(`lets a response under way ${goesOn ? 'go on' : 'end'} where the denial says ${choice}`, async () => {
+        const client = new RawClient(mesh.port)
+        client.send('GET /forever HTTP/1.1\r\nhost: a\r\n\r\n')
+        await client.untilText('first')
+        const meta = { 'fairlead-open-connections': choice }
+        await mesh.setIntentions([{ ...deny('web'), meta }])
+        const refused = new RawClient(mesh.port)
+        refused.send(GET)
+        await refused.untilText('403 Forbidden')
+        if (!goesOn) await client.untilEnded()
+        assert.equal(client.ended || client.closed, !goesOn)
+        await mesh.setIntentions([])
+        client.close()
+        refused.close()
+      })
+    }
+
     it('answers 403 to a request that waits for its response when it is denied', async () => {
       const client = new RawClient(mesh.port)
       client.send('GET /silent HTTP/1.1\r\nhost: a\r\n\r\n')
@@ -176,6 +198,28 @@ for (const offerMux of [true, false]) {
       await refused.until((client) => client.closed || client.ended)
       assert.equal(refused.text, '')
       assert.equal(sockets.size, 0)
+      await mesh.setIntentions([])
+      open.close()
+      refused.close()
+    })
+
+    it('are cut by a denial that drains, and left open by one that says so', async () => {
+      const open = new RawClient(mesh.port)
+      open.send('hello')
+      await open.untilText('hello')
+      const denial = (choice: string) => ({
+        ...deny('web'),
+        meta: { 'fairlead-open-connections': choice },
+      })
+      await mesh.setIntentions([denial('ignore')])
+      open.text = ''
+      open.send('still')
+      await open.untilText('still')
+      const refused = new RawClient(mesh.port)
+      refused.send('hello')
+      await refused.until((client) => client.closed || client.ended)
+      await mesh.setIntentions([denial('drain')])
+      await open.until((client) => client.closed)
       await mesh.setIntentions([])
       open.close()
       refused.close()

@@ -209,6 +209,27 @@ describe("Envoy's rules", () => {
     })
   })
 
+  it('let nothing pass by an intention that asks for tokens, which Envoy cannot verify here', () => {
+    const jwt = { providers: [{ name: 'okta' }] }
+    const asking = [
+      intention({ sourceName: 'web', action: 'allow', jwt }),
+      intention({
+        sourceName: 'web',
+        action: '',
+        permissions: [{ action: 'allow', http: { pathPrefix: '/' }, jwt }],
+      }),
+    ]
+    for (const rule of asking) {
+      for (const isHttp of [true, false]) {
+        const inputs = { trustDomain: TD, intentions: [rule], isHttp }
+        const closed = rbacRules({ ...inputs, defaultAction: 'deny' })
+        assert.deepEqual(closed, { action: 'ALLOW', policies: {} })
+        const open = rbacRules({ ...inputs, defaultAction: 'allow' })
+        assert.deepEqual(Object.keys(open['policies'] as object), ['consul-intentions-layer4'])
+      }
+    }
+  })
+
   it('name a caller as a whole, whatever datacentre it is in', () => {
     const rules = rbacRules({
       trustDomain: TD,

@@ -21,7 +21,7 @@ it('offers commands that exist', async () => {
   assert.equal(await offers('fairlead kv '), 'delete export get import put')
   assert.equal(await offers('fairlead operator raft l'), 'list-peers')
   // Neither hidden nor missing ones.
-  assert.equal(await offers('fairlead prox'), '')
+  assert.equal(await offers('fairlead proxy r'), '')
   assert.equal(await offers('fairlead peering '), '')
   assert.equal(await offers('fairlead nonsense '), '')
 })

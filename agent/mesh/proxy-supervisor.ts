@@ -13,6 +13,7 @@ import { dirname, join } from 'node:path'
 import type { Logger } from '../../core/log.ts'
 import type { ListenerProblem, ProxyToAgent } from '../../core/mesh/proxy-control.ts'
 import type { ProxySnapshot } from '../../core/mesh/proxy-snapshot.ts'
+import { patchOf } from '../../core/mesh/snapshot-patch.ts'
 import { AGENT_METRICS } from '../../core/metrics/catalogue/agent.ts'
 import type { Counter } from '../../core/metrics/instruments.ts'
 import type { Metrics } from '../../core/metrics/metrics.ts'
@@ -67,7 +68,8 @@ export class ProxySupervisor {
   #adopted = false
   #snapshot: ProxySnapshot | undefined
   #snapshotIsComplete = false
-  #hasConfigured = false
+  /** What this connection was told last. */
+  #sent: ProxySnapshot | undefined
   #configuredVersion = 0
   readonly #onConfigured = new Set<() => void>()
   #problems: readonly ListenerProblem[] = []
@@ -230,7 +232,7 @@ export class ProxySupervisor {
   }
 
   async #connect(): Promise<void> {
-    this.#hasConfigured = false
+    this.#sent = undefined
     const client = await connectProxy(this.#options.socketPath, CONNECT_TIMEOUT_MS, {
       onMessage: (message) => this.#onMessage(message),
       onClose: () => {
@@ -247,9 +249,12 @@ export class ProxySupervisor {
   #push(): void {
     const client = this.#client
     if (client === undefined || this.#snapshot === undefined) return
-    if (this.#adopted && !this.#hasConfigured && !this.#snapshotIsComplete) return
-    this.#hasConfigured = true
-    client.send({ kind: 'configure', snapshot: this.#snapshot })
+    const before = this.#sent
+    if (this.#adopted && before === undefined && !this.#snapshotIsComplete) return
+    this.#sent = this.#snapshot
+    if (before === undefined || client.hello.takesPatches !== true) {
+      client.send({ kind: 'configure', snapshot: this.#snapshot })
+    } else client.send({ kind: 'patch', patch: patchOf(before, this.#snapshot) })
   }
 
   #onMessage(message: Exclude<ProxyToAgent, { kind: 'hello' }>): void {

@@ -10,11 +10,14 @@ import type { LogLevel } from '../config/model.ts'
 import type { TapEvent, TapFilter } from '../exchange/tap.ts'
 import type { LogFacts } from '../log.ts'
 import type { ProxySnapshot } from './proxy-snapshot.ts'
+import type { SnapshotPatch } from './snapshot-patch.ts'
 
 export const PROXY_CONTROL_PROTOCOL = 2
 
 export type AgentToProxy =
   | { readonly kind: 'configure'; readonly snapshot: ProxySnapshot }
+  /** A change of the snapshot sent before on this connection; to proxies that say they take it. */
+  | { readonly kind: 'patch'; readonly patch: SnapshotPatch }
   | { readonly kind: 'stats' }
   /** All figures, in Prometheus' text. */
   | { readonly kind: 'metrics'; readonly id: number }
@@ -32,8 +35,10 @@ export type ProxyToAgent =
       readonly build: string
       /** Version of the snapshot in force, 0 before the first. */
       readonly version: number
+      /** Absent in proxies of earlier builds. */
+      readonly takesPatches?: boolean
     }
-  /** Answer to `configure`. Listeners that could not be bound are named; everything else is in force. */
+  /** Answer to `configure` and `patch`. Listeners that could not be bound are named; everything else is in force. */
   | {
       readonly kind: 'configured'
       readonly version: number

@@ -1,7 +1,7 @@
 /**
  * All that the proxy of a host needs to know, as one value: built by agent/mesh/, obeyed by proxy/.
  *
- * Complete, never a patch: applying the same snapshot twice changes nothing, and listeners, clusters and
+ * Complete, also where only the change was sent (snapshot-patch.ts): applying it twice changes nothing, and listeners, clusters and
  * connections that are equal in both keep running untouched. Sent over the control socket
  * (core/mesh/proxy-control.ts). Private keys are inside: the socket's folder is 0700.
  */

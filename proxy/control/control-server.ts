@@ -20,6 +20,7 @@ import {
   type ProxyToAgent,
 } from '../../core/mesh/proxy-control.ts'
 import type { ProxySnapshot } from '../../core/mesh/proxy-snapshot.ts'
+import { applyPatch, type SnapshotPatch } from '../../core/mesh/snapshot-patch.ts'
 import { type Clock, instant, type Timer } from '../../core/time.ts'
 import { removeStaleSocket } from '../listeners/bind.ts'
 import { TAPS_MAX, type TapSink } from '../telemetry/taps.ts'
@@ -59,6 +60,8 @@ export class ControlServer {
   readonly #server: Server
   #agent: Socket | undefined
   #version = 0
+  /** What the agent's connection has brought last, in force or not: what a patch is made for. */
+  #received: ProxySnapshot | undefined
   #next: ProxySnapshot | undefined
   #isApplying = false
   #orphan: Timer | undefined
@@ -116,6 +119,7 @@ export class ControlServer {
     const before = this.#agent
     this.#agent = socket
     if (before !== undefined) this.#controlled.untapAll()
+    this.#received = undefined
     before?.destroy()
     this.#orphan?.cancel()
     this.#orphan = undefined
@@ -143,6 +147,7 @@ export class ControlServer {
       pid: this.#options.pid,
       build: this.#options.build,
       version: this.#version,
+      takesPatches: true,
     })
     this.#logRelay?.connect((record) => this.#send(socket, { kind: 'log', record }))
   }
@@ -160,8 +165,10 @@ export class ControlServer {
     const message = parseMessage(line)
     switch (message?.kind) {
       case 'configure':
-        this.#next = message.snapshot
-        void this.#applyNext()
+        this.#take(socket, message.snapshot)
+        break
+      case 'patch':
+        this.#take(socket, patched(this.#received, message.patch))
         break
       case 'stats':
         this.#send(socket, { kind: 'stats', stats: this.#controlled.stats() })
@@ -206,6 +213,19 @@ export class ControlServer {
     return true
   }
 
+  #take(socket: Socket, snapshot: ProxySnapshot | undefined): void {
+    // Of an agent that another has replaced.
+    if (socket !== this.#agent) return
+    if (snapshot === undefined) {
+      this.#log.error('the agent changed a configuration that it had not sent')
+      socket.destroy()
+      return
+    }
+    this.#received = snapshot
+    this.#next = snapshot
+    void this.#applyNext()
+  }
+
   async #applyNext(): Promise<void> {
     if (this.#isApplying) return
     this.#isApplying = true
@@ -229,11 +249,24 @@ export class ControlServer {
   }
 }
 
+/** @returns undefined for what is no patch of it */
+function patched(
+  before: ProxySnapshot | undefined,
+  patch: SnapshotPatch,
+): ProxySnapshot | undefined {
+  try {
+    return before === undefined ? undefined : applyPatch(before, patch)
+  } catch {
+    return undefined // of another shape
+  }
+}
+
 function parseMessage(line: string): AgentToProxy | undefined {
   try {
     const value: unknown = JSON.parse(line)
     if (typeof value !== 'object' || value === null || !('kind' in value)) return undefined
     if (value.kind === 'configure' && !('snapshot' in value)) return undefined
+    if (value.kind === 'patch' && !('patch' in value)) return undefined
     return value as AgentToProxy
   } catch {
     return undefined

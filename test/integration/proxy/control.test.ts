@@ -18,6 +18,7 @@ import {
   type ProxyToAgent,
 } from '../../../core/mesh/proxy-control.ts'
 import type { ProxySnapshot } from '../../../core/mesh/proxy-snapshot.ts'
+import { patchOf } from '../../../core/mesh/snapshot-patch.ts'
 import { seededRng } from '../../../core/rng.ts'
 import { instant } from '../../../core/time.ts'
 import { type ProxyService, runProxy } from '../../../proxy/main.ts'
@@ -182,6 +183,41 @@ describe('a proxy under its agent', () => {
     assert.equal(portOf(proxy.dataPlane, 'upstream'), port)
     client.close()
     agent.socket.destroy()
+  })
+
+  it('takes the change of a snapshot that it has, and of no other', async () => {
+    const { proxy, path } = await start()
+    const agent = new TestAgent(path)
+    assert.equal((await agent.next('hello')).takesPatches, true)
+    const one = await snapshot(1)
+    await agent.configure(one)
+    const client = new RawClient(portOf(proxy.dataPlane, 'upstream'))
+    client.send('GET / HTTP/1.1\r\nhost: a\r\n\r\n')
+    await client.untilText('200 OK')
+    const two = { ...one, version: 2, clusters: [cluster([])] }
+    agent.send({ kind: 'patch', patch: patchOf(one, two) })
+    assert.equal((await agent.next('configured')).version, 2)
+    client.text = ''
+    client.send('GET / HTTP/1.1\r\nhost: a\r\n\r\n')
+    await client.untilText('no healthy upstream')
+    agent.send({ kind: 'patch', patch: patchOf(two, { ...one, version: 3 }) })
+    assert.equal((await agent.next('configured')).version, 3)
+    client.text = ''
+    client.send('GET / HTTP/1.1\r\nhost: a\r\n\r\n')
+    await client.untilText('200 OK')
+    agent.send({ kind: 'patch', patch: patchOf(one, two) })
+    await eventually(() => agent.closed, 'a patch of another base ends the connection')
+    for (const patch of [null, {}, { base: 3 }, patchOf(one, two)]) {
+      const other = new TestAgent(path)
+      if (patch !== null && 'snapshot' in patch) await other.next('hello')
+      else await other.configure({ ...one, version: 3 })
+      other.send({ kind: 'patch', patch } as AgentToProxy)
+      await eventually(() => other.closed, 'so does what is none, and one without a base')
+    }
+    client.text = ''
+    client.send('GET / HTTP/1.1\r\nhost: a\r\n\r\n')
+    await client.untilText('200 OK')
+    client.close()
   })
 
   it('names listeners it cannot open and opens them when it can', async () => {

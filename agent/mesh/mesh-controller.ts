@@ -8,7 +8,9 @@
  * comes back after it was gone.
  */
 
+import { sameData } from '../../core/catalog/equality.ts'
 import type {
+  ConfigEntryRecord,
   HealthEntry,
   IntentionAction,
   IntentionRecord,
@@ -25,6 +27,7 @@ import {
   isSupportedUpstream,
   type MeshInputs,
 } from '../../core/mesh/build-snapshot.ts'
+import { ClusterMemo } from '../../core/mesh/cluster-memo.ts'
 import {
   agentIdentityId,
   localProxies,
@@ -32,7 +35,11 @@ import {
   meshDemand,
 } from '../../core/mesh/demand.ts'
 import { jwtProviderSpec } from '../../core/mesh/jwt-providers.ts'
-import type { JwtProviderSpec, ProxyIdentity } from '../../core/mesh/proxy-snapshot.ts'
+import type {
+  JwtProviderSpec,
+  ProxyIdentity,
+  ProxySnapshot,
+} from '../../core/mesh/proxy-snapshot.ts'
 import { sidecarConfiguration } from '../../core/mesh/sidecar-configuration.ts'
 import { agentSpiffeUri, serviceSpiffeUri } from '../../core/mesh/spiffe.ts'
 import { type TelemetrySettings, telemetrySettings } from '../../core/mesh/telemetry-settings.ts'
@@ -74,11 +81,11 @@ export class MeshController implements Service {
   readonly #deps: MeshControllerDeps
   readonly #roots: View<'roots'>
   readonly #virtualIps: View<'virtual-ips'>
-  readonly #destinations: ViewSet<'connect'>
-  readonly #intentions: ViewSet<'intentions'>
+  readonly #destinations: ViewSet<'connect', readonly HealthEntry[]>
+  readonly #intentions: ViewSet<'intentions', readonly IntentionRecord[]>
   readonly #chains: ChainSet
   /** Followed only while an intention of this host asks for tokens. */
-  readonly #jwtProviders: ViewSet<'config'>
+  readonly #jwtProviders: ViewSet<'config', readonly ConfigEntryRecord[]>
   readonly #jwtKeys: JwtKeys
   readonly #subsets = new SubsetFilters()
   readonly #pinned = new Map<string, string>()
@@ -89,7 +96,8 @@ export class MeshController implements Service {
   readonly #unsubscribe: (() => void)[] = []
   readonly #pace: Pace
   #version = 0
-  #lastSent = ''
+  readonly #clusters = new ClusterMemo()
+  #lastSent: { readonly snapshot: ProxySnapshot; readonly isComplete: boolean } | undefined
   #started: Promise<void> | undefined
   #stopped = false
 
@@ -100,9 +108,22 @@ export class MeshController implements Service {
     const changed = (): void => this.#pace.request()
     this.#roots = deps.views.open('roots', '')
     this.#virtualIps = deps.views.open('virtual-ips', '')
-    this.#destinations = new ViewSet('connect', deps.views, changed)
-    this.#intentions = new ViewSet('intentions', deps.views, changed)
-    this.#jwtProviders = new ViewSet('config', deps.views, changed)
+    this.#destinations = new ViewSet(
+      { topic: 'connect', read: (items) => [...items], onChange: changed },
+      deps.views,
+    )
+    this.#intentions = new ViewSet(
+      {
+        topic: 'intentions',
+        read: (items) => [...items].sort(compareIntentions),
+        onChange: changed,
+      },
+      deps.views,
+    )
+    this.#jwtProviders = new ViewSet(
+      { topic: 'config', read: (items) => [...items], onChange: changed },
+      deps.views,
+    )
     this.#jwtKeys = new JwtKeys({ clock: deps.clock, log: deps.log, onChange: changed })
     this.#chains = new ChainSet({ ...deps, datacenter: options.datacenter })
     this.#claims = new SidecarClaims(deps.clock, changed)
@@ -178,9 +199,7 @@ export class MeshController implements Service {
     this.#sayUnsupported(services)
     const hasProxy = supervisor.state !== 'idle'
     if (roots === undefined || (!demand.needsProxy && !hasProxy)) return
-    const intentions = this.#intentions.values<IntentionRecord[]>((items) =>
-      [...items].sort(compareIntentions),
-    )
+    const intentions = this.#intentions.values()
     const inputs: MeshInputs = {
       version: 0,
       datacenter,
@@ -195,7 +214,7 @@ export class MeshController implements Service {
       loopbackBase: this.#options.loopbackBase,
       virtualPorts: this.#options.virtualPorts,
       identities: this.#identities(),
-      instances: this.#destinations.values<HealthEntry[]>((items) => [...items]),
+      instances: this.#destinations.values(),
       intentions,
       jwtProviders: this.#followProviders(intentions),
       chains,
@@ -210,11 +229,11 @@ export class MeshController implements Service {
 
   #configureOwn(inputs: MeshInputs, isComplete: boolean): void {
     const { telemetry, problems } = this.#telemetry(inputs)
-    const snapshot = { ...buildProxySnapshot(inputs), telemetry }
+    const snapshot = { ...buildProxySnapshot(inputs, this.#clusters), telemetry }
     this.#sayTelemetry(problems)
-    const encoded = JSON.stringify([snapshot, isComplete])
-    if (encoded === this.#lastSent) return
-    this.#lastSent = encoded
+    const wanted = { snapshot, isComplete }
+    if (sameData(wanted, this.#lastSent)) return
+    this.#lastSent = wanted
     this.#version++
     this.#deps.supervisor.configure({ ...snapshot, version: this.#version }, isComplete)
   }
@@ -273,7 +292,7 @@ export class MeshController implements Service {
       for (const rule of rules) for (const name of providersOf(rule)) names.add(name)
     }
     this.#jwtProviders.want(new Set(names.size === 0 ? [] : [JWT_PROVIDER]))
-    const found = this.#jwtProviders.values((items) => [...items]).get(JWT_PROVIDER) ?? []
+    const found = this.#jwtProviders.values().get(JWT_PROVIDER) ?? []
     const wanted = found.filter(({ name }) => names.has(name))
     this.#jwtKeys.want(wanted)
     return wanted.map(({ name, body }) => jwtProviderSpec(name, body, this.#jwtKeys.of(name)))

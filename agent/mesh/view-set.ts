@@ -1,25 +1,33 @@
 /**
  * The views of one topic that are wanted now, by name: opened when a name appears, released when it goes.
+ *
+ * What is read out of a view is the same object until the view says that it has changed.
  */
 
 import type { Topic, Topics } from '../../core/catalog/feed.ts'
 import type { CatalogViews, View } from '../view/types.ts'
 
-interface Held<T extends Topic> {
-  readonly view: View<T>
-  readonly unsubscribe: () => void
+export interface ViewSetOptions<T extends Topic, R extends object> {
+  readonly topic: T
+  readonly read: (items: Iterable<Topics[T]>) => R
+  readonly onChange: () => void
 }
 
-export class ViewSet<T extends Topic> {
-  readonly #topic: T
-  readonly #views: CatalogViews
-  readonly #onChange: () => void
-  readonly #held = new Map<string, Held<T>>()
+interface Held<T extends Topic, R> {
+  readonly view: View<T>
+  unsubscribe: () => void
+  /** Undefined since the last change. */
+  value: R | undefined
+}
 
-  constructor(topic: T, views: CatalogViews, onChange: () => void) {
-    this.#topic = topic
+export class ViewSet<T extends Topic, R extends object> {
+  readonly #options: ViewSetOptions<T, R>
+  readonly #views: CatalogViews
+  readonly #held = new Map<string, Held<T, R>>()
+
+  constructor(options: ViewSetOptions<T, R>, views: CatalogViews) {
+    this.#options = options
     this.#views = views
-    this.#onChange = onChange
   }
 
   /** True when every wanted view has had its first snapshot. */
@@ -29,11 +37,7 @@ export class ViewSet<T extends Topic> {
   }
 
   want(names: ReadonlySet<string>): void {
-    for (const name of names) {
-      if (this.#held.has(name)) continue
-      const view = this.#views.open(this.#topic, name)
-      this.#held.set(name, { view, unsubscribe: view.onChange(this.#onChange) })
-    }
+    for (const name of names) if (!this.#held.has(name)) this.#hold(name)
     for (const [name, held] of this.#held) {
       if (names.has(name)) continue
       this.#held.delete(name)
@@ -43,15 +47,28 @@ export class ViewSet<T extends Topic> {
   }
 
   /** By name, of the views that are ready; the others are left out. */
-  values<R>(read: (items: Iterable<Topics[T]>) => R): Map<string, R> {
+  values(): Map<string, R> {
     const values = new Map<string, R>()
-    for (const [name, { view }] of this.#held) {
-      if (view.isReady) values.set(name, read(view.items().values()))
+    for (const [name, held] of this.#held) {
+      if (!held.view.isReady) continue
+      held.value ??= this.#options.read(held.view.items().values())
+      values.set(name, held.value)
     }
     return values
   }
 
   close(): void {
     this.want(new Set())
+  }
+
+  #hold(name: string): void {
+    const { topic, onChange } = this.#options
+    const view = this.#views.open(topic, name)
+    const held: Held<T, R> = { view, unsubscribe: () => {}, value: undefined }
+    held.unsubscribe = view.onChange(() => {
+      held.value = undefined
+      onChange()
+    })
+    this.#held.set(name, held)
   }
 }

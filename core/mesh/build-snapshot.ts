@@ -18,6 +18,7 @@ import type {
   VirtualIpRecord,
 } from '../catalog/types.ts'
 import type { CompiledChain } from '../chain/types.ts'
+import { ClusterMemo } from './cluster-memo.ts'
 import { clustersOf } from './clusters.ts'
 import { agentIdentityId, localProxies, serviceIdentityId, virtualServices } from './demand.ts'
 import { protocolOf } from './protocol.ts'
@@ -65,9 +66,10 @@ export interface MeshInputs {
   readonly bindAddress: string
 }
 
-export function buildProxySnapshot(inputs: MeshInputs): ProxySnapshot {
+/** @param memo of the snapshot before, if these inputs come from one: unchanged clusters are the same objects */
+export function buildProxySnapshot(inputs: MeshInputs, memo = new ClusterMemo()): ProxySnapshot {
   const outbound = [...explicitUpstreams(inputs), ...sharedAddresses(inputs)]
-  const clusters = clustersOf(inputs)
+  const clusters = clustersOf(inputs, memo)
   const known = new Set(clusters.map((c) => c.id))
   return {
     version: inputs.version,

@@ -6,8 +6,9 @@
  */
 
 import type { HealthEntry } from '../catalog/types.ts'
-import { type ChainTarget, type CompiledChain, isHttpLike } from '../chain/types.ts'
+import { type CompiledChain, isHttpLike } from '../chain/types.ts'
 import { NS_PER_MS } from '../duration.ts'
+import type { ClusterMemo, ClusterOrigin } from './cluster-memo.ts'
 import { protocolOf } from './protocol.ts'
 import type { Cluster, Endpoint } from './proxy-snapshot.ts'
 import { serviceSpiffeUri } from './spiffe.ts'
@@ -26,27 +27,33 @@ export interface ClusterInputs {
   readonly matching: (entries: readonly HealthEntry[], filter: string) => readonly HealthEntry[]
 }
 
+/** Of a target that lies elsewhere. */
+const NO_INSTANCES: readonly HealthEntry[] = []
+
 /** One for each target, by name. */
-export function clustersOf(inputs: ClusterInputs): readonly Cluster[] {
+export function clustersOf(inputs: ClusterInputs, memo: ClusterMemo): readonly Cluster[] {
   const clusters = new Map<string, Cluster>()
-  for (const chain of inputs.chains.values()) {
-    for (const target of Object.values(chain.targets)) {
+  for (const { targets, protocol } of inputs.chains.values()) {
+    for (const target of Object.values(targets)) {
       if (clusters.has(target.name)) continue
-      const cluster = clusterOf(inputs, target, chain.protocol)
-      if (cluster !== undefined) clusters.set(target.name, cluster)
+      const isHere = target.peer === '' && target.datacenter === inputs.datacenter
+      const entries = isHere ? inputs.instances.get(target.service) : NO_INSTANCES
+      if (entries === undefined) continue
+      const origin = { target, entries, trustDomain: inputs.trustDomain, protocol }
+      clusters.set(
+        target.name,
+        memo.of(origin, () => clusterOf(inputs, origin)),
+      )
     }
   }
+  memo.endPass()
   return [...clusters.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
 }
 
 function clusterOf(
   inputs: ClusterInputs,
-  target: ChainTarget,
-  protocol: string,
-): Cluster | undefined {
-  const isHere = target.peer === '' && target.datacenter === inputs.datacenter
-  const entries = isHere ? inputs.instances.get(target.service) : []
-  if (entries === undefined) return undefined
+  { target, entries, trustDomain, protocol }: ClusterOrigin,
+): Cluster {
   const chosen =
     target.subsetFilter === '' ? entries : inputs.matching(entries, target.subsetFilter)
   const endpoints = chosen.map((entry) => endpointOf(entry, target.onlyPassing))
@@ -54,7 +61,7 @@ function clusterOf(
     id: target.name,
     serviceName: target.service,
     sni: target.sni,
-    spiffeUris: [serviceSpiffeUri(inputs.trustDomain, target.datacenter, target.service)],
+    spiffeUris: [serviceSpiffeUri(trustDomain, target.datacenter, target.service)],
     endpoints: endpoints.sort((a, b) => (a.id < b.id ? -1 : 1)),
     connectTimeoutMs: target.connectTimeoutNs / NS_PER_MS,
     ...(isHttpLike(protocol) ? { protocol: protocolOf(protocol) } : {}),

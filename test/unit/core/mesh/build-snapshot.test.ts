@@ -8,6 +8,7 @@ import type { CheckStatus, HealthEntry, VirtualIpRecord } from '../../../../core
 import { compileChain, NO_OVERRIDES } from '../../../../core/chain/compile.ts'
 import { type CompiledChain, isProblem } from '../../../../core/chain/types.ts'
 import { buildProxySnapshot, type MeshInputs } from '../../../../core/mesh/build-snapshot.ts'
+import { ClusterMemo } from '../../../../core/mesh/cluster-memo.ts'
 import { meshDemand, VIRTUAL_SERVICES_MAX } from '../../../../core/mesh/demand.ts'
 import { type Written, written } from '../chain/written-entries.ts'
 import { sidecarOf, upstreamTo } from './sidecars.ts'
@@ -273,4 +274,37 @@ test('needs no proxy where nothing of the mesh is', () => {
 test('bounds the shared addresses of a host', () => {
   const many = Array.from({ length: VIRTUAL_SERVICES_MAX + 5 }, (_, i) => virtual(`s${i}`, i + 1))
   assert.equal(meshDemand([], many, 'vm-a').destinations.size, VIRTUAL_SERVICES_MAX)
+})
+
+test('clusters that are made of the same things are the same objects, others are made anew', () => {
+  const memo = new ClusterMemo()
+  const subset: Written = {
+    'service-resolver/payments': {
+      DefaultSubset: 'v1',
+      Subsets: { v1: { Filter: 'Service.Meta.v == 1' } },
+    },
+  }
+  const entries = [instance('payments', 'p1', 'passing')]
+  const passes: Partial<MeshInputs>[] = [
+    { instances: new Map([['payments', entries]]) },
+    { instances: new Map([['payments', [instance('payments', 'p1', 'critical')]]]) },
+    { instances: new Map([['payments', entries]]), trustDomain: 'other.consul' },
+    { instances: new Map([['payments', entries]]), chains: chains(subset) },
+    { chains: new Map() },
+    { instances: new Map([['payments', entries]]) },
+  ]
+  for (const pass of passes) {
+    const fresh = buildProxySnapshot(inputs(pass))
+    const remembered = buildProxySnapshot(inputs(pass), memo)
+    assert.deepEqual(remembered, fresh)
+    // Chains are compiled anew for whatever reason; what they say is what counts.
+    const again = buildProxySnapshot(
+      inputs({ ...pass, chains: structuredClone(inputs(pass).chains) as MeshInputs['chains'] }),
+      memo,
+    )
+    assert.equal(again.clusters.length, fresh.clusters.length)
+    for (const [i, cluster] of again.clusters.entries()) {
+      if (pass.instances !== undefined) assert.equal(cluster, remembered.clusters[i])
+    }
+  }
 })

@@ -134,8 +134,11 @@ export class InboundRoute {
     head.stats = this.#stats
     const { observer } = this.#deps
     if (observer.isActive) observer.begin(this.#sceneOf(), this.#aimOf(), head)
-    const before = head.clientCert === undefined ? '' : `${head.clientCert},`
-    head.text += `x-forwarded-client-cert: ${before}${this.#certElement}\r\n`
+    // For gRPC it is taken out and not written anew (mesh.md 10.11).
+    if (this.#policy.spec.protocol !== 'grpc') {
+      const before = head.clientCert === undefined ? '' : `${head.clientCert},`
+      head.text += `x-forwarded-client-cert: ${before}${this.#certElement}\r\n`
+    }
     return this.#policy.target.open(head, caller)
   }
 

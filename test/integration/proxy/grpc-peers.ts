@@ -33,6 +33,7 @@ const unary: handleUnaryCall<Buffer, Buffer> = (call, done) => {
   if (call.request.toString() === 'late') return
   const trailer = new Metadata()
   trailer.set('x-asked', String(call.metadata.get('x-ask')[0]))
+  trailer.set('x-got', Object.keys(call.metadata.getMap()).sort().join())
   done(null, Buffer.concat([Buffer.from('re:'), call.request]), trailer)
 }
 const clientStream: handleClientStreamingCall<Buffer, Buffer> = (call, done) => {

@@ -45,6 +45,12 @@ for (const offerMux of [true, false]) {
       }
     })
 
+    it('adds ids and keeps certificates to itself', async () => {
+      const { trailer } = await ask(client, 'x')
+      const [got] = trailer.get('x-got')
+      assert.equal(got, 'user-agent,x-ask,x-forwarded-proto,x-request-id')
+    })
+
     it('carries a status, its message and its details', async () => {
       const { err } = await ask(client, 'fail')
       assert.equal(err?.code, status.NOT_FOUND)

@@ -5,7 +5,8 @@
 //
 // Prints one line a case, "ok <name>" or "not ok <name>: <why>", and ends with 1 if any failed. Cases have
 // names of their own for everything they create and run side by side, but for those that change the whole
-// node, which run last. Each case is bounded by caseMax.
+// node, which run last. Each case is bounded by caseMax. With CONSUL_HTTP_TOKEN, that of a token with all rights, access
+// control is tried too.
 package main
 
 import (
@@ -133,6 +134,9 @@ func main() {
 	var side []testCase
 	for _, list := range [][]testCase{agentCases, catalogCases, healthCases, kvCases, sessionCases, lockCases, meshCases, operatorCases, queryCases} {
 		side = append(side, list...)
+	}
+	if os.Getenv("CONSUL_HTTP_TOKEN") != "" {
+		side = append(side, aclCases...)
 	}
 	failed := false
 	var output, wait = sync.Mutex{}, sync.WaitGroup{}

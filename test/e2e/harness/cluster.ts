@@ -208,7 +208,7 @@ export class TestNode {
       `${name} is ready`,
       async () => {
         if (!this.isRunning) throw new Error(`${name} ended while starting:\n${this.#output}`)
-        return (await fetch(`${this.url}/v1/agent/self`)).ok
+        return (await fetch(`${this.url}/v1/agent/version`)).ok
       },
       READY_MAX_MS,
     )

@@ -8,7 +8,12 @@
 
 import { sameData } from '../core/catalog/equality.ts'
 import { callerName } from '../core/mesh/demand.ts'
-import type { ProxyIdentity, ProxySnapshot } from '../core/mesh/proxy-snapshot.ts'
+import type {
+  CallerSettings,
+  ProxyIdentity,
+  ProxySnapshot,
+  UpstreamSettings,
+} from '../core/mesh/proxy-snapshot.ts'
 import type { Rng } from '../core/rng.ts'
 import type { StatsStore } from './telemetry/stats-store.ts'
 import { Identity } from './tls/identity.ts'
@@ -19,6 +24,8 @@ export interface MeshStateDeps extends ClusterCallerDeps {
   readonly rng: Rng
   readonly store: StatsStore
 }
+
+const NO_SETTINGS: UpstreamSettings = {}
 
 interface KnownIdentity {
   readonly source: ProxyIdentity
@@ -35,6 +42,7 @@ export class MeshState {
   /** Callers whose destination or identity is gone, until their connections are. */
   readonly #leaving = new Set<ClusterCaller>()
   #roots: readonly string[] = []
+  readonly #settings = new Map<string, CallerSettings>()
 
   constructor(deps: MeshStateDeps) {
     this.#deps = deps
@@ -46,6 +54,7 @@ export class MeshState {
     this.trustDomain = snapshot.trustDomain.toLowerCase()
     this.#updateClusters(snapshot)
     this.#updateCallers(changed)
+    this.#updateSettings(snapshot.callerSettings ?? [])
     for (const caller of this.#leaving) {
       if (!caller.isUnused) continue
       caller.destroy()
@@ -73,6 +82,7 @@ export class MeshState {
       const stats = this.#deps.store.cluster(callerName(identityId), clusterId)
       stats.membership = () => cluster.membership
       caller = new ClusterCaller(cluster, identity, stats, this.#deps)
+      caller.settings = this.#settingsOf(identityId, clusterId)
       callers.set(identityId, caller)
     }
     return caller
@@ -153,6 +163,19 @@ export class MeshState {
         }
       }
     }
+  }
+
+  #updateSettings(settings: readonly CallerSettings[]): void {
+    this.#settings.clear()
+    for (const each of settings) this.#settings.set(each.identityId, each)
+    for (const [cluster, callers] of this.#callers) {
+      for (const [id, caller] of callers) caller.settings = this.#settingsOf(id, cluster.spec.id)
+    }
+  }
+
+  #settingsOf(identityId: string, clusterId: string): UpstreamSettings {
+    const settings = this.#settings.get(identityId)
+    return settings?.byCluster[clusterId] ?? settings?.defaults ?? NO_SETTINGS
   }
 
   #let(caller: ClusterCaller): void {

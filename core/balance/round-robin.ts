@@ -9,13 +9,9 @@
  */
 
 import { assert } from '../assert.ts'
+import type { Balancer, Candidates } from './balancer.ts'
 
-export interface Candidates {
-  /** Whether the entry may be picked now. */
-  isUsable(index: number): boolean
-}
-
-export class RoundRobin {
+export class RoundRobin implements Balancer {
   readonly #size: number
   /** 1/weight of each entry; undefined when all weigh the same. */
   readonly #steps: readonly number[] | undefined
@@ -40,7 +36,7 @@ export class RoundRobin {
   }
 
   /** @returns the index of the picked entry, or -1 when none is usable */
-  next(candidates: Candidates): number {
+  pick(candidates: Candidates): number {
     return this.#steps === undefined
       ? this.#rotate(candidates)
       : this.#earliest(candidates, this.#steps)

@@ -128,6 +128,22 @@ function mergedUpstream(upstream: Upstream, proxy: ProxyConfig, central: Central
   }
 }
 
+/** Names of upstreams that a service's `UpstreamConfig` says something about. */
+export function overriddenUpstreams(upstreamConfig: JsonObject | undefined): readonly string[] {
+  return objectsIn(upstreamConfig, 'Overrides').map((each) => textAt(each, 'Name'))
+}
+
+/** Configuration of an upstream that no registration names; with '' of any that has no override. */
+export function implicitUpstream(upstreamConfig: JsonObject | undefined, name: string): JsonObject {
+  const override = objectsIn(upstreamConfig, 'Overrides').find((each) => {
+    return name !== '' && textAt(each, 'Name').toLowerCase() === name.toLowerCase()
+  })
+  return {
+    ...renamed(objectAt(upstreamConfig, 'Defaults'), UPSTREAM_KEYS),
+    ...renamed(override, UPSTREAM_KEYS),
+  }
+}
+
 function meshGatewayOf(body: JsonObject | undefined): string {
   return textAt(objectAt(body, 'MeshGateway'), 'Mode')
 }

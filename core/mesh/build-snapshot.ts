@@ -31,6 +31,7 @@ import type {
   ProxySnapshot,
 } from './proxy-snapshot.ts'
 import { routingOf } from './routes.ts'
+import { callerSettings } from './upstream-settings.ts'
 import { virtualAddress } from './virtual-address.ts'
 
 const CONNECT_TIMEOUT_MS = 5000
@@ -59,6 +60,8 @@ export interface MeshInputs {
   readonly chains: ReadonlyMap<string, CompiledChain>
   /** @returns what config entries say of a service's protocol, undefined when they say nothing */
   readonly protocolOf: (service: string) => string | undefined
+  /** @returns `UpstreamConfig` of a service's defaults */
+  readonly upstreamConfigOf: (service: string) => JsonObject | undefined
   /** Instances of a subset. */
   readonly matching: (entries: readonly HealthEntry[], filter: string) => readonly HealthEntry[]
   readonly defaultAction: IntentionAction
@@ -71,6 +74,11 @@ export function buildProxySnapshot(inputs: MeshInputs, memo = new ClusterMemo())
   const outbound = [...explicitUpstreams(inputs), ...sharedAddresses(inputs)]
   const clusters = clustersOf(inputs, memo)
   const known = new Set(clusters.map((c) => c.id))
+  const settings = callerSettings({
+    sidecars: ownProxies(inputs),
+    chains: inputs.chains,
+    upstreamConfigOf: inputs.upstreamConfigOf,
+  })
   return {
     version: inputs.version,
     datacenter: inputs.datacenter,
@@ -86,6 +94,7 @@ export function buildProxySnapshot(inputs: MeshInputs, memo = new ClusterMemo())
     outbound: outbound.filter((listener) => known.has(listener.clusterId)),
     callers: callerRules(inputs),
     clusters,
+    ...(settings.length === 0 ? {} : { callerSettings: settings }),
   }
 }
 

@@ -9,7 +9,7 @@
 import { sameData } from '../catalog/equality.ts'
 import type { HealthEntry } from '../catalog/types.ts'
 import type { ChainTarget } from '../chain/types.ts'
-import type { Cluster } from './proxy-snapshot.ts'
+import type { Cluster, LoadBalancer } from './proxy-snapshot.ts'
 
 /** All that a cluster depends on. */
 export interface ClusterOrigin {
@@ -17,6 +17,7 @@ export interface ClusterOrigin {
   readonly entries: readonly HealthEntry[]
   readonly trustDomain: string
   readonly protocol: string
+  readonly loadBalancer: LoadBalancer | undefined
 }
 
 interface Made {
@@ -50,6 +51,7 @@ function isSame(one: ClusterOrigin, other: ClusterOrigin): boolean {
     one.entries === other.entries &&
     one.trustDomain === other.trustDomain &&
     one.protocol === other.protocol &&
+    sameData(one.loadBalancer, other.loadBalancer) &&
     sameData(one.target, other.target)
   )
 }

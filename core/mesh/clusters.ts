@@ -9,6 +9,7 @@ import type { HealthEntry } from '../catalog/types.ts'
 import { type CompiledChain, isHttpLike } from '../chain/types.ts'
 import { NS_PER_MS } from '../duration.ts'
 import type { ClusterMemo, ClusterOrigin } from './cluster-memo.ts'
+import { balancersOf } from './load-balancer.ts'
 import { protocolOf } from './protocol.ts'
 import type { Cluster, Endpoint } from './proxy-snapshot.ts'
 import { serviceSpiffeUri } from './spiffe.ts'
@@ -33,13 +34,17 @@ const NO_INSTANCES: readonly HealthEntry[] = []
 /** One for each target, by name. */
 export function clustersOf(inputs: ClusterInputs, memo: ClusterMemo): readonly Cluster[] {
   const clusters = new Map<string, Cluster>()
-  for (const { targets, protocol } of inputs.chains.values()) {
+  for (const chain of inputs.chains.values()) {
+    const { targets, protocol } = chain
+    const balancers = balancersOf(chain)
     for (const target of Object.values(targets)) {
-      if (clusters.has(target.name)) continue
+      const loadBalancer = balancers.get(target.id)
+      const known = clusters.get(target.name)
+      if (known !== undefined && (known.loadBalancer !== undefined || !loadBalancer)) continue
       const isHere = target.peer === '' && target.datacenter === inputs.datacenter
       const entries = isHere ? inputs.instances.get(target.service) : NO_INSTANCES
       if (entries === undefined) continue
-      const origin = { target, entries, trustDomain: inputs.trustDomain, protocol }
+      const origin = { target, entries, trustDomain: inputs.trustDomain, protocol, loadBalancer }
       clusters.set(
         target.name,
         memo.of(origin, () => clusterOf(inputs, origin)),
@@ -52,7 +57,7 @@ export function clustersOf(inputs: ClusterInputs, memo: ClusterMemo): readonly C
 
 function clusterOf(
   inputs: ClusterInputs,
-  { target, entries, trustDomain, protocol }: ClusterOrigin,
+  { target, entries, trustDomain, protocol, loadBalancer }: ClusterOrigin,
 ): Cluster {
   const chosen =
     target.subsetFilter === '' ? entries : inputs.matching(entries, target.subsetFilter)
@@ -65,6 +70,7 @@ function clusterOf(
     endpoints: endpoints.sort((a, b) => (a.id < b.id ? -1 : 1)),
     connectTimeoutMs: target.connectTimeoutNs / NS_PER_MS,
     ...(isHttpLike(protocol) ? { protocol: protocolOf(protocol) } : {}),
+    ...(loadBalancer === undefined ? {} : { loadBalancer }),
   }
 }
 

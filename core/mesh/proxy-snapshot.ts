@@ -8,6 +8,8 @@
 
 import type { IntentionAction, IntentionRecord, JsonObject } from '../catalog/types.ts'
 import type { LogFormat } from '../exchange/log-format.ts'
+import type { OutlierSettings } from '../resilience/outlier.ts'
+import type { RetryBudget } from '../resilience/retry-budget.ts'
 import type { Propagation } from '../tracing/context.ts'
 
 /**
@@ -155,6 +157,63 @@ export interface Endpoint {
   readonly healthy: boolean
 }
 
+/** '' takes what suits the traffic: peak_ewma for requests, round_robin for raw streams. */
+export type BalancePolicy =
+  | ''
+  | 'random'
+  | 'round_robin'
+  | 'least_request'
+  | 'ring_hash'
+  | 'maglev'
+  | 'peak_ewma'
+  | 'p2c_ewma_penalty'
+
+/** What of a request decides where it goes (mesh.md 7.6). */
+export interface HashPolicy {
+  readonly kind: 'header' | 'cookie' | 'query' | 'source'
+  /** Header: lower case. '' for `source`. */
+  readonly name: string
+  /** Nothing after it counts once there is a hash. */
+  readonly isTerminal: boolean
+  /** A cookie that is made where none came; `maxAgeS` 0: it ends with the session. */
+  readonly made?: { readonly maxAgeS: number; readonly path: string }
+}
+
+/** How the instances of a destination are chosen among (mesh.md 7.6, 10.3). */
+export interface LoadBalancer {
+  readonly policy: BalancePolicy
+  /** Of least_request. */
+  readonly choices: number
+  readonly hashPolicies: readonly HashPolicy[]
+  /** With less of the instances healthy, all are used; 0: never. */
+  readonly panicPercent: number
+  /** New instances get their share little by little (mesh.md 10.10). */
+  readonly slowStart?: {
+    readonly windowMs: number
+    readonly aggression: number
+    readonly minPercent: number
+  }
+  /** Absent: 20 %, and three always. */
+  readonly retryBudget?: RetryBudget
+}
+
+/** What a calling service sets for an upstream (mesh.md 7.3); absent: no limit of its own, the default. */
+export interface UpstreamSettings {
+  /** Where no resolver says otherwise. */
+  readonly connectTimeoutMs?: number
+  readonly maxConnections?: number
+  readonly maxPending?: number
+  readonly maxRequests?: number
+  readonly outlier?: OutlierSettings
+}
+
+export interface CallerSettings {
+  readonly identityId: string
+  readonly defaults: UpstreamSettings
+  /** By id of the cluster; instead of `defaults`. */
+  readonly byCluster: Readonly<Record<string, UpstreamSettings>>
+}
+
 /** A destination service: where its instances are and who they must prove to be. */
 export interface Cluster {
   /** SNI of the service (mesh.md 1.4); doubles as the name in logs and metrics. */
@@ -167,6 +226,8 @@ export interface Cluster {
   readonly connectTimeoutMs: number
   /** Of the service; absent: not configured. */
   readonly protocol?: ProxyProtocol
+  /** Absent: nothing is configured. */
+  readonly loadBalancer?: LoadBalancer
 }
 
 /** Where a token may be; header names in lower case. */
@@ -251,4 +312,6 @@ export interface ProxySnapshot {
   readonly clusters: readonly Cluster[]
   /** Absent: nothing beyond what is always counted. */
   readonly telemetry?: ProxyTelemetry
+  /** Absent: nobody sets anything. */
+  readonly callerSettings?: readonly CallerSettings[]
 }

@@ -216,9 +216,6 @@ export function unsupportedIn(chain: CompiledChain): readonly string[] {
         const match = objectAt(objectAt(definition, 'Match'), 'HTTP')
         if (hasField(match, 'SourceService')) found.add('Match.HTTP.SourceService')
       }
-    } else {
-      const policy = textAt(node.loadBalancer, 'Policy')
-      if (policy !== '' && policy !== 'round_robin') found.add(`LoadBalancer.Policy ${policy}`)
     }
   }
   return [...found].sort()

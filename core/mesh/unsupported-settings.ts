@@ -20,7 +20,13 @@ const OBEYED: ReadonlySet<string> = new Set([
   ...TELEMETRY_KEYS,
 ])
 
-const UPSTREAM_OBEYED: ReadonlySet<string> = new Set(['protocol', 'balance_outbound_connections'])
+const UPSTREAM_OBEYED: ReadonlySet<string> = new Set([
+  'protocol',
+  'connect_timeout_ms',
+  'balance_outbound_connections',
+  'limits',
+  'passive_health_check',
+])
 
 /** @param service with its central configuration. @returns sorted; empty for what has no proxy */
 export function unsupportedSettings(service: ServiceDefinition): readonly string[] {

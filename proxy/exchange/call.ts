@@ -25,10 +25,15 @@ export interface CallTarget {
   readonly reportsTime: boolean
   /** Ends in `call.attach` or `call.onFailed`, at once or later. */
   attempt(call: Call): void
-  /** The attempt certainly reached no application: others first, for a while. */
-  missed(call: Call): void
-  /** The attempt was answered. */
-  answered(call: Call): void
+  /** The attempt failed. @param isReused its connection had carried another exchange before */
+  failed(call: Call, failure: Failure, isReused: boolean): void
+  /** The attempt was answered, with this status; 0 for a raw stream. @param now instant of it */
+  answered(call: Call, status: number, now: number): void
+  /** The attempt is over, however it ended. May be called more than once. */
+  released(call: Call): void
+  /** A retry that the route asks for fits into what the destination bears; then it counts until `retryEnded`. */
+  beginRetry(): boolean
+  retryEnded(): void
   /** The call, still waiting for a connection, is given up. */
   forget(call: Call): void
 }
@@ -45,6 +50,11 @@ export class Call implements RequestSink, ResponseSink {
   readonly head: RequestHead | undefined
   /** The endpoint of the last attempt, for choosing another. */
   triedEndpoint: object | undefined
+  /** The attempt counts at its endpoint, from this instant on. */
+  isHeld = false
+  heldAt = 0
+  /** By the policies of the destination, for those that hash. */
+  hash: number | undefined
   readonly #target: CallTarget
   readonly #caller: ResponseSink
   readonly #deps: CallDeps
@@ -72,6 +82,7 @@ export class Call implements RequestSink, ResponseSink {
   /** Attempts that the route's policy asked for. */
   #retries = 0
   #backoff: Timer | undefined
+  #holdsRetry = false
   #staleTried = false
   #hasRetried = false
 
@@ -150,6 +161,7 @@ export class Call implements RequestSink, ResponseSink {
     this.#isOver = true
     this.#count(this.#status)
     this.#backoff?.cancel()
+    this.#finish()
     if (this.#upstream === undefined) this.#target.forget(this)
     else this.#upstream.abort()
   }
@@ -164,7 +176,10 @@ export class Call implements RequestSink, ResponseSink {
 
   onResponse(head: ResponseHead): void {
     const policy = this.head?.retry
+    const now = this.#deps.clock.now()
+    this.#target.answered(this, head.status, now)
     if (policy?.retriesStatus(head.status) === true && this.#mayRetry(policy)) {
+      this.#target.released(this)
       const upstream = this.#upstream
       this.#upstream = undefined
       upstream?.abort()
@@ -176,7 +191,7 @@ export class Call implements RequestSink, ResponseSink {
     this.#watch?.responded(head)
     if (head.upgrade) this.#isRaw = true
     if (this.#target.reportsTime) {
-      const ms = Math.round(this.#deps.clock.now() - this.#startedAt)
+      const ms = Math.round(now - this.#startedAt)
       head.text += `x-envoy-upstream-service-time: ${ms}\r\n`
     }
     const edits = this.head?.responseEdits
@@ -185,7 +200,10 @@ export class Call implements RequestSink, ResponseSink {
   }
 
   onData(bytes: Buffer, from: number, to: number): boolean {
-    if (!this.#isCommitted) this.#commit()
+    if (!this.#isCommitted) {
+      this.#target.answered(this, 0, this.#deps.clock.now())
+      this.#commit()
+    }
     if (this.#watch !== undefined) this.#watch.sentBytes += to - from
     return this.#caller.onData(bytes, from, to)
   }
@@ -196,6 +214,7 @@ export class Call implements RequestSink, ResponseSink {
 
   onResponseEnd(): void {
     this.#count(this.#status)
+    this.#finish()
     // A raw stream goes on in the other direction. Else the connection may be another call's from now on.
     if (!this.#isRaw) {
       this.#isOver = true
@@ -207,7 +226,8 @@ export class Call implements RequestSink, ResponseSink {
   onFailed(failure: Failure): void {
     if (this.#isOver) return
     this.#upstream = undefined
-    if (failure.retry === 'never-sent') this.#target.missed(this)
+    this.#target.failed(this, failure, this.#isReused)
+    this.#target.released(this)
     if (this.#mayTryAgain(failure)) {
       this.#deps.counters.retries++
       this.#countRetry()
@@ -220,6 +240,7 @@ export class Call implements RequestSink, ResponseSink {
       return
     }
     this.#isOver = true
+    this.#finish()
     if (this.head !== undefined) this.#deps.counters.requestsFailed++
     this.#countFailure(failure, policy)
     this.#caller.onFailed(failure)
@@ -245,7 +266,9 @@ export class Call implements RequestSink, ResponseSink {
   /** Nothing was passed on, all that was sent is still at hand, and neither number nor time is used up. */
   #mayRetry(policy: RetryPolicy): boolean {
     if (this.#isCommitted || !this.#isReplayable || this.head?.upgrade === true) return false
-    return this.#retries < policy.attemptsMax && this.#remainingMs !== 0
+    if (this.#retries >= policy.attemptsMax || this.#remainingMs === 0) return false
+    this.#holdsRetry ||= this.#target.beginRetry()
+    return this.#holdsRetry
   }
 
   /** Of the time that the route gives the request; undefined without a limit of its own. */
@@ -311,7 +334,13 @@ export class Call implements RequestSink, ResponseSink {
 
   #commit(): void {
     this.#isCommitted = true
-    this.#target.answered(this)
     this.#replay = undefined
+  }
+
+  #finish(): void {
+    this.#target.released(this)
+    if (!this.#holdsRetry) return
+    this.#holdsRetry = false
+    this.#target.retryEnded()
   }
 }

@@ -21,6 +21,7 @@ import type { Failure, RequestSink, ResponseSink } from '../exchange/types.ts'
 import type { RequestHead } from '../http1/message.ts'
 import { Http1ServerConnection, type Http1ServerDeps } from '../http1/server-connection.ts'
 import { Http2ServerConnection } from '../http2/server-connection.ts'
+import type { CallSource } from '../routing/request-hash.ts'
 import { DEFAULT_ROUTE, RouteTable } from '../routing/route-table.ts'
 import type { Turn } from '../sockets/turn.ts'
 import { Wire } from '../sockets/wire.ts'
@@ -202,7 +203,10 @@ export class OutboundListener {
     this.#connections.add(stream)
     const { clusterId, failover = NO_FAILOVER } = this.spec
     const caller = this.#deps.caller(clusterId, failover, identityId)
-    stream.begin(caller === undefined ? NO_ROUTE : caller.open(undefined, stream))
+    const { socket } = wire
+    stream.begin(
+      caller === undefined ? NO_ROUTE : caller.open(undefined, stream, () => sourceOf(socket)),
+    )
   }
 }
 
@@ -212,11 +216,20 @@ function tableOf({ routes }: OutboundSpec, rng: Rng): RouteTable | undefined {
   return routes === undefined ? undefined : new RouteTable(routes, rng)
 }
 
+function sourceOf(socket: Socket): CallSource {
+  const { remoteAddress = '', remotePort = 0, localAddress = '', localPort = 0 } = socket
+  return {
+    address: remoteAddress,
+    ends: `${remoteAddress}:${remotePort}${localAddress}:${localPort}`,
+  }
+}
+
 class OutboundRoute implements HttpRoute {
   readonly normalisePaths = false
   readonly onConnectionClosed: (connection: HttpConnection) => void
   readonly #listener: OutboundListener
   readonly #identityId: string
+  readonly #source: () => CallSource
   readonly #deps: OutboundDeps
   /** Of the last request: where it went, and where it was counted. */
   #target: ClusterCaller | undefined
@@ -235,6 +248,7 @@ class OutboundRoute implements HttpRoute {
     this.#listener = listener
     this.#identityId = from.identityId
     this.#socket = from.socket
+    this.#source = () => sourceOf(from.socket)
     this.#deps = deps
     this.onConnectionClosed = onConnectionClosed
   }
@@ -257,7 +271,7 @@ class OutboundRoute implements HttpRoute {
     if (observer.isActive) {
       observer.begin(this.#sceneOf(), aimOf(target.stats.clusterId, routeName), head)
     }
-    return target.open(head, caller)
+    return target.open(head, caller, this.#source)
   }
 
   #sceneOf(): ExchangeScene {

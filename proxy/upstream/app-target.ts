@@ -111,9 +111,17 @@ export class AppTarget implements CallTarget, Http1ClientOwner, Swept {
     this.#connectMore()
   }
 
-  missed(): void {}
+  failed(): void {}
 
   answered(): void {}
+
+  released(): void {}
+
+  beginRetry(): boolean {
+    return true
+  }
+
+  retryEnded(): void {}
 
   forget(call: Call): void {
     this.#waiting.delete(call)

@@ -6,18 +6,31 @@
  * destination are let go when their last connection is.
  */
 
+import type { UpstreamSettings } from '../../core/mesh/proxy-snapshot.ts'
+import { OUTLIER_DEFAULTS } from '../../core/resilience/outlier.ts'
+import { allowsRetry, RETRY_BUDGET_DEFAULT } from '../../core/resilience/retry-budget.ts'
 import { Call, type CallTarget } from '../exchange/call.ts'
 import type { ProxyCounters } from '../exchange/counters.ts'
-import type { RequestSink, ResponseSink } from '../exchange/types.ts'
+import type { Failure, RequestSink, ResponseSink } from '../exchange/types.ts'
 import type { RequestHead } from '../http1/message.ts'
+import { disconnectReason } from '../http1/replies.ts'
+import { type CallSource, requestHash } from '../routing/request-hash.ts'
 import type { Swept } from '../sockets/idle-sweep.ts'
 import type { ClusterStats } from '../telemetry/stats-store.ts'
 import type { Identity } from '../tls/identity.ts'
-import { type Cluster, Endpoint } from './cluster.ts'
+import type { Cluster } from './cluster.ts'
+import { Endpoint } from './endpoint.ts'
 import { EndpointPool, type PoolDeps } from './endpoint-pool.ts'
+import { UpstreamUsage } from './upstream-usage.ts'
 
-export interface ClusterCallerDeps extends Omit<PoolDeps, 'stats'> {
+export interface ClusterCallerDeps extends Omit<PoolDeps, 'stats' | 'usage'> {
   readonly counters: ProxyCounters
+}
+
+const OVERLOADED: Failure = {
+  code: 'UPSTREAM_OVERLOADED',
+  reason: disconnectReason('overflow'),
+  retry: 'final',
 }
 
 export class ClusterCaller implements CallTarget, Swept {
@@ -31,6 +44,7 @@ export class ClusterCaller implements CallTarget, Swept {
   readonly #pools = new Map<Endpoint, EndpointPool>()
   /** Pools of instances that are gone. */
   readonly #leaving = new Set<EndpointPool>()
+  readonly #usage = new UpstreamUsage(() => this.#waiting)
 
   constructor(cluster: Cluster, identity: Identity, stats: ClusterStats, deps: ClusterCallerDeps) {
     this.#cluster = cluster
@@ -45,12 +59,33 @@ export class ClusterCaller implements CallTarget, Swept {
     return this.#pools.size === 0 && this.#leaving.size === 0
   }
 
-  open(head: RequestHead | undefined, caller: ResponseSink): RequestSink {
-    return new Call(this, head, caller, this.#deps).start()
+  /** Limits and thresholds hold from the next exchange on. */
+  set settings(settings: UpstreamSettings) {
+    this.#usage.settings = settings
+  }
+
+  /** @param source who calls; asked only where the destination's policies hash */
+  open(
+    head: RequestHead | undefined,
+    caller: ResponseSink,
+    source: () => CallSource | undefined,
+  ): RequestSink {
+    const call = new Call(this, head, caller, this.#deps)
+    const policies = this.#cluster.hashPolicies
+    if (policies.length > 0) call.hash = requestHash(policies, head, source())
+    return call.start()
   }
 
   attempt(call: Call): void {
-    const endpoint = this.#cluster.pick(call.triedEndpoint)
+    const usage = this.#usage
+    const isRequest = call.head !== undefined
+    if (isRequest ? !usage.mayRequest : !usage.mayStream) {
+      this.stats.connections.overflows++
+      call.onFailed(OVERLOADED)
+      return
+    }
+    const now = this.#deps.clock.now()
+    const endpoint = this.#cluster.pick(call, now)
     if (endpoint === undefined) {
       call.onFailed({
         code: 'UPSTREAM_UNHEALTHY',
@@ -60,32 +95,88 @@ export class ClusterCaller implements CallTarget, Swept {
       return
     }
     call.triedEndpoint = endpoint
+    call.isHeld = true
+    call.heldAt = now
+    endpoint.active++
+    if (isRequest) usage.requests++
+    else usage.streams++
     let pool = this.#pools.get(endpoint)
     if (pool === undefined) {
       pool = new EndpointPool(this.#cluster, endpoint, this.#identity, {
         ...this.#deps,
         stats: this.stats,
+        usage,
       })
       this.#pools.set(endpoint, pool)
     }
     pool.acquire(call)
   }
 
-  missed(call: Call): void {
-    if (call.triedEndpoint instanceof Endpoint) {
-      if (!call.triedEndpoint.avoidance.hasFailed) this.stats.ejections++
-      call.triedEndpoint.avoidance.failed(this.#deps.clock.now())
+  failed(call: Call, failure: Failure, isReused: boolean): void {
+    const endpoint = call.triedEndpoint
+    if (!call.isHeld || !(endpoint instanceof Endpoint)) return
+    if (failure.retry === 'never-sent') {
+      if (!endpoint.avoidance.hasFailed) this.stats.ejections++
+      endpoint.avoidance.failed(this.#deps.clock.now())
     }
+    // A fresh connection that ends without an answer may be a refusal of who we are: no fault of the instance.
+    const isItsFault =
+      failure.code === 'UPSTREAM_TIMEOUT' ||
+      failure.code === 'UPSTREAM_INVALID' ||
+      failure.retry === 'never-sent' ||
+      (failure.retry === 'maybe-sent' && isReused)
+    if (isItsFault) this.#countFailure(endpoint)
   }
 
-  answered(call: Call): void {
+  answered(call: Call, status: number, now: number): void {
     const endpoint = call.triedEndpoint
-    if (endpoint instanceof Endpoint && endpoint.avoidance.hasFailed) endpoint.avoidance.succeeded()
+    if (!(endpoint instanceof Endpoint)) return
+    if (endpoint.avoidance.hasFailed) endpoint.avoidance.succeeded()
+    if (status >= 500) this.#countFailure(endpoint)
+    else endpoint.outlier.succeeded()
+    if (call.isHeld) this.#cluster.answered(endpoint, { status, at: now, since: call.heldAt })
+  }
+
+  released(call: Call): void {
+    if (!call.isHeld) return
+    call.isHeld = false
+    if (call.triedEndpoint instanceof Endpoint) call.triedEndpoint.active--
+    if (call.head === undefined) this.#usage.streams--
+    else this.#usage.requests--
+  }
+
+  beginRetry(): boolean {
+    const budget = this.#cluster.spec.loadBalancer?.retryBudget ?? RETRY_BUDGET_DEFAULT
+    if (!allowsRetry(budget, this.#usage.requests, this.#usage.retries)) return false
+    this.#usage.retries++
+    return true
+  }
+
+  retryEnded(): void {
+    this.#usage.retries--
   }
 
   forget(call: Call): void {
     for (const pool of this.#pools.values()) pool.forget(call)
     for (const pool of this.#leaving) pool.forget(call)
+  }
+
+  #countFailure(endpoint: Endpoint): void {
+    const settings = this.#usage.settings.outlier ?? OUTLIER_DEFAULTS
+    if (!endpoint.outlier.failed(settings)) return
+    if (!this.#cluster.eject(endpoint, settings)) return
+    this.stats.ejections++
+    this.#deps.log.warn('an instance is left out for a while: its answers failed in a row', {
+      endpoint: endpoint.spec.id,
+      cluster: this.#cluster.spec.id,
+      failures: settings.maxFailures,
+    })
+  }
+
+  get #waiting(): number {
+    let waiting = 0
+    for (const pool of this.#pools.values()) waiting += pool.waiting
+    return waiting
   }
 
   rotate(identity: Identity): void {

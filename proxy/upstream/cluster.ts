@@ -1,118 +1,220 @@
 /**
  * A destination: its instances, and which of them the next attempt goes to.
  *
- * Guarantees: only healthy instances of the newest snapshot are picked; one that just could not be reached
- * is passed over while there is another; another than the one that failed is preferred for a second attempt.
- * Instances equal in id, address and port keep their state over snapshots.
+ * Guarantees: only healthy instances of the newest snapshot are picked, unless so few are that all count as such
+ * (mesh.md 10.10); one that just could not be reached, or whose answers failed in a row, is passed over while there is
+ * another; another than the one that failed is preferred for a second attempt. Instances equal in id, address and port keep
+ * their state over snapshots.
  */
 
+import type { Balancer, Candidates } from '../../core/balance/balancer.ts'
 import { RoundRobin } from '../../core/balance/round-robin.ts'
+import { sameData } from '../../core/catalog/equality.ts'
 import type {
   Cluster as ClusterSpec,
   Endpoint as EndpointSpec,
+  HashPolicy,
+  LoadBalancer,
 } from '../../core/mesh/proxy-snapshot.ts'
-import { Avoidance } from '../../core/resilience/avoidance.ts'
+import { type ClusterState, mayEject, type OutlierSettings } from '../../core/resilience/outlier.ts'
 import type { Rng } from '../../core/rng.ts'
-import type { Clock } from '../../core/time.ts'
+import { type Clock, type Instant, instant } from '../../core/time.ts'
 import type { Membership } from '../telemetry/stats-store.ts'
+import { balancerOf } from './balancers.ts'
+import { Endpoint } from './endpoint.ts'
 
-export class Endpoint {
-  spec: EndpointSpec
-  readonly avoidance = new Avoidance()
-  /** Learned from its first connection: whether it speaks our mux. */
-  speaksMux: boolean | undefined = undefined
-  /** Learned in the same way, where it does not: whether it speaks HTTP/2. */
-  speaksHttp2 = false
-  /** It broke off a handshake because none of the protocols we offered suited it. */
-  refusesAlpn = false
-
-  constructor(spec: EndpointSpec) {
-    this.spec = spec
-  }
+/** Whom an endpoint is picked for. */
+export interface Picker {
+  /** undefined for a raw stream. */
+  readonly head: object | undefined
+  /** The endpoint of an attempt that failed. */
+  readonly triedEndpoint: object | undefined
+  readonly hash: number | undefined
 }
 
-export class Cluster {
+/** An answer, by the instants of its attempt. */
+export interface Answer {
+  readonly status: number
+  readonly since: number
+  readonly at: number
+}
+
+const NO_POLICIES: readonly HashPolicy[] = []
+/** What a failure costs with p2c_ewma_penalty. */
+const PENALTY_MS = 5000
+
+// What a pick asks of an endpoint; each of the next gives up one thing more.
+const STRICT = 0
+/** Those new or just unreachable too. */
+const LENIENT = 1
+/** Those ejected, and the one tried before, too. */
+const ANY = 2
+
+export class Cluster implements Candidates {
   spec: ClusterSpec
   readonly #clock: Clock
   readonly #rng: Rng
   #endpoints: readonly Endpoint[] = []
-  #healthy: readonly Endpoint[] = []
+  /** Those that may be picked. */
+  #chosen: readonly Endpoint[] = []
+  #healthy = 0
   #weights: readonly number[] = []
-  #balancer: RoundRobin
-  // What `isUsable` compares with during one pick.
+  #requestBalancer: Balancer
+  #streamBalancer: Balancer
+  #balancing: LoadBalancer | undefined
+  #comparesLatency = false
+  // What `isUsable` and `cost` look at during one pick.
   #exclude: object | undefined
-  #avoids = false
+  #strictness = STRICT
+  #now: Instant
 
   constructor(spec: ClusterSpec, deps: { readonly clock: Clock; readonly rng: Rng }) {
     this.spec = spec
     this.#clock = deps.clock
     this.#rng = deps.rng
-    this.#balancer = new RoundRobin([], 0)
+    this.#now = deps.clock.now()
+    this.#requestBalancer = new RoundRobin([], 0)
+    this.#streamBalancer = this.#requestBalancer
     this.update(spec)
+  }
+
+  get hashPolicies(): readonly HashPolicy[] {
+    return this.spec.loadBalancer?.hashPolicies ?? NO_POLICIES
   }
 
   /** @returns endpoints that are no longer part of the cluster */
   update(spec: ClusterSpec): readonly Endpoint[] {
+    const now = this.#clock.now()
     const before = new Map(this.#endpoints.map((endpoint) => [keyOf(endpoint.spec), endpoint]))
-    const wasHealthy = this.#healthy
+    const wasChosen = this.#chosen
     this.spec = spec
     this.#endpoints = spec.endpoints.map((each) => {
       const known = before.get(keyOf(each))
       before.delete(keyOf(each))
-      if (known === undefined) return new Endpoint(each)
-      const isSame = known.spec.weight === each.weight && known.spec.healthy === each.healthy
-      if (!isSame && each.healthy && !known.spec.healthy) known.avoidance.succeeded()
+      if (known === undefined) return new Endpoint(each, now)
+      if (each.healthy && !known.spec.healthy) {
+        known.avoidance.succeeded()
+        known.outlier.forgive()
+        known.since = now
+      }
       known.spec = each
       return known
     })
-    this.#healthy = this.#endpoints.filter((endpoint) => endpoint.spec.healthy)
+    this.#chosen = this.#choose(spec.loadBalancer)
     const isSameSet =
-      wasHealthy.length === this.#healthy.length &&
-      wasHealthy.every((endpoint, i) => endpoint === this.#healthy[i])
-    const weights = this.#healthy.map((endpoint) => endpoint.spec.weight)
-    if (!isSameSet || !sameNumbers(weights, this.#weights)) {
-      this.#weights = weights
-      this.#balancer = new RoundRobin(weights, this.#rng.range(0, Math.max(1, weights.length)))
-    }
+      wasChosen.length === this.#chosen.length &&
+      wasChosen.every((endpoint, i) => endpoint === this.#chosen[i])
+    const weights = this.#chosen.map((endpoint) => endpoint.spec.weight)
+    const isSame = isSameSet && sameNumbers(weights, this.#weights)
+    if (!isSame || !sameData(spec.loadBalancer, this.#balancing)) this.#rebalance(weights)
     return [...before.values()]
   }
 
   get hasHealthy(): boolean {
-    return this.#healthy.length > 0
+    return this.#chosen.length > 0
   }
 
-  /** @param tried the endpoint of an attempt that failed. @returns undefined when none is healthy */
-  pick(tried: object | undefined): Endpoint | undefined {
-    const size = this.#healthy.length
-    if (size <= 1) return this.#healthy[0]
-    this.#avoids = false
-    for (const endpoint of this.#healthy) if (endpoint.avoidance.hasFailed) this.#avoids = true
-    this.#exclude = tried
-    let index = this.#balancer.next(this)
-    if (index < 0) {
-      this.#avoids = false
-      index = this.#balancer.next(this)
+  /** @returns undefined when none may be picked */
+  pick(picker: Picker, now: Instant): Endpoint | undefined {
+    if (this.#chosen.length <= 1) return this.#chosen[0]
+    const balancer = picker.head === undefined ? this.#streamBalancer : this.#requestBalancer
+    this.#now = now
+    this.#exclude = picker.triedEndpoint
+    this.#strictness = STRICT
+    let index = balancer.pick(this, picker.hash)
+    while (index < 0 && this.#strictness < ANY) {
+      this.#strictness++
+      index = balancer.pick(this, picker.hash)
     }
     this.#exclude = undefined
-    return this.#healthy[index]
+    return this.#chosen[index]
   }
 
   isUsable(index: number): boolean {
-    const endpoint = this.#healthy[index] as Endpoint
-    if (endpoint === this.#exclude) return false
-    return !this.#avoids || !endpoint.avoidance.isAvoided(this.#clock.now())
+    const endpoint = this.#chosen[index] as Endpoint
+    if (this.#strictness === ANY) return true
+    if (endpoint === this.#exclude || endpoint.outlier.isEjected(this.#now)) return false
+    if (this.#strictness === LENIENT) return true
+    if (endpoint.avoidance.hasFailed && endpoint.avoidance.isAvoided(this.#now)) return false
+    return this.#isWarm(endpoint)
+  }
+
+  cost(index: number): number {
+    const endpoint = this.#chosen[index] as Endpoint
+    return this.#comparesLatency
+      ? endpoint.latency.cost(this.#now, endpoint.active)
+      : endpoint.active
+  }
+
+  answered(endpoint: Endpoint, { status, at, since }: Answer): void {
+    if (!this.#comparesLatency || status === 0) return
+    const isPenalised =
+      this.#balancing?.policy === 'p2c_ewma_penalty' && (status >= 500 || status === 429)
+    endpoint.latency.observe(instant(at), isPenalised ? PENALTY_MS : at - since)
+  }
+
+  /** @returns false when the cluster cannot bear it, or chance spared it */
+  eject(endpoint: Endpoint, settings: OutlierSettings): boolean {
+    const now = this.#clock.now()
+    if (endpoint.outlier.isEjected(now) || !mayEject(settings, this.#state(now))) return false
+    if (this.#rng.float() * 100 >= settings.enforcing) return false
+    endpoint.outlier.eject(now, settings)
+    return true
   }
 
   get membership(): Membership {
     const now = this.#clock.now()
     let ejected = 0
-    for (const { avoidance } of this.#endpoints) if (avoidance.isAvoided(now)) ejected++
-    return { total: this.#endpoints.length, healthy: this.#healthy.length, ejected }
+    for (const { avoidance, outlier } of this.#endpoints) {
+      if (avoidance.isAvoided(now) || outlier.isEjected(now)) ejected++
+    }
+    return { total: this.#endpoints.length, healthy: this.#healthy, ejected }
   }
 
   /** All instances, also unhealthy ones: connections to them may still be in use. */
   get endpoints(): readonly Endpoint[] {
     return this.#endpoints
+  }
+
+  /** The healthy ones; all, where fewer are healthy than the panic threshold asks for. */
+  #choose(balancing: LoadBalancer | undefined): readonly Endpoint[] {
+    const healthy = this.#endpoints.filter((endpoint) => endpoint.spec.healthy)
+    this.#healthy = healthy.length
+    const share = (100 * healthy.length) / Math.max(1, this.#endpoints.length)
+    return share < (balancing?.panicPercent ?? 0) ? this.#endpoints : healthy
+  }
+
+  #rebalance(weights: readonly number[]): void {
+    const balancing = this.spec.loadBalancer
+    this.#weights = weights
+    this.#balancing = balancing
+    const keys = this.#chosen.map((endpoint) => endpoint.spec.id)
+    const policy = balancing?.policy ?? ''
+    const make = (of: Parameters<typeof balancerOf>[0]): Balancer =>
+      balancerOf(of, { keys, weights, choices: balancing?.choices ?? 2, rng: this.#rng })
+    this.#requestBalancer = make(policy === '' ? 'peak_ewma' : policy)
+    this.#streamBalancer = policy === '' ? make('round_robin') : this.#requestBalancer
+    this.#comparesLatency = policy === '' || policy === 'peak_ewma' || policy === 'p2c_ewma_penalty'
+  }
+
+  /** By chance, so that a new instance gets its share little by little (mesh.md 10.10). */
+  #isWarm(endpoint: Endpoint): boolean {
+    const slow = this.#balancing?.slowStart
+    if (slow === undefined) return true
+    const age = (this.#now - endpoint.since) / slow.windowMs
+    if (age >= 1) return true
+    const share = Math.max(slow.minPercent / 100, age ** (1 / slow.aggression))
+    return this.#rng.float() < share
+  }
+
+  #state(now: Instant): ClusterState {
+    let usable = 0
+    let ejected = 0
+    for (const endpoint of this.#endpoints) {
+      if (endpoint.outlier.isEjected(now)) ejected++
+      else if (endpoint.spec.healthy) usable++
+    }
+    return { total: this.#endpoints.length, usable, ejected }
   }
 }
 

@@ -31,9 +31,11 @@ import { StreamClient } from '../tcp/stream-client.ts'
 import type { ClusterStats } from '../telemetry/stats-store.ts'
 import type { Identity } from '../tls/identity.ts'
 import { connectMesh, type MeshWire } from '../tls/mesh-connect.ts'
-import type { Cluster, Endpoint } from './cluster.ts'
+import type { Cluster } from './cluster.ts'
+import type { Endpoint } from './endpoint.ts'
 import type { Lifetimes } from './lifetimes.ts'
 import { RAW_IDLE_MS, RESPONSE_TIMEOUT_MS, STREAM_IDLE_MS } from './timeouts.ts'
+import type { UpstreamUsage } from './upstream-usage.ts'
 
 export interface PoolDeps extends MuxDeps {
   readonly clock: Clock
@@ -44,6 +46,8 @@ export interface PoolDeps extends MuxDeps {
   readonly date: HttpDate
   /** Where its connections are counted. */
   readonly stats: ClusterStats
+  /** What all pools of the destination may use together, and do. */
+  readonly usage: UpstreamUsage
 }
 
 const PENDING_MAX = 1024
@@ -85,6 +89,10 @@ export class EndpointPool implements Http1ClientOwner, SharedConnectionOwner {
     this.#deps = deps
   }
 
+  get waiting(): number {
+    return this.#waiting.size
+  }
+
   get isUnused(): boolean {
     return this.#connections === 0 && this.#attempts.size === 0 && this.#waiting.size === 0
   }
@@ -104,7 +112,7 @@ export class EndpointPool implements Http1ClientOwner, SharedConnectionOwner {
         return
       }
     }
-    if (this.#waiting.size >= PENDING_MAX) {
+    if (this.#waiting.size >= PENDING_MAX || !this.#deps.usage.mayWait) {
       this.#deps.stats.connections.overflows++
       call.onFailed(OVERLOADED)
       return
@@ -222,12 +230,14 @@ export class EndpointPool implements Http1ClientOwner, SharedConnectionOwner {
       missing = pending > 0 || isFull ? 0 : Math.min(missing, 1)
     else if (this.#endpoint.speaksHttp2) missing = this.#missingBesideHttp2(isFull)
     missing = Math.min(missing - pending, CONNECTIONS_MAX - this.#connections)
+    missing = Math.min(missing, this.#deps.usage.room(this.#connections) - pending)
     for (let i = 0; i < missing; i++) this.#connect()
   }
 
   #connect(): void {
     const { address, port } = this.#endpoint.spec
-    const { sni, spiffeUris, connectTimeoutMs } = this.#cluster.spec
+    const { sni, spiffeUris } = this.#cluster.spec
+    const connectTimeoutMs = this.#deps.usage.connectTimeoutMs(this.#cluster.spec)
     const identity = this.#identity
     const startedAt = this.#deps.clock.now()
     const attempt = connectMesh(
@@ -294,6 +304,7 @@ export class EndpointPool implements Http1ClientOwner, SharedConnectionOwner {
       return
     }
     this.#connections++
+    this.#deps.usage.connections++
     if (result.alpn === MUX_ALPN) {
       this.#greeting++
       this.#addMux(result.wire, identity)
@@ -435,6 +446,7 @@ export class EndpointPool implements Http1ClientOwner, SharedConnectionOwner {
 
   #connectionGone(): void {
     this.#connections--
+    this.#deps.usage.connections--
     if (!this.#isRetired) this.#connectMore()
   }
 }

@@ -5,12 +5,23 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { startAgent, type TestAgent } from './harness/agent.ts'
-import { callUntil, meshFlags, registerMesh, sharedAddress, startApp } from './harness/mesh.ts'
+import {
+  call,
+  callUntil,
+  meshFlags,
+  type Reply,
+  registerMesh,
+  sharedAddress,
+  startApp,
+} from './harness/mesh.ts'
+import { eventually } from './harness/program.ts'
 
 async function write(agent: TestAgent, entry: object): Promise<void> {
   const response = await agent.put('/v1/config', entry)
   assert.equal(response.status, 200, await response.text())
 }
+
+const isFine = ({ status }: Reply): boolean => status === 200
 
 describe('settings of service-defaults', () => {
   it('reach the proxy in front of the application', async () => {
@@ -21,7 +32,7 @@ describe('settings of service-defaults', () => {
     })
     await registerMesh(agent, slow)
     const address = await sharedAddress(agent, 'slow')
-    await callUntil((reply) => reply.status === 200, address, slow.port)
+    await callUntil(isFine, address, slow.port)
     await write(agent, {
       Kind: 'service-defaults',
       Name: 'slow',
@@ -30,5 +41,112 @@ describe('settings of service-defaults', () => {
     })
     const reply = await callUntil(({ status }) => status === 504, address, slow.port, '/never')
     assert.equal(reply.body, 'upstream request timeout')
+  })
+
+  it('limit what a service has under way at an upstream', async () => {
+    await using agent = await startAgent({ flags: meshFlags() })
+    await using web = await startApp('web')
+    const held: (() => void)[] = []
+    await using api = await startApp('api', (incoming, response) => {
+      if (incoming.url === '/hold') held.push(() => response.end('held'))
+      else response.end('free')
+    })
+    for (const app of [web, api]) await registerMesh(agent, app)
+    const address = await sharedAddress(agent, 'api')
+    await callUntil(isFine, address, api.port)
+    await write(agent, {
+      Kind: 'service-defaults',
+      Name: 'web',
+      UpstreamConfig: { Overrides: [{ Name: 'api', Limits: { MaxConcurrentRequests: 1 } }] },
+    })
+    const first = call(address, api.port, '/hold')
+    await eventually('the first is under way', () => held.length === 1)
+    const refused = await callUntil(({ status }) => status === 503, address, api.port)
+    assert.equal(refused.headers['x-envoy-overloaded'], 'true')
+    for (const release of held) release()
+    assert.equal((await first).body, 'held')
+    await callUntil(isFine, address, api.port)
+  })
+})
+
+describe('instances of a service', () => {
+  it('are chosen by a hash of the request where the resolver says so', async () => {
+    await using agent = await startAgent({ flags: meshFlags() })
+    await using one = await startApp('api', (_, response) => response.end('one'))
+    await using two = await startApp('api', (_, response) => response.end('two'))
+    await registerMesh(agent, one, { id: 'api-1' })
+    await registerMesh(agent, two, { id: 'api-2' })
+    const address = await sharedAddress(agent, 'api')
+    const port = one.port
+    await callUntil(isFine, address, port)
+    await write(agent, { Kind: 'service-defaults', Name: 'api', Protocol: 'http' })
+    for (const Policy of ['maglev', 'ring_hash']) {
+      await write(agent, {
+        Kind: 'service-resolver',
+        Name: 'api',
+        LoadBalancer: {
+          Policy,
+          HashPolicies: [
+            { Field: 'header', FieldValue: 'x-user', Terminal: true },
+            { Field: 'cookie', FieldValue: 'seat', CookieConfig: { TTL: '1h', Path: '/' } },
+          ],
+        },
+      })
+      const asked = async (headers: Record<string, string>): Promise<string> =>
+        (await call(address, port, '/', { headers })).body
+      await eventually(`${Policy} sends each user to one instance, all users to both`, async () => {
+        const users = Array.from({ length: 16 }, (_, i) => ({ 'x-user': `user-${i}` }))
+        const seen: string[] = []
+        for (const user of users) {
+          const first = await asked(user)
+          for (let i = 0; i < 3; i++) if ((await asked(user)) !== first) return false
+          seen.push(first)
+        }
+        return new Set(seen).size === 2
+      })
+      const fresh = await call(address, port)
+      const [cookie = ''] = fresh.headers['set-cookie'] ?? []
+      assert.match(cookie, /^seat="[0-9a-f]{16}"; Max-Age=3600; Path=\/; HttpOnly$/)
+      const headers = { cookie: cookie.slice(0, cookie.indexOf(';')) }
+      for (let i = 0; i < 6; i++) assert.equal(await asked(headers), fresh.body)
+    }
+  })
+
+  it('are left out while their answers fail, also where there are but two, and come back', async () => {
+    await using agent = await startAgent({ flags: meshFlags() })
+    await using web = await startApp('web')
+    let isIll = false
+    await using bad = await startApp('api', (_, response) => {
+      if (isIll) response.writeHead(500).end('ill')
+      else response.end('bad')
+    })
+    await using good = await startApp('api', (_, response) => response.end('good'))
+    await registerMesh(agent, web)
+    await registerMesh(agent, bad, { id: 'api-1' })
+    await registerMesh(agent, good, { id: 'api-2' })
+    await write(agent, { Kind: 'service-defaults', Name: 'api', Protocol: 'http' })
+    await write(agent, {
+      Kind: 'service-defaults',
+      Name: 'web',
+      UpstreamConfig: {
+        Defaults: { PassiveHealthCheck: { MaxFailures: 3, BaseEjectionTime: '4s' } },
+      },
+    })
+    const address = await sharedAddress(agent, 'api')
+    const answers = async (): Promise<string[]> => {
+      const bodies: string[] = []
+      for (let i = 0; i < 20; i++) bodies.push((await call(address, good.port)).body)
+      return bodies
+    }
+    await eventually('both answer', async () => {
+      const bodies = await answers()
+      return bodies.includes('bad') && bodies.includes('good')
+    })
+    isIll = true
+    await eventually('only one answers', async () =>
+      (await answers()).every((body) => body === 'good'),
+    )
+    isIll = false
+    await eventually('both answer again', async () => (await answers()).includes('bad'))
   })
 })

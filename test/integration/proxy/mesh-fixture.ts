@@ -248,6 +248,8 @@ export function cluster(endpoints: readonly Endpoint[]): Cluster {
     sni: CLUSTER_ID,
     spiffeUris: [serviceSpiffeUri(TRUST_DOMAIN, 'dc1', 'payments')],
     endpoints,
+    // In turn, so that a test can say where the next request goes.
+    loadBalancer: { policy: 'round_robin', choices: 2, hashPolicies: [], panicPercent: 0 },
     connectTimeoutMs: 2000,
   }
 }

@@ -5,15 +5,17 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import fc from 'fast-check'
-import { type Candidates, RoundRobin } from '../../../../core/balance/round-robin.ts'
+import type { Candidates } from '../../../../core/balance/balancer.ts'
+import { RoundRobin } from '../../../../core/balance/round-robin.ts'
 
-const all: Candidates = { isUsable: () => true }
+const all: Candidates = { isUsable: () => true, cost: () => 0 }
 const without = (...indexes: number[]): Candidates => ({
   isUsable: (index) => !indexes.includes(index),
+  cost: () => 0,
 })
 
 function picks(balancer: RoundRobin, count: number, candidates = all): number[] {
-  return Array.from({ length: count }, () => balancer.next(candidates))
+  return Array.from({ length: count }, () => balancer.pick(candidates))
 }
 
 it('rotates through equal entries from where it is told to start', () => {
@@ -22,9 +24,9 @@ it('rotates through equal entries from where it is told to start', () => {
 })
 
 it('has nothing to pick from nothing', () => {
-  assert.equal(new RoundRobin([], 3).next(all), -1)
-  assert.equal(new RoundRobin([1, 2], 0).next(without(0, 1)), -1)
-  assert.equal(new RoundRobin([1, 1], 0).next(without(0, 1)), -1)
+  assert.equal(new RoundRobin([], 3).pick(all), -1)
+  assert.equal(new RoundRobin([1, 2], 0).pick(without(0, 1)), -1)
+  assert.equal(new RoundRobin([1, 1], 0).pick(without(0, 1)), -1)
 })
 
 it('spreads a heavy entry between the light ones', () => {
@@ -60,6 +62,6 @@ it('picks only what is usable, and no burst follows when an entry comes back', (
 it('stays fair for a long time', () => {
   const balancer = new RoundRobin([3, 1], 0)
   let heavy = 0
-  for (let i = 0; i < 6_000_000; i++) if (balancer.next(all) === 0) heavy++
+  for (let i = 0; i < 6_000_000; i++) if (balancer.pick(all) === 0) heavy++
   assert.ok(Math.abs(heavy - 4_500_000) <= 2, `${heavy}`)
 })

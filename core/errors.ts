@@ -102,6 +102,8 @@ export const ERRORS = {
   /** The instance answered with what is not valid HTTP. */
   UPSTREAM_INVALID: { httpStatus: 502, grpcStatus: UNAVAILABLE, retryable: false },
   UPSTREAM_TIMEOUT: { httpStatus: 504, grpcStatus: UNAVAILABLE, retryable: false },
+  /** A fault that a route puts in the way on purpose. */
+  FAULT_INJECTED: { httpStatus: 503, grpcStatus: UNAVAILABLE, retryable: true },
   INVALID_CONFIG: { httpStatus: 500, grpcStatus: INVALID_ARGUMENT, retryable: false },
   INTERNAL: { httpStatus: 500, grpcStatus: INTERNAL, retryable: false },
 } as const satisfies Record<string, ErrorEntry>

@@ -18,7 +18,6 @@ import type {
 } from '../../core/catalog/types.ts'
 import type { CompiledChain } from '../../core/chain/types.ts'
 import { withCentralConfig } from '../../core/config-entries/central-config.ts'
-import { objectAt } from '../../core/config-entries/read-field.ts'
 import { providersOf } from '../../core/intentions/jwt.ts'
 import { compareIntentions } from '../../core/intentions/precedence.ts'
 import type { Service } from '../../core/lifecycle.ts'
@@ -220,8 +219,7 @@ export class MeshController implements Service {
       jwtProviders: this.#followProviders(intentions),
       chains,
       protocolOf: (service) => this.#chains.protocolOf(service),
-      upstreamConfigOf: (service) =>
-        objectAt(entryOf('service-defaults', service), 'UpstreamConfig'),
+      serviceDefaultsOf: (service) => entryOf('service-defaults', service),
       matching: (entries, filter) => this.#subsets.matching(entries, filter),
       defaultAction: this.#options.defaultAction,
       bindAddress: this.#options.bindAddress,

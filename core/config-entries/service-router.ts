@@ -16,6 +16,7 @@ import {
   objectsIn,
   textAt,
 } from './read-field.ts'
+import { faultProblem } from './route-fault.ts'
 
 const RETRY_CONDITIONS: ReadonlySet<string> = new Set([
   '5xx',
@@ -113,6 +114,9 @@ function destinationProblem(
   }
   const headers = headerEditsProblem(destination)
   if (headers !== undefined) return headers
+  if (durationAt(destination, 'PerTryTimeout') < 0) return 'PerTryTimeout cannot be negative'
+  const fault = faultProblem(destination)
+  if (fault !== undefined) return fault
   if (numberAt(destination, 'NumRetries') < 0) return 'NumRetries cannot be negative'
   const hasTimeout = hasField(destination, 'RequestTimeout')
   if (hasTimeout && durationAt(destination, 'RequestTimeout') < 0) {

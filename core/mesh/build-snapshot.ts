@@ -18,7 +18,12 @@ import type {
   VirtualIpRecord,
 } from '../catalog/types.ts'
 import type { CompiledChain } from '../chain/types.ts'
+
+import { rateLimitsOf } from '../config-entries/rate-limits.ts'
+import { objectAt } from '../config-entries/read-field.ts'
+
 import { ClusterMemo } from './cluster-memo.ts'
+
 import { clustersOf } from './clusters.ts'
 import { agentIdentityId, localProxies, serviceIdentityId, virtualServices } from './demand.ts'
 import { protocolOf } from './protocol.ts'
@@ -60,8 +65,8 @@ export interface MeshInputs {
   readonly chains: ReadonlyMap<string, CompiledChain>
   /** @returns what config entries say of a service's protocol, undefined when they say nothing */
   readonly protocolOf: (service: string) => string | undefined
-  /** @returns `UpstreamConfig` of a service's defaults */
-  readonly upstreamConfigOf: (service: string) => JsonObject | undefined
+  /** @returns the body of a service's service-defaults */
+  readonly serviceDefaultsOf: (service: string) => JsonObject | undefined
   /** Instances of a subset. */
   readonly matching: (entries: readonly HealthEntry[], filter: string) => readonly HealthEntry[]
   readonly defaultAction: IntentionAction
@@ -77,7 +82,7 @@ export function buildProxySnapshot(inputs: MeshInputs, memo = new ClusterMemo())
   const settings = callerSettings({
     sidecars: ownProxies(inputs),
     chains: inputs.chains,
-    upstreamConfigOf: inputs.upstreamConfigOf,
+    upstreamConfigOf: (service) => objectAt(inputs.serviceDefaultsOf(service), 'UpstreamConfig'),
   })
   return {
     version: inputs.version,
@@ -114,6 +119,8 @@ function inboundListeners(inputs: MeshInputs): InboundListener[] {
     const intentions = inputs.intentions.get(proxy.destinationServiceName)
     if (intentions === undefined || !inputs.identities.has(identityId)) continue
     const requestTimeoutMs = number(proxy.config, 'local_request_timeout_ms')
+    const defaults = inputs.serviceDefaultsOf(proxy.destinationServiceName)
+    const rateLimits = rateLimitsOf(defaults)
     listeners.push({
       id: sidecar.id,
       serviceName: proxy.destinationServiceName,
@@ -136,6 +143,7 @@ function inboundListeners(inputs: MeshInputs): InboundListener[] {
       connectTimeoutMs: number(proxy.config, 'local_connect_timeout_ms') ?? CONNECT_TIMEOUT_MS,
       ...(requestTimeoutMs === undefined ? {} : { requestTimeoutMs }),
       maxConnections: number(proxy.config, 'max_inbound_connections') ?? 0,
+      ...(rateLimits === undefined ? {} : { rateLimits }),
       intentions,
       defaultAction: inputs.defaultAction,
     })

@@ -10,6 +10,7 @@ import type { IntentionAction, IntentionRecord, JsonObject } from '../catalog/ty
 import type { LogFormat } from '../exchange/log-format.ts'
 import type { OutlierSettings } from '../resilience/outlier.ts'
 import type { RetryBudget } from '../resilience/retry-budget.ts'
+import type { RateLimit } from '../resilience/token-bucket.ts'
 import type { Propagation } from '../tracing/context.ts'
 
 /**
@@ -53,9 +54,18 @@ export interface InboundListener {
   readonly requestTimeoutMs?: number
   /** 0: unlimited. */
   readonly maxConnections: number
+  /** Absent: none. */
+  readonly rateLimits?: InboundRateLimits
   /** Rules whose destination is this service, precedence descending. */
   readonly intentions: readonly IntentionRecord[]
   readonly defaultAction: IntentionAction
+}
+
+/** Of requests to one instance; answered 429 beyond it (mesh.md 10.9). */
+export interface InboundRateLimits {
+  /** First match wins, and `all` does not count then. */
+  readonly routes: readonly { readonly path: TextMatch; readonly limit: RateLimit }[]
+  readonly all?: RateLimit
 }
 
 /** A plain local listener whose calls go to a cluster. */
@@ -126,6 +136,23 @@ export interface RetrySpec {
   /** As `RetryOn` of a service-router has them; those of gRPC have no effect on HTTP/1. */
   readonly conditions: readonly string[]
   readonly statusCodes: readonly number[]
+  /** Absent: 25 ms, and at most ten times the base. */
+  readonly backoff?: { readonly baseMs: number; readonly maxMs: number }
+}
+
+/** What is put in the way of requests on purpose (mesh.md 10.9). */
+export interface FaultSpec {
+  readonly delayMs: number
+  readonly delayPercent: number
+  /** 0: none, unless the caller chooses one. */
+  readonly abortStatus: number
+  readonly abortPercent: number
+  /** The caller may choose by `x-envoy-fault-…`. */
+  readonly isHeaderControlled: boolean
+  /** Requests that wait at a time; 0: any number. */
+  readonly maxActive: number
+  /** Epoch ms; absent: lasts until it is taken out. */
+  readonly expiresAt?: number
 }
 
 export interface RouteSpec {
@@ -136,6 +163,9 @@ export interface RouteSpec {
   /** From the end of a request to the head of its response; 0: no limit; undefined: 15,000. */
   readonly requestTimeoutMs: number | undefined
   readonly retry: RetrySpec | undefined
+  /** Of one attempt; absent: as long as the request has. */
+  readonly perTryTimeoutMs?: number
+  readonly fault?: FaultSpec
   readonly requestHeaders: HeaderEdits | undefined
   readonly responseHeaders: HeaderEdits | undefined
 }

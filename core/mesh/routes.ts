@@ -18,6 +18,7 @@ import {
   textAt,
   textsAt,
 } from '../config-entries/read-field.ts'
+import { faultOf } from '../config-entries/route-fault.ts'
 import { NS_PER_MS } from '../duration.ts'
 import type {
   HeaderEdits,
@@ -35,6 +36,9 @@ export interface ChainRouting {
   /** undefined: every call goes to the cluster. */
   readonly routes: readonly RouteSpec[] | undefined
 }
+
+/** mesh.md 10.7. */
+export const BACKOFF_BASE_MS = 25
 
 const EVERYTHING: RequestMatch = {
   path: undefined,
@@ -106,9 +110,21 @@ function routeOf(
       ? Math.max(0, durationAt(destination, 'RequestTimeout') / NS_PER_MS)
       : undefined,
     retry: retryOf(destination),
+    ...perTryOf(destination),
+    ...faultAt(destination),
     requestHeaders: editsAt(destination, 'RequestHeaders'),
     responseHeaders: editsAt(destination, 'ResponseHeaders'),
   }
+}
+
+function perTryOf(destination: JsonObject | undefined): Pick<RouteSpec, 'perTryTimeoutMs'> {
+  const perTryTimeoutMs = durationAt(destination, 'PerTryTimeout') / NS_PER_MS
+  return perTryTimeoutMs > 0 ? { perTryTimeoutMs } : {}
+}
+
+function faultAt(destination: JsonObject | undefined): Pick<RouteSpec, 'fault'> {
+  const fault = faultOf(destination)
+  return fault === undefined ? {} : { fault }
 }
 
 /** A number of retries alone names nothing that would be retried. */
@@ -120,7 +136,11 @@ function retryOf(destination: JsonObject | undefined): RetrySpec | undefined {
   )
   if (conditions.length === 0 && statusCodes.length === 0) return undefined
   const retriesMax = numberAt(destination, 'NumRetries') || 1
-  return { retriesMax, conditions, statusCodes }
+  const backoff = objectAt(destination, 'RetryBackoff')
+  if (backoff === undefined) return { retriesMax, conditions, statusCodes }
+  const baseMs = durationAt(backoff, 'Base') / NS_PER_MS || BACKOFF_BASE_MS
+  const maxMs = Math.max(baseMs, durationAt(backoff, 'Max') / NS_PER_MS || 10 * baseMs)
+  return { retriesMax, conditions, statusCodes, backoff: { baseMs, maxMs } }
 }
 
 function splitsOf(
@@ -190,15 +210,7 @@ function editsAt(body: JsonObject | undefined, key: string): HeaderEdits | undef
 }
 
 /** Fields of a route's destination that are stored and compiled, and not obeyed yet. */
-const UNSUPPORTED = [
-  'IdleTimeout',
-  'Mirror',
-  'Fault',
-  'PerTryTimeout',
-  'RetryBackoff',
-  'HedgeOnPerTryTimeout',
-  'RateLimit',
-]
+const UNSUPPORTED = ['IdleTimeout', 'Mirror', 'HedgeOnPerTryTimeout', 'RateLimit']
 
 /** @returns names of fields in the chain that this proxy does not obey, sorted */
 export function unsupportedIn(chain: CompiledChain): readonly string[] {

@@ -11,6 +11,7 @@
 import { ERRORS } from '../../core/errors.ts'
 import { type Clock, instant, type Timer } from '../../core/time.ts'
 import type { RequestHead, ResponseHead } from '../http1/message.ts'
+import type { Fault, FaultPolicy } from '../routing/fault-policy.ts'
 import type { RetryPolicy } from '../routing/retry-policy.ts'
 import type { ExchangeWatch } from '../telemetry/exchange-watch.ts'
 import type { RequestStats } from '../telemetry/request-stats.ts'
@@ -39,6 +40,10 @@ export interface CallTarget {
 }
 
 const REPLAY_BYTES_MAX = 64 * 1024
+/** Of a request whose route gives no time (mesh.md 10.6). */
+const REQUEST_TIMEOUT_MS = 15_000
+
+const ABORTED: Failure = { code: 'FAULT_INJECTED', reason: 'fault filter abort', retry: 'final' }
 
 export interface CallDeps {
   readonly counters: ProxyCounters
@@ -83,6 +88,8 @@ export class Call implements RequestSink, ResponseSink {
   #retries = 0
   #backoff: Timer | undefined
   #holdsRetry = false
+  /** Whose wait on purpose it is in. */
+  #delayedBy: FaultPolicy | undefined
   #staleTried = false
   #hasRetried = false
 
@@ -108,7 +115,10 @@ export class Call implements RequestSink, ResponseSink {
   /** May report a failure to the caller before it returns. */
   start(): RequestSink {
     if (this.head !== undefined) this.#deps.counters.requestsTotal++
-    this.#target.attempt(this)
+    const fault = this.head?.fault
+    if (fault === undefined) this.#attempt()
+    else if (fault.delayMs > 0) this.#wait(fault)
+    else this.#afterWait(fault)
     return this
   }
 
@@ -161,6 +171,7 @@ export class Call implements RequestSink, ResponseSink {
     this.#isOver = true
     this.#count(this.#status)
     this.#backoff?.cancel()
+    if (this.#delayedBy !== undefined) this.#delayedBy.waiting--
     this.#finish()
     if (this.#upstream === undefined) this.#target.forget(this)
     else this.#upstream.abort()
@@ -231,11 +242,11 @@ export class Call implements RequestSink, ResponseSink {
     if (this.#mayTryAgain(failure)) {
       this.#deps.counters.retries++
       this.#countRetry()
-      this.#target.attempt(this)
+      this.#attempt()
       return
     }
     const policy = this.head?.retry
-    if (policy?.retriesFailure(failure) === true && this.#mayRetry(policy)) {
+    if (policy !== undefined && this.#isRetried(policy, failure) && this.#mayRetry(policy)) {
       this.#retry(policy)
       return
     }
@@ -273,7 +284,8 @@ export class Call implements RequestSink, ResponseSink {
 
   /** Of the time that the route gives the request; undefined without a limit of its own. */
   get #remainingMs(): number | undefined {
-    const wholeMs = this.#routeTimeoutMs
+    const perTry = this.head?.perTryTimeoutMs
+    const wholeMs = this.#routeTimeoutMs ?? (perTry === undefined ? undefined : REQUEST_TIMEOUT_MS)
     if (wholeMs === undefined || wholeMs === 0) return undefined
     return Math.max(0, wholeMs - (this.#deps.clock.now() - this.#startedAt))
   }
@@ -286,13 +298,46 @@ export class Call implements RequestSink, ResponseSink {
     const waitMs = policy.backoffMs(this.#retries)
     this.#backoff = clock.timer(instant(clock.now() + waitMs), () => {
       this.#backoff = undefined
-      const remainingMs = this.#remainingMs
-      // 0 would mean no limit.
-      if (this.head !== undefined && remainingMs !== undefined) {
-        this.head.responseTimeoutMs = Math.max(1, remainingMs)
-      }
-      this.#target.attempt(this)
+      this.#attempt()
     })
+  }
+
+  /** The attempt gets what is left of the time, or its own part of it. */
+  #attempt(): void {
+    const { head } = this
+    if (head !== undefined && (head.perTryTimeoutMs !== undefined || this.#retries > 0)) {
+      const leftMs = this.#remainingMs
+      const { perTryTimeoutMs = Number.POSITIVE_INFINITY } = head
+      // 0 would mean no limit.
+      const ms = Math.max(1, Math.min(perTryTimeoutMs, leftMs ?? Number.POSITIVE_INFINITY))
+      if (Number.isFinite(ms)) head.responseTimeoutMs = ms
+    }
+    this.#target.attempt(this)
+  }
+
+  /** An attempt that used up its own time is a lost one while the request has time left. */
+  #isRetried(policy: RetryPolicy, failure: Failure): boolean {
+    if (failure.code === 'UPSTREAM_TIMEOUT' && this.head?.perTryTimeoutMs !== undefined) {
+      return policy.retriesFailure({ ...failure, retry: 'maybe-sent' })
+    }
+    return policy.retriesFailure(failure)
+  }
+
+  #wait(fault: Fault): void {
+    const { clock } = this.#deps
+    this.#delayedBy = fault.policy
+    fault.policy.waiting++
+    this.#backoff = clock.timer(instant(clock.now() + fault.delayMs), () => {
+      this.#backoff = undefined
+      this.#delayedBy = undefined
+      fault.policy.waiting--
+      this.#afterWait(fault)
+    })
+  }
+
+  #afterWait({ abortStatus }: Fault): void {
+    if (abortStatus === 0) this.#attempt()
+    else this.onFailed({ ...ABORTED, status: abortStatus })
   }
 
   #keep(bytes: Buffer, from: number, to: number): void {
@@ -319,7 +364,10 @@ export class Call implements RequestSink, ResponseSink {
     if (failure.code === 'UPSTREAM_TIMEOUT') stats.timeouts++
     if (policy?.retriesFailure(failure) === true) stats.retriesExhausted++
     // Once its head is out, an answer has the status that the caller saw.
-    this.#count(this.#status === 0 ? ERRORS[failure.code].httpStatus : this.#status, failure)
+    this.#count(
+      this.#status === 0 ? (failure.status ?? ERRORS[failure.code].httpStatus) : this.#status,
+      failure,
+    )
   }
 
   /** @param failure that ended it; undefined for an answer, or a caller that went away */

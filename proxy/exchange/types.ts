@@ -16,6 +16,8 @@ import type { ResponseHead } from '../http1/message.ts'
 /** Why an exchange could not be carried on. */
 export interface Failure {
   readonly code: ErrorCode
+  /** Of the answer, where it is not the one of the code. */
+  readonly status?: number
   /** Sentence for the caller and the log; see http1/replies.ts for the status. */
   readonly reason: string
   /**

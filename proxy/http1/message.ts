@@ -7,6 +7,7 @@
  */
 
 import type { Payloads } from '../jwt/token-judge.ts'
+import type { Fault } from '../routing/fault-policy.ts'
 import type { HeadEdits } from '../routing/head-edits.ts'
 import type { RetryPolicy } from '../routing/retry-policy.ts'
 import type { ExchangeWatch } from '../telemetry/exchange-watch.ts'
@@ -48,6 +49,10 @@ export class RequestHead {
   responseTimeoutMs: number | undefined = undefined
   /** Of its route: when it may be sent again. */
   retry: RetryPolicy | undefined = undefined
+  /** Of its route: the same for each attempt. */
+  perTryTimeoutMs: number | undefined = undefined
+  /** Of its route: what is put in its way on purpose. */
+  fault: Fault | undefined = undefined
   /** What its route changes in the response's head, in order. */
   responseEdits: readonly HeadEdits[] | undefined = undefined
   /** What its tokens were found to say when it came; asked only where an intention wants to know. */

@@ -22,6 +22,7 @@ const REASONS: Readonly<Record<number, string>> = {
   413: 'Content Too Large',
   414: 'URI Too Long',
   417: 'Expectation Failed',
+  429: 'Too Many Requests',
   431: 'Request Header Fields Too Large',
   500: 'Internal Server Error',
   501: 'Not Implemented',
@@ -35,6 +36,7 @@ const BODIES: Readonly<Partial<Record<ErrorCode, string>>> = {
   PERMISSION_DENIED: 'RBAC: access denied',
   UPSTREAM_UNHEALTHY: 'no healthy upstream',
   UPSTREAM_TIMEOUT: 'upstream request timeout',
+  RATE_LIMITED: 'local_rate_limited',
 }
 
 /** Fields of replies that Envoy would mark, so that callers written for it understand ours. */

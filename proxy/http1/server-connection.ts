@@ -215,8 +215,8 @@ export class Http1ServerConnection implements HttpConnection, WireHandler, Respo
       this.#close()
       return
     }
-    const { code, reason } = failure
-    this.#reply(generatedReply(code, { reason, request: head, date: this.#deps.date.text }))
+    const date = this.#deps.date.text
+    this.#reply(generatedReply(failure.code, { ...failure, request: head, date }))
     this.#finish()
   }
 

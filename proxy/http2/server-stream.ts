@@ -159,9 +159,8 @@ export class ServerStream implements ResponseSink, SendingOwner {
       this.reset(INTERNAL_ERROR)
       return
     }
-    const { code, reason } = failure
-    const { head } = this
-    this.reply(generatedReply(code, { reason, request: head, date: this.#owner.httpDate() }))
+    const date = this.#owner.httpDate()
+    this.reply(generatedReply(failure.code, { ...failure, request: this.head, date }))
   }
 
   resumeRequest(): void {

@@ -37,6 +37,7 @@ import { FirstBytes, HTTP2_EXPECTED } from './first-bytes.ts'
 import { DENIED, type InboundPolicy, InboundRoute, type InboundRouteDeps } from './inbound-route.ts'
 import type { LimitedLog } from './limited-log.ts'
 import { type OpenConnection, OpenConnections } from './open-connections.ts'
+import { RateLimiter } from './rate-limiter.ts'
 
 export interface InboundDeps extends Http1ServerDeps, MuxDeps, AppTargetDeps, InboundRouteDeps {
   readonly log: Logger
@@ -70,7 +71,12 @@ export class InboundListener {
     this.spec = spec
     this.#deps = deps
     this.#identity = identity
-    this.#policy = { spec, target: this.#makeTarget(spec), providers: providersOfAll(spec) }
+    this.#policy = {
+      spec,
+      target: this.#makeTarget(spec),
+      providers: providersOfAll(spec),
+      limiter: this.#makeLimiter(spec),
+    }
     this.#stats = deps.store.listener('inbound', spec.serviceName, 'public_listener')
     this.#server = createServer({
       ...identity.contextOptions,
@@ -110,16 +116,23 @@ export class InboundListener {
     const before = this.spec
     this.spec = spec
     this.#applyLimit(spec)
-    let { target } = this.#policy
+    let { target, limiter } = this.#policy
+    if (!sameData(before.rateLimits, spec.rateLimits)) limiter = this.#makeLimiter(spec)
     if (!sameTarget(before, spec)) {
       target.close()
       target = this.#makeTarget(spec)
     }
-    this.#policy = { spec, target, providers: providersOfAll(spec) }
+    this.#policy = { spec, target, providers: providersOfAll(spec), limiter }
     for (const connection of [...this.#judged]) {
       connection.route.setPolicy(this.#policy)
       connection.judge()
     }
+  }
+
+  #makeLimiter({ rateLimits }: InboundSpec): RateLimiter | undefined {
+    return rateLimits === undefined
+      ? undefined
+      : new RateLimiter(rateLimits, this.#deps.clock.now())
   }
 
   /** A renewed leaf or changed roots: for new connections. */

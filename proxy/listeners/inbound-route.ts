@@ -13,6 +13,7 @@ import { type WhenDenied, whenDenied } from '../../core/intentions/open-connecti
 import { permits } from '../../core/intentions/permissions.ts'
 import type { InboundListener as InboundSpec } from '../../core/mesh/proxy-snapshot.ts'
 import type { Rng } from '../../core/rng.ts'
+import type { Clock } from '../../core/time.ts'
 import type { ProxyCounters } from '../exchange/counters.ts'
 import type { Failure, RequestSink, ResponseSink } from '../exchange/types.ts'
 import type { RequestHead } from '../http1/message.ts'
@@ -23,6 +24,7 @@ import type { Observer } from '../telemetry/observer.ts'
 import type { RequestStats } from '../telemetry/request-stats.ts'
 import type { Peer } from '../tls/peer.ts'
 import type { AppTarget } from '../upstream/app-target.ts'
+import type { RateLimiter } from './rate-limiter.ts'
 import { requestId } from './request-id.ts'
 
 export interface InboundPolicy {
@@ -30,12 +32,15 @@ export interface InboundPolicy {
   readonly target: AppTarget
   /** Whose tokens any rule asks for: what they forward, callers may not write themselves. */
   readonly providers: readonly string[]
+  /** undefined: none. */
+  readonly limiter: RateLimiter | undefined
 }
 
 const NO_PAYLOADS: Payloads = new Map()
 
 export interface InboundRouteDeps {
   readonly rng: Rng
+  readonly clock: Clock
   readonly counters: ProxyCounters
   readonly tokens: Pick<TokenJudge, 'payloads' | 'forwarded'>
   readonly observer: Observer
@@ -44,6 +49,12 @@ export interface InboundRouteDeps {
 export const DENIED: Failure = {
   code: 'PERMISSION_DENIED',
   reason: 'RBAC: access denied',
+  retry: 'final',
+}
+
+const TOO_MANY: Failure = {
+  code: 'RATE_LIMITED',
+  reason: 'local_rate_limited',
   retry: 'final',
 }
 
@@ -117,13 +128,13 @@ export class InboundRoute {
 
   open(head: RequestHead, caller: ResponseSink): RequestSink | Failure {
     if (!this.allows(head)) {
-      this.#deps.counters.requestsTotal++
       this.#deps.counters.requestsDenied++
       this.#stats.denied++
-      this.#stats.refused(ERRORS.PERMISSION_DENIED.httpStatus)
-      const { observer } = this.#deps
-      if (observer.isActive) observer.refused(this.#sceneOf(), this.#aimOf(), head, DENIED)
-      return DENIED
+      return this.#refuse(head, DENIED)
+    }
+    const { limiter } = this.#policy
+    if (limiter !== undefined && !limiter.admits(head, this.#deps.clock.now())) {
+      return this.#refuse(head, TOO_MANY)
     }
     const { providers } = this.#policy
     if (providers.length > 0) {
@@ -159,6 +170,14 @@ export class InboundRoute {
     const upstreamHost =
       'socketPath' in target ? target.socketPath : `${target.address}:${target.port}`
     return { destination: serviceName, route: '', cluster: 'local_app', upstreamHost }
+  }
+
+  #refuse(head: RequestHead, failure: Failure): Failure {
+    this.#deps.counters.requestsTotal++
+    this.#stats.refused(ERRORS[failure.code].httpStatus)
+    const { observer } = this.#deps
+    if (observer.isActive) observer.refused(this.#sceneOf(), this.#aimOf(), head, failure)
+    return failure
   }
 
   openStream(caller: ResponseSink): RequestSink | Failure {

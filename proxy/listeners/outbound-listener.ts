@@ -92,7 +92,7 @@ export class OutboundListener {
   constructor(spec: OutboundSpec, deps: OutboundDeps) {
     this.spec = spec
     this.#deps = deps
-    this.routes = tableOf(spec, deps.rng)
+    this.routes = tableOf(spec, deps)
     const service = serviceOf(spec.clusterId)
     const prefix = `upstream.${service}.default.default.${deps.datacenter()}`
     this.stats = deps.store.listener('outbound', service, prefix)
@@ -121,7 +121,7 @@ export class OutboundListener {
 
   /** The bind is the same; everything else holds from now on. */
   update(spec: OutboundSpec): void {
-    if (!sameData(spec.routes, this.spec.routes)) this.routes = tableOf(spec, this.#deps.rng)
+    if (!sameData(spec.routes, this.spec.routes)) this.routes = tableOf(spec, this.#deps)
     this.spec = spec
   }
 
@@ -212,8 +212,8 @@ export class OutboundListener {
 
 const NO_FAILOVER: readonly string[] = []
 
-function tableOf({ routes }: OutboundSpec, rng: Rng): RouteTable | undefined {
-  return routes === undefined ? undefined : new RouteTable(routes, rng)
+function tableOf({ routes }: OutboundSpec, { rng, clock }: OutboundDeps): RouteTable | undefined {
+  return routes === undefined ? undefined : new RouteTable(routes, rng, () => clock.wall())
 }
 
 function sourceOf(socket: Socket): CallSource {

@@ -45,6 +45,11 @@ const RESET_CODES: Readonly<Partial<Record<ErrorCode, number>>> = {
   UPSTREAM_INVALID: RESET_INVALID,
 }
 
+/** What is no failure of the way: the caller's proxy passes the answer on. */
+function isAnswered(code: ErrorCode): boolean {
+  return code === 'PERMISSION_DENIED' || code === 'RATE_LIMITED'
+}
+
 export class ServerExchange implements ResponseSink {
   readonly id: number
   /** undefined for a raw stream. */
@@ -138,8 +143,8 @@ export class ServerExchange implements ResponseSink {
   onFailed(failure: Failure): void {
     if (this.#isOver) return
     this.#call = undefined
-    if (this.head !== undefined && !this.#hasResponse && failure.code === 'PERMISSION_DENIED') {
-      this.#replyDenied(this.head)
+    if (this.head !== undefined && !this.#hasResponse && isAnswered(failure.code)) {
+      this.#reply(this.head, failure.code)
     } else if (failure.retry === 'never-sent') {
       this.#reset(RESET_REFUSED)
     } else {
@@ -219,9 +224,9 @@ export class ServerExchange implements ResponseSink {
     return true
   }
 
-  #replyDenied(head: RequestHead): void {
+  #reply(head: RequestHead, code: ErrorCode): void {
     const date = this.#owner.httpDate()
-    const reply = generatedReply('PERMISSION_DENIED', { request: head, date })
+    const reply = generatedReply(code, { request: head, date })
     const { out } = this.#owner.link
     const isWhole = reply.head.body === BODY_NONE
     out.text(RESPONSE, isWhole ? FLAG_END : 0, this.id, wireText(reply.head))

@@ -3,19 +3,20 @@
  *
  * A route that asks for retries says that its requests may be sent twice. Never retried: what was denied, what
  * found no healthy instance, what used up the time of the whole request. Backoff is exponential and fully
- * jittered: attempt N waits up to (2^N - 1) × 25 ms, at most BACKOFF_MAX_MS.
+ * jittered: attempt N waits up to (2^N - 1) × the base of the route, at most its maximum.
  */
 
 import type { RetrySpec } from '../../core/mesh/proxy-snapshot.ts'
+import { BACKOFF_BASE_MS } from '../../core/mesh/routes.ts'
 import type { Rng } from '../../core/rng.ts'
 import type { Failure } from '../exchange/types.ts'
 
-const BACKOFF_STEP_MS = 25
-const BACKOFF_MAX_MS = 250
+const BACKOFF = { baseMs: BACKOFF_BASE_MS, maxMs: 10 * BACKOFF_BASE_MS }
 
 export class RetryPolicy {
   readonly attemptsMax: number
   readonly #rng: Rng
+  readonly #backoff: NonNullable<RetrySpec['backoff']>
   readonly #statuses: ReadonlySet<number>
   readonly #onConnectFailure: boolean
   readonly #onReset: boolean
@@ -29,6 +30,7 @@ export class RetryPolicy {
     const onAnyLoss = on.has('5xx') || on.has('gateway-error') || on.has('reset')
     this.attemptsMax = spec.retriesMax
     this.#rng = rng
+    this.#backoff = spec.backoff ?? BACKOFF
     this.#statuses = statuses
     this.#on5xx = on.has('5xx')
     this.#onReset = onAnyLoss
@@ -52,7 +54,8 @@ export class RetryPolicy {
 
   /** @param attempt from 1 */
   backoffMs(attempt: number): number {
-    const most = Math.min(BACKOFF_MAX_MS, (2 ** attempt - 1) * BACKOFF_STEP_MS)
+    const { baseMs, maxMs } = this.#backoff
+    const most = Math.min(maxMs, (2 ** attempt - 1) * baseMs)
     return this.#rng.float() * most
   }
 }

@@ -2,11 +2,9 @@
  * Which route a request takes, and which leg of it (mesh.md 7.4, 9.7, 10.8).
  *
  * Compiled once for each configuration; a request then costs one look at its head and a few comparisons. The
- * first route that matches decides. A regular expression matches the whole text and cannot blow up; one that
- * does not compile, from another version, matches nothing. Paths are compared in normal form.
+ * first route that matches decides. A regular expression matches the whole text and cannot blow up (text-test.ts). Paths are compared in normal form.
  */
 
-import { compileWholeRegex, regexProblem } from '../../core/filter/regex.ts'
 import type {
   NamedMatch,
   RequestMatch,
@@ -15,14 +13,16 @@ import type {
   TextMatch,
 } from '../../core/mesh/proxy-snapshot.ts'
 import type { Rng } from '../../core/rng.ts'
+import type { WallTime } from '../../core/time.ts'
 import type { RequestHead } from '../http1/message.ts'
 import { RequestView } from '../http1/request-view.ts'
 import { mayNeedNormalising, normaliseTarget, pathOf } from '../http1/target.ts'
+import { FaultPolicy } from './fault-policy.ts'
 import { HeadEdits, withTarget } from './head-edits.ts'
 import { RetryPolicy } from './retry-policy.ts'
+import { regexTest, type TextTest, textTest } from './text-test.ts'
 
 type Test = (view: RequestView, path: string) => boolean
-type TextTest = (text: string) => boolean
 
 /** Where a request goes once its head has been changed for it. */
 export interface Leg {
@@ -48,14 +48,15 @@ interface CompiledRoute {
   readonly weights: number
   readonly request: HeadEdits | undefined
   readonly retry: RetryPolicy | undefined
+  readonly fault: FaultPolicy | undefined
 }
 
 export class RouteTable {
   readonly #routes: readonly CompiledRoute[]
   readonly #rng: Rng
 
-  constructor(routes: readonly RouteSpec[], rng: Rng) {
-    this.#routes = routes.map((spec) => compileRoute(spec, rng))
+  constructor(routes: readonly RouteSpec[], rng: Rng, wall: () => WallTime) {
+    this.#routes = routes.map((spec) => compileRoute(spec, rng, wall))
     this.#rng = rng
   }
 
@@ -75,6 +76,8 @@ export class RouteTable {
       head.responseEdits = leg.response.length === 0 ? undefined : leg.response
       head.responseTimeoutMs = route.spec.requestTimeoutMs
       head.retry = route.retry
+      head.perTryTimeoutMs = route.spec.perTryTimeoutMs
+      if (route.fault !== undefined) head.fault = route.fault.draw(view)
       return leg
     }
     return undefined
@@ -101,7 +104,7 @@ function matchesAll(tests: readonly Test[], view: RequestView, path: string): bo
   return true
 }
 
-function compileRoute(spec: RouteSpec, rng: Rng): CompiledRoute {
+function compileRoute(spec: RouteSpec, rng: Rng, wall: () => WallTime): CompiledRoute {
   const response = HeadEdits.of(spec.responseHeaders)
   const name = routeName(spec.match)
   const legs = spec.splits.map((split) => compileLeg(split, name, response))
@@ -112,6 +115,7 @@ function compileRoute(spec: RouteSpec, rng: Rng): CompiledRoute {
     weights: legs.reduce((sum, leg) => sum + leg.weight, 0),
     request: HeadEdits.of(spec.requestHeaders),
     retry: spec.retry === undefined ? undefined : new RetryPolicy(spec.retry, rng),
+    fault: spec.fault === undefined ? undefined : new FaultPolicy(spec.fault, rng, wall),
   }
 }
 
@@ -178,25 +182,6 @@ function namedTest(match: NamedMatch, read: (view: RequestView) => string | unde
     const value = read(view)
     return value !== undefined && test(value) !== invert
   }
-}
-
-function textTest({ kind, value }: TextMatch): TextTest {
-  switch (kind) {
-    case 'present':
-      return () => true
-    case 'exact':
-      return (text) => text === value
-    case 'prefix':
-      return (text) => text.startsWith(value)
-    case 'suffix':
-      return (text) => text.endsWith(value)
-    case 'regex':
-      return regexTest(value)
-  }
-}
-
-function regexTest(pattern: string): TextTest {
-  return regexProblem(pattern) === undefined ? compileWholeRegex(pattern) : () => false
 }
 
 /** What the match took is replaced in the form in which it matched. */

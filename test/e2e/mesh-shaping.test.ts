@@ -150,3 +150,102 @@ describe('instances of a service', () => {
     await eventually('both answer again', async () => (await answers()).includes('bad'))
   })
 })
+
+describe('requests', () => {
+  it('meet the faults of their route, and no others', async () => {
+    await using agent = await startAgent({ flags: meshFlags() })
+    await using api = await startApp('api')
+    await registerMesh(agent, api)
+    const address = await sharedAddress(agent, 'api')
+    await callUntil(isFine, address, api.port)
+    await write(agent, { Kind: 'service-defaults', Name: 'api', Protocol: 'http' })
+    await write(agent, {
+      Kind: 'service-router',
+      Name: 'api',
+      Routes: [
+        {
+          Match: { HTTP: { PathPrefix: '/ill' } },
+          Destination: { Fault: { Abort: { HTTPStatus: 418, Percent: 50 } } },
+        },
+        {
+          Match: { HTTP: { PathPrefix: '/late' } },
+          Destination: { Fault: { Delay: { Fixed: '400ms' } } },
+        },
+        {
+          Match: { HTTP: { PathPrefix: '/over' } },
+          Destination: {
+            Fault: { Abort: { HTTPStatus: 500 }, ExpiresAt: '2020-01-01T00:00:00Z' },
+          },
+        },
+      ],
+    })
+    const ill = await callUntil(({ status }) => status === 418, address, api.port, '/ill')
+    assert.equal(ill.body, 'fault filter abort')
+    assert.equal(ill.headers['x-fairlead-error'], 'FAULT_INJECTED')
+    let faults = 0
+    for (let i = 0; i < 100; i++) {
+      if ((await call(address, api.port, '/ill')).status === 418) faults++
+    }
+    assert.ok(faults > 20 && faults < 80, `${faults} of 100`)
+    const before = performance.now()
+    assert.equal((await call(address, api.port, '/late')).body, 'api /late')
+    assert.ok(performance.now() - before >= 399)
+    for (const path of ['/over', '/else']) {
+      assert.equal((await call(address, api.port, path)).status, 200)
+    }
+    const refused = await agent.put('/v1/config', {
+      Kind: 'service-router',
+      Name: 'api',
+      Routes: [{ Destination: { Fault: { Abort: { HTTPStatus: 42 } } } }],
+    })
+    assert.match(await refused.text(), /Route\[0\] Fault.Abort.HTTPStatus must be 200 to 599/)
+  })
+
+  it('beyond the rate of a service are answered 429', async () => {
+    await using agent = await startAgent({ flags: meshFlags() })
+    await using api = await startApp('api')
+    await registerMesh(agent, api)
+    const address = await sharedAddress(agent, 'api')
+    await callUntil(isFine, address, api.port)
+    await write(agent, {
+      Kind: 'service-defaults',
+      Name: 'api',
+      Protocol: 'http',
+      RateLimits: {
+        InstanceLevel: {
+          RequestsPerSecond: 1000,
+          Routes: [{ PathPrefix: '/dear', RequestsPerSecond: 0.001, RequestsMaxBurst: 3 }],
+        },
+      },
+    })
+    const refused = await callUntil(({ status }) => status === 429, address, api.port, '/dear/1')
+    assert.equal(refused.body, 'local_rate_limited')
+    assert.equal((await call(address, api.port, '/cheap')).status, 200)
+  })
+
+  it('get another try when one takes too long', async () => {
+    await using agent = await startAgent({ flags: meshFlags() })
+    let asked = 0
+    await using api = await startApp('api', (incoming, response) => {
+      if (incoming.url !== '/try') response.end('at once')
+      else if (asked++ > 0) response.end(`try ${asked}`)
+    })
+    await registerMesh(agent, api)
+    const address = await sharedAddress(agent, 'api')
+    await callUntil(isFine, address, api.port)
+    await write(agent, { Kind: 'service-defaults', Name: 'api', Protocol: 'http' })
+    await write(agent, {
+      Kind: 'service-router',
+      Name: 'api',
+      Routes: [
+        {
+          Match: { HTTP: { PathPrefix: '/try' } },
+          Destination: { PerTryTimeout: '500ms', RetryOn: ['5xx'], NumRetries: 3 },
+        },
+      ],
+    })
+    // Nothing but the route answers here: the first try is never answered.
+    const reply = await callUntil(isFine, address, api.port, '/try')
+    assert.equal(reply.body, 'try 2')
+  })
+})

@@ -102,7 +102,7 @@ function inputs(overrides: Partial<MeshInputs> = {}): MeshInputs {
     intentions: new Map([['cart', []]]),
     chains: chains({}),
     protocolOf: () => undefined,
-    upstreamConfigOf: () => undefined,
+    serviceDefaultsOf: () => undefined,
     matching: (entries) => entries,
     defaultAction: 'allow',
     bindAddress: '127.0.0.1',
@@ -218,7 +218,6 @@ test('fails over from a subset to another service, each with the name it must pr
         ],
         ['backup', [instance('backup', 'b1', 'passing')]],
       ]),
-      upstreamConfigOf: () => undefined,
       matching: (found, filter) => (filter === 'x' ? found : []),
     }),
   )

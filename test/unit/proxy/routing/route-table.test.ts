@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { HeaderEdits, RequestMatch, RouteSpec } from '../../../../core/mesh/proxy-snapshot.ts'
 import { seededRng } from '../../../../core/rng.ts'
+import { wallTime } from '../../../../core/time.ts'
 import { BODY_NONE, METHOD_IDEMPOTENT, RequestHead } from '../../../../proxy/http1/message.ts'
 import { HeadEdits } from '../../../../proxy/routing/head-edits.ts'
 import { RouteTable } from '../../../../proxy/routing/route-table.ts'
@@ -42,7 +43,7 @@ function request(line: string, ...fields: string[]): RequestHead {
 
 /** Whether the only route takes the request. */
 function takes(match: Partial<RequestMatch>, line: string, ...fields: string[]): boolean {
-  const table = new RouteTable([route(match)], seededRng(1))
+  const table = new RouteTable([route(match)], seededRng(1), () => wallTime(0))
   return table.take(request(line, ...fields)) !== undefined
 }
 
@@ -117,6 +118,7 @@ test('the first route that matches decides', () => {
       route({}, { splits: [leg('rest')] }),
     ],
     seededRng(1),
+    () => wallTime(0),
   )
   assert.equal(table.take(request('GET /abc'))?.clusterId, 'first')
   assert.equal(table.take(request('GET /x'))?.clusterId, 'rest')
@@ -126,6 +128,7 @@ test('legs get calls by their weights, to 0.01 %', () => {
   const table = new RouteTable(
     [route({}, { splits: [leg('rare', 0.01), leg('half', 50), leg('other', 49.99)] })],
     seededRng(7),
+    () => wallTime(0),
   )
   const counts = new Map<string, number>()
   const calls = 400_000
@@ -146,7 +149,9 @@ describe('a rewrite', () => {
     ignoreCase = false,
   ): string => {
     const head = request(line)
-    new RouteTable([route({ path, ignoreCase }, { prefixRewrite })], seededRng(1)).take(head)
+    new RouteTable([route({ path, ignoreCase }, { prefixRewrite })], seededRng(1), () =>
+      wallTime(0),
+    ).take(head)
     return head.text
   }
 
@@ -209,7 +214,7 @@ describe('edits of headers', () => {
       },
     )
     const head = request('GET /')
-    new RouteTable([both], seededRng(1)).take(head)
+    new RouteTable([both], seededRng(1), () => wallTime(0)).take(head)
     assert.equal(head.text, 'GET / HTTP/1.1\r\nhost: a\r\nx: route\r\n')
     assert.equal(head.responseTimeoutMs, 7)
     let answer = 'HTTP/1.1 200 OK\r\n'

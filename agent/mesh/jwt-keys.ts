@@ -58,7 +58,13 @@ export class JwtKeys {
       const known = this.#held.get(name)
       if (known !== undefined && sameData(known.set ?? null, set ?? null)) continue
       known?.timer?.cancel()
-      const held: Held = { name, set, keys: [], failures: 0, timer: undefined }
+      const held: Held = {
+        name,
+        set,
+        keys: keysAtOnce(set, known),
+        failures: 0,
+        timer: undefined,
+      }
       this.#held.set(name, held)
       void this.#load(held)
     }
@@ -100,6 +106,21 @@ export class JwtKeys {
     const { clock } = this.#deps
     held.timer = clock.timer(instant(clock.now() + delayMs), () => void this.#load(held))
   }
+}
+
+/** So that a change of an entry closes no door: keys that are in it, or that were fetched from the same place. */
+function keysAtOnce(set: JsonObject | undefined, before: Held | undefined): readonly JsonObject[] {
+  const inline = textAt(objectAt(set, 'Local'), 'JWKS')
+  if (inline !== '') {
+    try {
+      return keysIn(Buffer.from(inline, 'base64').toString())
+    } catch {
+      return [] // loading says why
+    }
+  }
+  const uri = textAt(objectAt(set, 'Remote'), 'URI')
+  const isSamePlace = uri !== '' && uri === textAt(objectAt(before?.set, 'Remote'), 'URI')
+  return isSamePlace ? (before?.keys ?? []) : []
 }
 
 async function textOf(set: JsonObject | undefined): Promise<string> {

@@ -5,12 +5,13 @@
 
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { generateKeyPairSync, X509Certificate } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { generateKeyPairSync, randomBytes, X509Certificate } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { connect as connectTcp, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
+import { gunzipSync } from 'node:zlib'
 import { createCluster, type TestCluster, type TestNode } from './harness/cluster.ts'
 import { freePort } from './harness/free-port.ts'
 import { call, keepAlive, meshFlags, startApp } from './harness/mesh.ts'
@@ -168,7 +169,6 @@ test('no call fails while the root is replaced, twice, and old connections live 
     const first = activeOf(await roots(server))
     const line = await openEcho(echoUpstream)
     stream = line.socket
-    assert.equal(await line.say('before'), 'before')
     load = new Load(port)
     const running = load
     const paymentsPort = await sidecarPort(callee, 'payments-sidecar-proxy')
@@ -219,7 +219,48 @@ test('no call fails while the root is replaced, twice, and old connections live 
   }
 })
 
-async function setKey(server: TestNode, kind: 'ec' | 'rsa'): Promise<void> {
+test('a rotation asked of any server outlives the leader, and no backup shows the key', async () => {
+  const key = randomBytes(32).toString('base64')
+  const sealing = `connect { ca_sealing_keys = ["${key}"] }`
+  await using cluster = await createCluster(['s1', 's2', 's3'], { flags: [`-hcl=${sealing}`] })
+  await cluster.startAll()
+  const leader = await cluster.leader()
+  const follower = cluster.running.find((node) => node !== leader)
+  assert(follower !== undefined)
+  const before = activeOf(
+    await eventually('there is a root', async () => {
+      const found = await roots(follower)
+      return found.ActiveRootID === '' ? undefined : found
+    }),
+  )
+  const secret = await setKey(follower, 'ec')
+  const after = activeOf(
+    await eventually('the follower has the new root', async () => {
+      const found = await roots(follower)
+      return found.ActiveRootID === before.ID ? undefined : found
+    }),
+  )
+  const path = join(cluster.folder, 'backup.tgz')
+  const saved = await follower.command('snapshot', 'save', path)
+  assert.equal(saved.code, 0, saved.stderr)
+  const backup = gunzipSync(readFileSync(path)).toString('latin1')
+  assert.ok(backup.includes('fairlead-sealed:1:'))
+  assert.ok(secret.length > 40)
+  assert.equal(backup.includes(secret), false)
+  assert.equal(backup.includes('PRIVATE KEY'), false)
+
+  await leader.kill()
+  await cluster.leader()
+  const leaf = await eventually('the next leader signs', async () => {
+    const response = await fetch(`${follower.url}/v1/agent/connect/ca/leaf/web`)
+    return response.ok ? ((await response.json()) as Leaf) : undefined
+  })
+  assert.ok(parse(leaf.CertPEM).checkIssued(parse(after.RootCert)))
+  opensslVerify(cluster, leaf.CertPEM, before.RootCert)
+})
+
+/** @returns a line that only the key has */
+async function setKey(server: TestNode, kind: 'ec' | 'rsa'): Promise<string> {
   const { privateKey } =
     kind === 'ec'
       ? generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
@@ -232,6 +273,8 @@ async function setKey(server: TestNode, kind: 'ec' | 'rsa'): Promise<void> {
   assert.equal(result.stdout, 'Configuration updated!\n')
   const shown = await server.command('connect', 'ca', 'get-config')
   assert.equal(shown.stdout.includes('PRIVATE KEY'), false)
+  const sec1 = privateKey.export({ type: kind === 'ec' ? 'sec1' : 'pkcs1', format: 'pem' })
+  return sec1.toString().split('\n')[1] ?? ''
 }
 
 function parse(pem: string): X509Certificate {
@@ -243,21 +286,18 @@ interface EchoLine {
   say(text: string): Promise<string>
 }
 
+/** A stream that has been answered: the port opens before the other host is ready. */
 async function openEcho(port: number): Promise<EchoLine> {
-  const socket = await eventually('the echo upstream is open', () => {
-    return new Promise<Socket>((resolve, reject) => {
-      const attempt = connectTcp(port, '127.0.0.1', () => resolve(attempt))
-      attempt.on('error', reject)
-    })
-  })
-  socket.setEncoding('utf8')
-  return {
-    socket,
-    say: (text) =>
+  return await eventually('the echo is heard', async () => {
+    const socket = connectTcp(port, '127.0.0.1')
+    socket.setEncoding('utf8').on('error', () => {})
+    const say = (text: string): Promise<string> =>
       new Promise((resolve, reject) => {
         socket.once('data', (answer) => resolve(String(answer)))
         socket.once('close', () => reject(new Error('the connection was cut')))
         socket.write(text)
-      }),
-  }
+      })
+    assert.equal(await say('before'), 'before')
+    return { socket, say }
+  })
 }

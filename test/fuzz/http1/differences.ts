@@ -19,7 +19,7 @@ export const SAMPLES: readonly string[] = [
 
 interface Explanation {
   readonly why: string
-  readonly holds: (message: NodeMessage) => boolean
+  readonly holds: (message: NodeMessage, input: string) => boolean
 }
 
 function values({ fields }: NodeMessage, wanted: string): string[] {
@@ -44,7 +44,7 @@ const STRICTER: readonly Explanation[] = [
     holds: (message) =>
       values(message, 'connection')
         .flatMap((value) => value.split(','))
-        .map((option) => option.trim())
+        .map((option) => option.replaceAll(/^[ \t]+|[ \t]+$/g, ''))
         .some(
           (option) =>
             option !== '' &&
@@ -71,6 +71,17 @@ const STRICTER: readonly Explanation[] = [
     why: 'chunks in HTTP/1.0, which has none (RFC 9112 6.1)',
     holds: (message) =>
       message.version === '1.0' && values(message, 'transfer-encoding').length > 0,
+  },
+  {
+    why: 'more than one Transfer-Encoding, or another coding than chunked',
+    holds: (message) => {
+      const all = values(message, 'transfer-encoding')
+      return all.length > 0 && all.join().toLowerCase() !== 'chunked'
+    },
+  },
+  {
+    why: 'more than one space between the parts of the request line (RFC 9112 3 has exactly one)',
+    holds: (_, input) => / {2}[^\r\n]*HTTP\/1\.[01]\r\n/.test(input),
   },
   { why: 'CONNECT', holds: ({ method }) => method === 'CONNECT' },
 ]
@@ -134,7 +145,7 @@ export function differenceOf(
     const our = ours.messages[i]
     const their = theirs.messages[i]
     if (our === undefined) {
-      const isExplained = their !== undefined && STRICTER.some(({ holds }) => holds(their))
+      const isExplained = their !== undefined && STRICTER.some(({ holds }) => holds(their, text))
       return isExplained ? undefined : found('stricter')
     }
     if (their === undefined) {

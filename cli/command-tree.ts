@@ -57,6 +57,12 @@ export const COMMANDS: CommandTree = {
     envoy: command('Run an Envoy as the proxy of a sidecar', async () => {
       return (await import('./commands/connect-envoy.ts')).connectEnvoyCommand
     }),
+    haproxy: unsupported(
+      'sidecars are served by the proxy of the agent or by Envoy (docs/reference/data-planes.md); HAProxy reaches services by DNS',
+    ),
+    nginx: unsupported(
+      'sidecars are served by the proxy of the agent or by Envoy (docs/reference/data-planes.md); NGINX reaches services by DNS',
+    ),
     expose: unsupported(
       'there are no ingress gateways yet; a service with a sidecar can call into the mesh',
     ),

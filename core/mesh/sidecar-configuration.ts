@@ -21,6 +21,8 @@ export interface SidecarConfiguration {
   readonly trustDomain: string
   readonly rootsPem: readonly string[]
   readonly identity: ProxyIdentity
+  /** SPIFFE URIs that were revoked; of single certificates a foreign data plane is not told. */
+  readonly revokedUris: readonly string[]
   readonly inbound: InboundListener
   readonly outbound: readonly SidecarUpstream[]
   /** Destinations of `outbound`, those failed over to included. */
@@ -52,6 +54,7 @@ export function sidecarConfiguration(
     trustDomain: snapshot.trustDomain,
     rootsPem: snapshot.rootsPem,
     identity,
+    revokedUris: snapshot.revoked?.uris ?? [],
     inbound,
     outbound: snapshot.outbound.map((listener) => ({
       name: listener.id.slice(prefix.length),

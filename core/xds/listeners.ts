@@ -21,7 +21,11 @@ const NETWORK = 'envoy.filters.network'
 const NETWORK_TYPES = 'envoy.extensions.filters.network'
 const HTTP_TYPES = 'envoy.extensions.filters.http'
 
-export function publicListener(inbound: InboundListener, trustDomain: string): JsonObject {
+export function publicListener(
+  inbound: InboundListener,
+  facts: { readonly trustDomain: string; readonly revokedUris: readonly string[] },
+): JsonObject {
+  const { trustDomain, revokedUris } = facts
   const { bind, protocol } = inbound
   const { intentions, defaultAction } = inbound
   const isHttp = isRequests(protocol)
@@ -41,7 +45,7 @@ export function publicListener(inbound: InboundListener, trustDomain: string): J
     trafficDirection: 'INBOUND',
     filterChains: [
       {
-        filters: [...limits, ...filters],
+        filters: [...limits, ...revoked(revokedUris), ...filters],
         transportSocket: inboundTls(inbound.serviceName, protocol),
       },
     ],
@@ -116,6 +120,17 @@ function connectionManager(protocol: ProxyProtocol, fields: JsonObject): JsonObj
     serverHeaderTransformation: 'PASS_THROUGH',
     ...(isHttp2(protocol) ? { http2ProtocolOptions: {} } : {}),
   })
+}
+
+/** In front of everything else: an identity that was revoked gets nowhere, whatever the intentions say. */
+function revoked(uris: readonly string[]): JsonObject[] {
+  if (uris.length === 0) return []
+  const principals = uris.map((uri) => ({ authenticated: { principalName: { exact: uri } } }))
+  const rules = {
+    action: 'DENY',
+    policies: { revoked: { permissions: [{ any: true }], principals } },
+  }
+  return [networkFilter('rbac', 'rbac.v3.RBAC', { statPrefix: 'connect_revoked', rules })]
 }
 
 function tcpProxy(statPrefix: string, target: JsonObject): JsonObject {

@@ -14,7 +14,7 @@ import { routeConfiguration } from './route-configurations.ts'
 import { leafSecret, leafSecretName, ROOTS_SECRET, rootsSecret } from './tls-contexts.ts'
 
 export function xdsResources(sidecar: SidecarConfiguration): XdsResources {
-  const { inbound, outbound, identity, rootsPem, trustDomain, datacenter } = sidecar
+  const { inbound, outbound, identity, rootsPem, datacenter } = sidecar
   const leaf = leafSecretName(inbound.serviceName)
   const listeners = outbound.map((upstream) => upstream.listener)
   const destinations = destinationResources(inbound.serviceName, listeners, sidecar.clusters)
@@ -26,7 +26,7 @@ export function xdsResources(sidecar: SidecarConfiguration): XdsResources {
     cluster: byName('name', [localApp(inbound), ...destinations.clusters]),
     endpoints: byName('clusterName', destinations.endpoints),
     listener: byName('name', [
-      publicListener(inbound, trustDomain),
+      publicListener(inbound, sidecar),
       ...outbound.map(({ name, listener }) => upstreamListener(name, listener, { datacenter })),
     ]),
     routes: byName(

@@ -51,6 +51,7 @@ function sidecar(change: Partial<SidecarConfiguration> = {}): SidecarConfigurati
     nodeName: 'vm',
     trustDomain: 'c1.consul',
     rootsPem: ['ROOT'],
+    revokedUris: [],
     identity: { id: 'svc/web', spiffeUri: 'x', certPem: 'LEAF', keyPem: 'KEY', notAfter: 1 },
     inbound: {
       id: 'web-sidecar-proxy',
@@ -153,6 +154,22 @@ describe('what Envoy is told', () => {
       'envoy.filters.network.tcp_proxy',
     ])
     assert.deepEqual(names('api:127.0.0.1:9191'), ['envoy.filters.network.tcp_proxy'])
+    encodeAll(resources)
+  })
+
+  it('lets nobody in whose identity was revoked, before anything else', () => {
+    const uri = 'spiffe://c1.consul/ns/default/dc/dc1/svc/api'
+    const resources = xdsResources(sidecar({ revokedUris: [uri] }))
+    const [first] = filtersOf(resources.listener.get('public_listener:0.0.0.0:21000'))
+    assert.deepEqual(at(first, 'typedConfig', 'rules'), {
+      action: 'DENY',
+      policies: {
+        revoked: {
+          permissions: [{ any: true }],
+          principals: [{ authenticated: { principalName: { exact: uri } } }],
+        },
+      },
+    })
     encodeAll(resources)
   })
 

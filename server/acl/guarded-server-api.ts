@@ -74,6 +74,8 @@ export class GuardedServerApi implements ServerApi {
     const before = await this.#bearer(options?.signal)
     if (name === 'acl.resolve') return this.#resolved(before) as ReadResult<N>
     checkRead(name, before, request, authority.options)
+    const denials = this.#deniedReads(name, request, before)
+    if (denials !== undefined) return denials as ReadResult<N>
     if (name === 'acl.token.self') return (await this.#self(before, options)) as ReadResult<N>
     const result = await servers.read(name, request, options)
     const bearer = this.#readerOf(name, request)
@@ -201,6 +203,19 @@ export class GuardedServerApi implements ServerApi {
     const isIt = value.kind === 'query' && value.query.service.service === service
     if (!isIt || value.query.token === '') return caller
     return authority.bearerOf(value.query.token)
+  }
+
+  /** Assertions of a transaction tell what is there, also where they only fail. */
+  #deniedReads<N extends ReadName>(
+    name: N,
+    request: Reads[N]['request'],
+    bearer: Bearer,
+  ): ReadResult<'txn.read'> | undefined {
+    if (name !== 'txn.read') return undefined
+    const { ops } = request as Reads['txn.read']['request']
+    const errors = txnDenials(ops, bearer, this.#deps.store)
+    if (errors.length === 0) return undefined
+    return { value: { ok: false, errors }, index: 1, knownLeader: true, lastContactMs: 0 }
   }
 
   #resolved({ accessorId, rules, expiresAt }: ResolvedToken): ReadResult<'acl.resolve'> {

@@ -8,6 +8,7 @@
  * Bounds: SUBSCRIPTIONS_MAX, those of blocking-read.ts and leader-hold.ts.
  */
 
+import { aclDisabled } from '../../core/acl/denial.ts'
 import { encodeCommand } from '../../core/catalog/codec.ts'
 import type { Command } from '../../core/catalog/commands.ts'
 import type { FeedPosition, TopicKey } from '../../core/catalog/feed.ts'
@@ -147,6 +148,8 @@ export class LocalServerApi implements ServerApi {
 
   async write(command: Command, options: WriteOptions = {}): Promise<WriteResult> {
     this.#checkDatacenter(options.datacenter)
+    // A token that waits for access control to be switched on would be a back door.
+    if (this.#deps.guard === undefined && command.kind.startsWith('acl.')) throw aclDisabled()
     assertAgentsMayWrite(command)
     const complete = this.#withIds(command)
     return this.#write(complete, options.requestId ?? this.#deps.names.next(), options.signal)

@@ -281,6 +281,27 @@ describe('rights', () => {
     assert.match(!result.ok ? (result.txnErrors[0]?.what ?? '') : '', /'key:write' on "b"/)
   })
 
+  test('assertions of a transaction that only reads tell nothing of what may not be read', async () => {
+    await root.write(set('told/nothing'))
+    const weak = await bearerOf('key_prefix "a/" { policy = "write" }')
+    for (const key of ['told/nothing', 'told/absent']) {
+      const op = { verb: 'check-not-exists', key } as const
+      const { value } = await weak.read('txn.read', { ops: [{ type: 'kv', op }] })
+      assert.equal(value.ok, false)
+      assert.match(value.ok ? '' : (value.errors[0]?.what ?? ''), /lacks permission 'key:read'/)
+    }
+  })
+
+  test('no token can be made while access control is off', async () => {
+    await using other = await startServer({})
+    const token = tokenOf(randomUUID(), { policies: [{ id: '', name: 'global-management' }] })
+    const write = other.server.api.write({ kind: 'acl.token.set', token, mode: 'create', now: NOW })
+    await assert.rejects(write, { code: 'ACL_DISABLED', message: 'ACL support disabled' })
+    const identity = { accessorId: randomUUID(), secretHash: hashSecret('x') }
+    const bootstrap = other.server.api.operate('acl.bootstrap', identity)
+    await assert.rejects(bootstrap, { code: 'ACL_DISABLED' })
+  })
+
   test('operators, snapshots and CA settings need their rights', async () => {
     const weak = await bearerOf('operator = "read"')
     await weak.operate('raft.configuration', { stale: false })

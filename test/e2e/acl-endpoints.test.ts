@@ -51,6 +51,7 @@ const SAMPLES: Readonly<Record<string, Sample>> = {
   'PUT /v1/agent/force-leave/': { rest: 'marker-nobody' },
   'GET /v1/agent/metrics/stream': { isOnlyRefused: true },
   'GET /v1/agent/monitor': { isOnlyRefused: true },
+  'GET /v1/agent/proxy/tap': { isOnlyRefused: true },
   'PUT /v1/agent/token/': { rest: 'replication', body: { Token: '' } },
   'GET /v1/catalog/service/': { rest: NAME },
   'GET /v1/catalog/connect/': { rest: NAME },

@@ -5,7 +5,7 @@
  * request by its normalised path, method and fields. A raw stream cannot be judged by permissions: denied.
  */
 
-import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import { ERRORS } from '../../core/errors.ts'
 import { decideConnection, type L4Decision } from '../../core/intentions/decide.ts'
 import { providersOf } from '../../core/intentions/jwt.ts'
@@ -65,7 +65,7 @@ export interface InboundPeer {
   readonly certElement: string
   /** Where its requests are counted. */
   readonly stats: RequestStats
-  readonly socket: Socket
+  readonly socket: TLSSocket
 }
 
 export class InboundRoute {
@@ -73,7 +73,8 @@ export class InboundRoute {
   readonly #certElement: string
   readonly #deps: InboundRouteDeps
   readonly #stats: RequestStats
-  readonly #socket: Socket
+  readonly #socket: TLSSocket
+  readonly #isHttp2: boolean
   /** Made when somebody looks at its requests. */
   #scene: ExchangeScene | undefined
   #policy: InboundPolicy
@@ -87,6 +88,7 @@ export class InboundRoute {
     this.#certElement = peer.certElement
     this.#stats = peer.stats
     this.#socket = peer.socket
+    this.#isHttp2 = peer.socket.alpnProtocol === 'h2'
     this.#deps = deps
     this.#decision = decide(policy, peer.peer)
     this.#providers = providersOfDecision(this.#decision)
@@ -159,6 +161,7 @@ export class InboundRoute {
       socket: this.#socket,
       listener: 'public_listener',
       connectionId: this.#deps.observer.nextConnectionId(),
+      protocol: this.#isHttp2 ? 'HTTP/2' : 'HTTP/1.1',
       source: this.#peer.sourceName ?? '',
       peerUri: this.#peer.uri,
     }

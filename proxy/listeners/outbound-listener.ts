@@ -187,7 +187,7 @@ export class OutboundListener {
       this.#serveStream(wire, identityId)
       return
     }
-    const from = { identityId, socket: wire.socket }
+    const from = { identityId, socket: wire.socket, isHttp2: kind === 'http2' }
     const route = new OutboundRoute(this, from, this.#deps, (connection) =>
       this.#connections.remove(connection),
     )
@@ -236,12 +236,17 @@ class OutboundRoute implements HttpRoute {
   #routeName = ''
   #stats: RequestStats | undefined
   readonly #socket: Socket
+  readonly #isHttp2: boolean
   /** Made when somebody looks at its requests. */
   #scene: ExchangeScene | undefined
 
   constructor(
     listener: OutboundListener,
-    from: { readonly identityId: string; readonly socket: Socket },
+    from: {
+      readonly identityId: string
+      readonly socket: Socket
+      readonly isHttp2: boolean
+    },
     deps: OutboundDeps,
     onConnectionClosed: (connection: HttpConnection) => void,
   ) {
@@ -249,6 +254,7 @@ class OutboundRoute implements HttpRoute {
     this.#identityId = from.identityId
     this.#socket = from.socket
     this.#source = () => sourceOf(from.socket)
+    this.#isHttp2 = from.isHttp2
     this.#deps = deps
     this.onConnectionClosed = onConnectionClosed
   }
@@ -280,6 +286,7 @@ class OutboundRoute implements HttpRoute {
       socket: this.#socket,
       listener: this.#listener.stats.prefix,
       connectionId: this.#deps.observer.nextConnectionId(),
+      protocol: this.#isHttp2 ? 'HTTP/2' : 'HTTP/1.1',
       source: callerName(this.#identityId),
       peerUri: '',
     }

@@ -19,6 +19,8 @@ export interface ExchangeScene {
   readonly socket: Socket
   readonly listener: string
   readonly connectionId: number
+  /** What the caller speaks. */
+  readonly protocol: 'HTTP/1.1' | 'HTTP/2'
   readonly source: string
   readonly peerUri: string
 }
@@ -158,7 +160,7 @@ export class ExchangeWatch {
       responseStartMs: this.#responseStartMs,
       method: view.method,
       path: view.header('x-envoy-original-path') ?? view.target,
-      protocol: 'HTTP/1.1',
+      protocol: scene.protocol,
       status,
       flags: flagsOf(hasAnswer, failure),
       details: detailsOf(hasAnswer, failure),

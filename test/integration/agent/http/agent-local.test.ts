@@ -379,6 +379,7 @@ describe('agent/self, version, host, members', () => {
     assert.equal(self['Member']?.['Name'], 'n1')
     assert.equal(self['Meta']?.['consul-version'], '1.21.4')
     assert.equal(self['DebugConfig']?.['GRPCPort'], -1)
+    assert.deepEqual(self['xDS']?.['Ports'], { Plaintext: -1, TLS: -1 })
     for (const group of Object.values(self['Stats'] ?? {})) {
       for (const value of Object.values(group as object)) assert.equal(typeof value, 'string')
     }

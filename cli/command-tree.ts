@@ -69,9 +69,9 @@ export const COMMANDS: CommandTree = {
     proxy: unsupported(
       'the agent runs the mesh proxy of its host itself; register the service with connect { sidecar_service {} }',
     ),
-    'redirect-traffic': unsupported(
-      'applications reach the mesh by http://<service>.virtual.consul or an upstream port',
-    ),
+    'redirect-traffic': command('Take the connections of this host into the mesh', async () => {
+      return (await import('./commands/redirect-traffic.ts')).redirectTrafficCommand
+    }),
   }),
   debug: command('Gather what an agent tells of itself into an archive', async () => {
     return (await import('./commands/debug.ts')).debugCommand

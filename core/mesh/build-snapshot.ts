@@ -36,6 +36,7 @@ import type {
   ProxySnapshot,
 } from './proxy-snapshot.ts'
 import { routingOf } from './routes.ts'
+import { transparentListeners } from './transparent.ts'
 import { callerSettings } from './upstream-settings.ts'
 import { virtualAddress } from './virtual-address.ts'
 
@@ -76,7 +77,11 @@ export interface MeshInputs {
 
 /** @param memo of the snapshot before, if these inputs come from one: unchanged clusters are the same objects */
 export function buildProxySnapshot(inputs: MeshInputs, memo = new ClusterMemo()): ProxySnapshot {
-  const outbound = [...explicitUpstreams(inputs), ...sharedAddresses(inputs)]
+  const outbound = [
+    ...explicitUpstreams(inputs),
+    ...sharedAddresses(inputs),
+    ...transparent(inputs),
+  ]
   const clusters = clustersOf(inputs, memo)
   const known = new Set(clusters.map((c) => c.id))
   const settings = callerSettings({
@@ -228,6 +233,19 @@ function sharedAddresses(inputs: MeshInputs): OutboundListener[] {
             : { kind: 'caller', fallbackIdentityId: fallback },
       })
     }
+  }
+  return listeners
+}
+
+function transparent(inputs: MeshInputs): OutboundListener[] {
+  const listeners: OutboundListener[] = []
+  for (const { id, sidecar, service, bind } of transparentListeners(inputs)) {
+    if (inputs.servedElsewhere.has(sidecar.id)) continue
+    const identityId = serviceIdentityId(sidecar.proxy?.destinationServiceName ?? '')
+    const routing = routingTo(inputs, service)
+    if (routing === undefined || !inputs.identities.has(identityId)) continue
+    const protocol = protocolOf(inputs.protocolOf(service))
+    listeners.push({ id, bind, ...routing, protocol, source: { kind: 'identity', identityId } })
   }
   return listeners
 }

@@ -94,6 +94,7 @@ function debugConfig({ config, build, local }: AgentContext): Readonly<Record<st
     LeaveDrainTime: formatDurationMs(config.leave.drainMs),
     LeaveOnTerm: config.leave.onTerminate,
     Logging: { LogJSON: config.log.json, LogLevel: config.log.level.toUpperCase() },
+    MeshLoopbackBase: config.proxy.loopbackBase,
     NodeID: local.nodeId,
     NodeMeta: { ...config.nodeMeta },
     NodeName: local.nodeName,

@@ -30,12 +30,13 @@ export async function runCommand(
     readonly env?: Readonly<Record<string, string>>
     readonly stdin?: string
     readonly program?: string
+    readonly timeoutMs?: number
   } = {},
 ): Promise<Finished> {
   const child = spawn(options.program ?? PROGRAM, argv, {
     env: { ...process.env, NO_COLOR: '1', ...options.env },
     stdio: 'pipe',
-    timeout: COMMAND_TIMEOUT_MS,
+    timeout: options.timeoutMs ?? COMMAND_TIMEOUT_MS,
   })
   child.stdin.on('error', () => {})
   child.stdin.end(options.stdin ?? '')

@@ -188,6 +188,34 @@ test('an unknown caller speaks as the host where several services could be meant
   assert.deepEqual(source, { kind: 'caller', fallbackIdentityId: 'agent/vm-a' })
 })
 
+test('a transparent sidecar listens for every mesh service, as itself', () => {
+  const [cart] = inputs().services
+  const { proxy } = cart ?? {}
+  assert.ok(cart !== undefined && proxy !== undefined)
+  const listeners = (changes: Partial<typeof proxy>) =>
+    buildProxySnapshot(
+      inputs({
+        services: [{ ...cart, proxy: { ...proxy, ...changes } }],
+        virtualIps: [virtual('payments', 1)],
+      }),
+    ).outbound.filter((one) => one.id.startsWith('transparent:'))
+  assert.deepEqual(listeners({ mode: 'direct' }), [])
+  assert.deepEqual(listeners({ mode: 'transparent' }), [
+    {
+      id: 'transparent:cart-sidecar-proxy:payments',
+      bind: { address: '127.128.0.1', port: 15_001 },
+      clusterId: `payments.default.dc1.internal.${TD}`,
+      protocol: 'auto',
+      source: { kind: 'identity', identityId: 'svc/cart' },
+    },
+  ])
+  const transparentProxy = { outboundListenerPort: 16_000, dialedDirectly: false }
+  assert.deepEqual(
+    listeners({ mode: 'transparent', transparentProxy }).map(({ bind }) => bind),
+    [{ address: '127.128.0.1', port: 16_000 }],
+  )
+})
+
 test('leaves out upstreams of other datacentres', () => {
   const services = [sidecarOf('cart', 21000, [upstreamTo('payments', 7000, 'dc2')])]
   assert.deepEqual(buildProxySnapshot(inputs({ services })).outbound, [])

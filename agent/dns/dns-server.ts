@@ -35,11 +35,18 @@ export interface DnsServer extends Service {
   readonly addresses: readonly BoundAddress[]
   readonly counters: Readonly<DnsCounters>
   /**
-   * Answers by another configuration from now on; questions that wait are answered by the former one.
+   * Makes ready to answer by another configuration; nothing changes until it is put in force.
    *
-   * @throws FairleadError INVALID_CONFIG, having changed nothing
+   * @throws FairleadError INVALID_CONFIG
    */
-  reconfigure(dns: DnsConfig): Promise<void>
+  prepare(dns: DnsConfig): Promise<PreparedDns>
+}
+
+/** Exactly one of the two is called. */
+export interface PreparedDns {
+  /** Answers by it from now on; questions that wait are answered by the former one. */
+  putInForce(): void
+  discard(): void
 }
 
 export function createDnsServer(options: DnsServerOptions, deps: DnsServerDeps): DnsServer {
@@ -81,12 +88,18 @@ class BoundDnsServer implements DnsServer {
     return this.#started
   }
 
-  async reconfigure(dns: DnsConfig): Promise<void> {
-    if (this.#current === undefined) return
+  async prepare(dns: DnsConfig): Promise<PreparedDns> {
     const next = await this.#configure(dns)
-    if (this.#abort.signal.aborted) return await next.retire()
-    this.#retire(this.#current)
-    this.#current = next
+    return {
+      putInForce: () => {
+        const former = this.#current
+        // Not started, or stopping: then there is nobody to answer.
+        const isServing = former !== undefined && !this.#abort.signal.aborted
+        if (isServing) this.#current = next
+        this.#retire(isServing ? former : next)
+      },
+      discard: () => this.#retire(next),
+    }
   }
 
   async drain(deadline: Instant): Promise<void> {

@@ -143,11 +143,18 @@ class RunningAgent implements Agent {
     await Promise.all([http.drain(deadline), dns.drain(deadline)])
   }
 
+  /** What can be refused comes first, and leaves everything as it is; the rest cannot fail. */
   async reload(loaded: LoadedConfig): Promise<void> {
-    await this.#parts.dns.reconfigure(loaded.config.dns)
-    const { local, sync, http, role } = this.#parts
+    const { dns, local, sync, http, role } = this.#parts
     const { config } = loaded
-    await local.reload(loaded.definitions)
+    const preparedDns = await dns.prepare(config.dns)
+    try {
+      await local.reload(loaded.definitions)
+    } catch (refusal) {
+      preparedDns.discard()
+      throw refusal
+    }
+    preparedDns.putInForce()
     const former = local.nodeMeta()
     local.reconfigure({ nodeMeta: config.nodeMeta, discardOutput: config.checks.discardOutput })
     http.reload(config)

@@ -325,9 +325,9 @@ class AgentRun {
         const text = result.problems.map((problem) => formatProblem(problem)).join('; ')
         throw new FairleadError('INVALID_CONFIG', `The configuration is not valid: ${text}`)
       }
-      for (const warning of result.loaded.warnings) this.#log.warn(warning)
-      this.#deps.log.level = result.loaded.config.log.level
       await agent.reload(result.loaded)
+      this.#deps.log.level = result.loaded.config.log.level
+      for (const warning of result.loaded.warnings) this.#log.warn(warning)
       for (const change of changesNeedingRestart(this.#loaded.raw, result.loaded.raw)) {
         this.#log.warn('a changed setting takes effect when the agent is restarted', { ...change })
       }

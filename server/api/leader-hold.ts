@@ -4,7 +4,8 @@
  * Attempts that certainly changed nothing are repeated (NO_LEADER, BUSY); one whose outcome is unknown only
  * when the caller says that repeating is safe, and if no later attempt settles the matter the end is
  * OUTCOME_UNKNOWN, never a claim that nothing was done. Guarantees an end within `holdMs` of the call, plus
- * the last attempt. Gaining leadership wakes every holder at once; between attempts it waits with full jitter.
+ * the last attempt. Gaining leadership wakes every holder at once; between attempts it waits with full jitter, the
+ * longer the more there are: all blocked reads of a server lose their leader in one moment.
  * Bound: HOLDERS_MAX requests; beyond it an attempt that fails is not held.
  */
 
@@ -13,10 +14,14 @@ import type { Rng } from '../../core/rng.ts'
 import type { Clock } from '../../core/time.ts'
 import { instant } from '../../core/time.ts'
 import type { RaftNodeApi } from '../raft/types.ts'
+import { WAITERS_MAX } from './blocking-read.ts'
 
-export const HOLDERS_MAX = 8192
+/** Every blocked read, and writes besides. */
+export const HOLDERS_MAX = WAITERS_MAX + 8192
 const RETRY_FIRST_MS = 20
 const RETRY_MAX_MS = 250
+/** More holders than this for each of the milliseconds above make the pause longer: 40,000 attempts a second. */
+const HOLDERS_PER_MS = 20
 
 /** Verdicts on the request itself, which an earlier attempt got too if it got any. */
 const SETTLED: ReadonlySet<ErrorCode> = new Set([
@@ -83,7 +88,10 @@ export class LeaderHold {
         }
         const left = until - clock.now()
         if (left <= 0 || this.#holders.size >= HOLDERS_MAX) throw doubt ?? atTheEnd(error)
-        const ceiling = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(tries, 10))
+        const ceiling = Math.max(
+          Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(tries, 10)),
+          this.#holders.size / HOLDERS_PER_MS,
+        )
         try {
           await this.#pause(Math.min(left, 1 + rng.float() * ceiling), signal)
         } catch (reason) {

@@ -70,6 +70,30 @@ describe('SIGHUP', () => {
     }
   })
 
+  it('changes nothing at all when a definition is refused by what is registered here', async () => {
+    const folder = await temporaryFolder()
+    try {
+      const file = join(folder, 'agent.hcl')
+      await writeFile(file, 'dns_config { node_ttl = "3s" }\nservice { name = "web" port = 1 }\n')
+      await using agent = await startAgent({ flags: [`-config-dir=${folder}`] })
+      const resolver = new Resolver()
+      resolver.setServers([`127.0.0.1:${agent.ready.dns}`])
+      // A check of a service that is not there: known only where the services are.
+      const wrong = 'check { id = "c" service_id = "nobody" ttl = "1h" }\n'
+      await writeFile(file, `log_level = "trace"\ndns_config { node_ttl = "9s" }\n${wrong}`)
+      const refused = await agent.command('reload')
+      assert.equal(refused.code, 1)
+      assert.match(refused.stderr, /"c"/)
+      const [answer] = await resolver.resolve4('0a000005.addr.consul', { ttl: true })
+      assert.equal(answer?.ttl, 3)
+      assert.equal(await serviceIds(agent), 'web')
+      await agent.get('/v1/status/leader')
+      assert.doesNotMatch(agent.output(), /"@level":"trace"/)
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+
   it('keeps the former configuration when the new one is wrong, and says why', async () => {
     const folder = await temporaryFolder()
     try {

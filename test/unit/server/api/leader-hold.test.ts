@@ -5,7 +5,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type ErrorCode, FairleadError } from '../../../../core/errors.ts'
-import { LeaderHold } from '../../../../server/api/leader-hold.ts'
+import { WAITERS_MAX } from '../../../../server/api/blocking-read.ts'
+import { HOLDERS_MAX, LeaderHold } from '../../../../server/api/leader-hold.ts'
 import { pass, RaftAndStore, set, settle } from '../raft-and-store.ts'
 
 const HOLD_MS = 7000
@@ -124,4 +125,27 @@ test('an abort and a shutdown end the hold', async () => {
     { code: 'SHUTTING_DOWN' },
   )
   assert.equal(base.clock.armed, 0)
+})
+
+test('holds as many as there can be blocked reads, and asks less often for each the more there are', async () => {
+  assert.ok(HOLDERS_MAX > WAITERS_MAX)
+  const attemptsOf = async (count: number): Promise<number> => {
+    await using base = new RaftAndStore()
+    const hold = new LeaderHold({ holdMs: HOLD_MS }, base)
+    let attempts = 0
+    const reads = Array.from({ length: count }, () =>
+      hold.run(async () => {
+        attempts += 1
+        throw new FairleadError('NO_LEADER', 'none')
+      }),
+    )
+    const ended = Promise.allSettled(reads)
+    await pass(base.clock, 3000, 100)
+    hold.close()
+    await ended
+    return attempts / count
+  }
+  const few = await attemptsOf(10)
+  const many = await attemptsOf(12_000)
+  assert.ok(many > 1 && many < few * 0.7, `${few} attempts for each of few, ${many} of many`)
 })

@@ -52,6 +52,8 @@ export const COMMAND_DIFFERENCES: Readonly<Record<string, string>> = {
     'The banner and the log lines have Fairlead’s own words; exit code 0 after SIGTERM, where Consul’s servers have 1',
   'connect envoy': 'Sidecars only: there are no gateways; the agent is asked without TLS',
   'connect ca set-config': 'Not with the provider `aws-pca`',
+  'connect redirect-traffic':
+    'By nftables; `-undo` takes it back. What is no destination of the mesh is not redirected, `DialedDirectly` has no effect, and manual addresses and `MeshDestinationsOnly` count from the next run on',
   keyring:
     '`-relay-factor` counts for members that do not answer; a change that would cut a member off is refused',
   members: '`-wan` lists the servers of this datacenter; there are no others',

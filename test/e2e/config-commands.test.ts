@@ -178,8 +178,8 @@ describe('connect ca', () => {
 
   it('says what to use in place of the commands that do not exist', async () => {
     assert.match(
-      await fails('connect', 'envoy', '-sidecar-for=web'),
-      /^fairlead connect envoy is not supported: the agent runs the mesh proxy/,
+      await fails('connect', 'haproxy', '-sidecar-for=web'),
+      /^fairlead connect haproxy is not supported: sidecars are served by the proxy of the agent or by Envoy/,
     )
   })
 })

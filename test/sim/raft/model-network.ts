@@ -53,6 +53,7 @@ export class ModelNetwork {
   readonly #links = new Map<string, Link>()
   readonly #museum: RaftMessage[] = []
   #isCalm = false
+  #disturbedUntil = 0
   sent = 0
 
   constructor(profile: NetworkProfile, deps: NetworkDeps) {
@@ -140,12 +141,18 @@ export class ModelNetwork {
     }
   }
 
+  /** Until then messages of the time before `calm` may arrive, in us of virtual time. */
+  get disturbedUntil(): number {
+    return this.#disturbedUntil
+  }
+
   #travel(message: RaftMessage, link: Link): void {
     let at = this.#arrival(link)
     if (!this.#profile.reorders) {
       at = Math.max(at, link.lastAt)
       link.lastAt = at
     }
+    if (!this.#isCalm) this.#disturbedUntil = Math.max(this.#disturbedUntil, at)
     const { epoch } = link
     this.#deps.events.after(at - this.#deps.events.now, () => {
       if (link.cut || link.epoch !== epoch) {

@@ -20,4 +20,6 @@ export const REGRESSIONS: readonly SimCase[] = [
   { seed: 5_000_200, steps: 20_000, set: {} },
   // A disk that was found damaged and then wiped: the simulator took the server that halts for a correct one.
   { seed: 7_002_077, steps: 20_000, set: {} },
+  // A message that asks for an election was held up for seconds, until times that were taken for quiet.
+  { seed: 2_616_192_133, steps: 6_000, set: {} },
 ]

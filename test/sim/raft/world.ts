@@ -334,6 +334,9 @@ export class World implements WorldContext {
     this.#demand(60 * E, 'clients are answered', () =>
       this.clients.every((client) => client.isIdle),
     )
+    // The last of the messages that were held up for long may ask for an election, as a handover does.
+    const late = this.network.disturbedUntil - this.events.now
+    if (late >= 0) this.runFor(late + E)
     this.#demand(200 * E, 'I24: all are equal', () => !this.#membership.relieve() && this.#isEven())
     const elections = this.oracle.elections
     this.runFor(100 * E)

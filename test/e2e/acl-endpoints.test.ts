@@ -82,7 +82,7 @@ const SAMPLES: Readonly<Record<string, Sample>> = {
   'GET /v1/discovery-chain/': { rest: NAME },
   'POST /v1/discovery-chain/': { rest: NAME, body: {} },
   'PUT /v1/connect/ca/configuration': { body: { Provider: 'consul', Config: {} } },
-  'PUT /v1/connect/ca/revocations': { body: { Serial: '01:02', Reason: 'x' } },
+  'PUT /v1/connect/ca/revocations': { body: { SerialNumber: '01:02', Reason: 'x' } },
   'DELETE /v1/connect/ca/revocations/': { rest: 'nothing' },
   'GET /v1/agent/connect/ca/leaf/': { rest: NAME },
   'POST /v1/agent/connect/authorize': {

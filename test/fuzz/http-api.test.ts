@@ -9,6 +9,7 @@ import { Agent, fetch } from 'undici'
 import { ROUTES } from '../../agent/http/routes.ts'
 import { type Rng, seededRng } from '../../core/rng.ts'
 import { type RunningAgent, startAgent } from '../integration/agent/http/running-agent.ts'
+import { ACL_OFF } from '../integration/server/running-server.ts'
 import { corpus, PREPARATIONS, type Specimen } from './http/corpus.ts'
 import { type DamagedRequest, damage, textOf } from './http/damage.ts'
 import { type Dump, differences, dumpState, type Get } from './http/state-dump.ts'
@@ -37,7 +38,14 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   '/v1/operator/raft/transfer-leader': 'needs more servers',
   '/v1/operator/raft/peer': 'needs more servers',
   '/v1/snapshot': 'has its own test of damaged images',
+  '/v1/acl/bootstrap': 'is done once, and has been',
+  '/v1/acl/login': 'needs what an identity provider signed',
+  '/v1/acl/logout': 'ends what a login gave',
 }
+
+/** Access control is on, and all requests come with every right, so that what guards them is damaged too. */
+const SECRET = '5b1d9f0c-7a3e-4f52-9c68-0e2a4d7b8f13'
+const HEADERS = { 'x-consul-token': SECRET }
 
 interface Bench extends AsyncDisposable {
   readonly agent: RunningAgent
@@ -55,22 +63,32 @@ after(async () => {
 })
 
 async function startBench(): Promise<Bench> {
-  const agent = await startAgent({ httpMaxConnsPerClient: 0 })
+  const agent = await startAgent({
+    httpMaxConnsPerClient: 0,
+    acl: { ...ACL_OFF, enabled: true, defaultPolicy: 'deny', initialManagement: SECRET },
+  })
   const get: Get = async (path) => {
     const response = await fetch(`http://127.0.0.1:${agent.port}${path}`, {
       dispatcher: connections,
+      headers: HEADERS,
     })
     return { status: response.status, text: await response.text() }
   }
   for (const specimen of PREPARATIONS) await accepted(agent, specimen)
   const made = async (method: string, path: string, body: object): Promise<string> => {
-    const answer = await agent.send(method, path, { body })
+    const answer = await agent.send(method, path, { body, headers: HEADERS })
     return (answer.json() as { readonly ID: string }).ID
   }
   const session = await made('PUT', '/v1/session/create', { Name: 'fuzz', TTL: '24h' })
   const query = await made('POST', '/v1/query', { Name: 'fuzz', Service: { Service: 'web' } })
+  const policy = await made('PUT', '/v1/acl/policy', { Name: 'fuzz' })
+  const role = await made('PUT', '/v1/acl/role', { Name: 'fuzz', Policies: [{ ID: policy }] })
+  const method = { Name: 'old', Type: 'jwt', Config: { JWKSURL: 'http://127.0.0.1:1/' } }
+  await accepted(agent, { method: 'PUT', path: '/v1/acl/auth-method', body: method })
+  const binding = { AuthMethod: 'old', BindType: 'role', BindName: 'fuzz' }
+  const rule = await made('PUT', '/v1/acl/binding-rule', binding)
   const [key] = JSON.parse((await get('/v1/kv/fuzz/a')).text) as { readonly ModifyIndex: number }[]
-  const specimens = corpus({ session, query, index: key?.ModifyIndex ?? 0 })
+  const specimens = corpus({ session, query, policy, role, rule, index: key?.ModifyIndex ?? 0 })
   return {
     agent,
     get,
@@ -81,14 +99,14 @@ async function startBench(): Promise<Bench> {
 
 async function accepted(agent: RunningAgent, specimen: Specimen): Promise<void> {
   const { method, path, body = '' } = specimen
-  const answer = await agent.send(method, path, { body: textOf(body) })
+  const answer = await agent.send(method, path, { body: textOf(body), headers: HEADERS })
   assert.equal(answer.status, ACCEPTED, `${method} ${path} ${textOf(body)}: ${answer.text}`)
 }
 
 /** What is wrong with the answer to a request, for a reader; empty if nothing is. */
 async function judge(bench: Bench, request: DamagedRequest, state: Dump): Promise<Verdict> {
   const { method, path, body } = request
-  const answer = await bench.agent.send(method, path, { body })
+  const answer = await bench.agent.send(method, path, { body, headers: HEADERS })
   const findings: string[] = []
   if (answer.status !== ACCEPTED && !REFUSED.has(answer.status)) findings.push('undocumented')
   if (answer.headers['x-fairlead-error'] === BUG) findings.push('a bug')
@@ -157,7 +175,7 @@ describe('a damaged request', () => {
   it('would be found out if it changed something', async () => {
     await using bench = await startBench()
     const state = await dumpState(bench.get)
-    await bench.agent.put('/v1/kv/fuzz/secretly', 'x')
+    await accepted(bench.agent, { method: 'PUT', path: '/v1/kv/fuzz/secretly', body: 'x' })
     const refusal = { method: 'PUT', path: '/v1/txn', body: '[' }
     const { findings } = await judge(bench, refusal, state)
     assert.deepEqual(

@@ -200,11 +200,15 @@ export const PREPARATIONS: readonly Specimen[] = [
 export interface Existing {
   readonly session: string
   readonly query: string
+  readonly policy: string
+  readonly role: string
+  readonly rule: string
   /** Of the key fuzz/a. */
   readonly index: number
 }
 
-export function corpus({ session, query, index }: Existing): readonly Specimen[] {
+export function corpus(existing: Existing): readonly Specimen[] {
+  const { session, query, index } = existing
   const nodeCheck: Json = { ID: 'disk', Name: 'disk', TTL: '1h' }
   const aliasCheck: Json = { Name: 'alias', AliasService: 'web-1', ServiceID: 'web-1' }
   return [
@@ -295,5 +299,69 @@ export function corpus({ session, query, index }: Existing): readonly Specimen[]
     remove(`/v1/query/${query}`),
     put('/v1/agent/service/deregister/bare', ''),
     put('/v1/agent/check/deregister/disk', ''),
+    put('/v1/connect/ca/revocations', { SerialNumber: '01:02', Reason: 'r' }),
+    remove('/v1/connect/ca/revocations/serial:01:02'),
+    put('/v1/internal/service-virtual-ip', { Service: 'web', ManualVIPs: ['10.9.0.1'] }),
+    put('/v1/agent/token/default', { Token: 'secret' }),
+    ...aclSpecimens(existing),
+  ]
+}
+
+function aclSpecimens({ policy, role, rule }: Existing): readonly Specimen[] {
+  return [
+    put('/v1/acl/policy', {
+      Name: 'new',
+      Description: 'd',
+      Rules: 'key_prefix "a/" { policy = "write" } service "web" { policy = "read" }',
+      Datacenters: ['dc1'],
+    }),
+    put(`/v1/acl/policy/${policy}`, { Name: 'fuzz', Rules: '{"operator":"read"}' }),
+    put('/v1/acl/role', {
+      Name: 'new',
+      Description: 'd',
+      Policies: [{ ID: policy }, { Name: 'global-management' }],
+      ServiceIdentities: [{ ServiceName: 'web', Datacenters: ['dc1'] }],
+      NodeIdentities: [{ NodeName: 'n1', Datacenter: 'dc1' }],
+      TemplatedPolicies: [{ TemplateName: 'builtin/service', TemplateVariables: { Name: 'web' } }],
+    }),
+    put(`/v1/acl/role/${role}`, { Name: 'fuzz', Policies: [{ ID: policy }] }),
+    put('/v1/acl/token', {
+      AccessorID: '0b1d9f0c-7a3e-4f52-9c68-0e2a4d7b8f13',
+      SecretID: '1b1d9f0c-7a3e-4f52-9c68-0e2a4d7b8f13',
+      Description: 'd',
+      Local: true,
+      Policies: [{ Name: 'fuzz' }],
+      Roles: [{ ID: role }],
+      ServiceIdentities: [{ ServiceName: 'web' }],
+      ExpirationTTL: '1h',
+    }),
+    put('/v1/acl/token/0b1d9f0c-7a3e-4f52-9c68-0e2a4d7b8f13', { Description: 'other' }),
+    remove('/v1/acl/token/0b1d9f0c-7a3e-4f52-9c68-0e2a4d7b8f13'),
+    put('/v1/acl/auth-method', {
+      Name: 'jwt',
+      Type: 'jwt',
+      MaxTokenTTL: '1h',
+      Config: {
+        JWKSURL: 'http://127.0.0.1:1/',
+        BoundAudiences: ['a'],
+        ClaimMappings: { sub: 'subject' },
+      },
+    }),
+    put('/v1/acl/auth-method/jwt', {
+      Name: 'jwt',
+      Type: 'jwt',
+      Config: { JWKSURL: 'http://127.0.0.1:1/' },
+    }),
+    put('/v1/acl/binding-rule', {
+      AuthMethod: 'jwt',
+      BindType: 'service',
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: a placeholder of binding rules
+      BindName: 'web-${value.subject}',
+      Selector: 'value.subject == x',
+    }),
+    remove(`/v1/acl/binding-rule/${rule}`),
+    remove('/v1/acl/auth-method/old'),
+    post('/v1/acl/templated-policy/preview/builtin/service', { Name: 'web' }),
+    post('/v1/internal/acl/authorize', [{ Resource: 'key', Access: 'read', Segment: 'x' }]),
   ]
 }

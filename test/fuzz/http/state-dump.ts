@@ -21,6 +21,13 @@ const LISTS = [
   '/v1/connect/ca/roots',
   '/v1/operator/autopilot/configuration',
   '/v1/query',
+  '/v1/connect/ca/revocations',
+  '/v1/internal/service-virtual-ip',
+  '/v1/acl/tokens',
+  '/v1/acl/policies',
+  '/v1/acl/roles',
+  '/v1/acl/auth-methods',
+  '/v1/acl/binding-rules',
   ...[
     'service-defaults',
     'proxy-defaults',

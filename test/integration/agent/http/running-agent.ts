@@ -11,6 +11,7 @@ import { MeshLeafSource } from '../../../../agent/mesh/leaf-source.ts'
 import { LeafStore } from '../../../../agent/mesh/leaf-store.ts'
 import { PreparedQueries } from '../../../../agent/queries/prepared-queries.ts'
 import { SubscribedViews } from '../../../../agent/view/catalog-views.ts'
+import { createAgentAcl, createTokens } from '../../../../cli/agent/agent-acl.ts'
 import type { AgentConfig } from '../../../../core/config/model.ts'
 import { type Logger, silentLogger } from '../../../../core/log.ts'
 import { unrecordedMetrics } from '../../../../core/metrics/metrics.ts'
@@ -103,6 +104,7 @@ export async function startAgent(
     makeKey,
     authorityOf: (certPem) => readCertificate(certPem).authorityKeyId,
   })
+  const acl = createAgentAcl(config, createTokens(config, log), { ...shared, servers })
   const api = createHttpApi(
     { config, build: BUILD },
     {
@@ -111,6 +113,7 @@ export async function startAgent(
       telemetry: new Telemetry({ config: config.telemetry, hostname: 'vm-a' }, shared),
       servers: watched,
       ...(isClient ? { views } : {}),
+      ...(acl === undefined ? {} : { acl }),
       local,
       membership,
       queries: new PreparedQueries(config, { ...shared, servers: watched }),

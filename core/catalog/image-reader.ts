@@ -363,7 +363,10 @@ function finish<S extends StagedSink>(building: Building<S>): ReadContents<S> {
     aclBindingRules: touched,
   }
   const indexes = { ...EMPTY_INDEXES, ...newer, ...meta.indexes }
-  return { state: { ...draft.next, ...meta, indexes }, requests, staged }
+  // Field by field: one that is not a counter must not take the place of a table.
+  const { lastIndex, clock, caSerial, offsetCounter, restoredAt = 0, aclBootstrapIndex = 0 } = meta
+  const counters = { lastIndex, clock, caSerial, offsetCounter, restoredAt, aclBootstrapIndex }
+  return { state: { ...draft.next, ...counters, indexes }, requests, staged }
 }
 
 function isAscending(runs: readonly number[]): boolean {

@@ -89,6 +89,13 @@ describe('the image of a state', () => {
     assert.equal(driver.image(), text)
   })
 
+  it('loses no table to a counter of that name', () => {
+    const text = filled().image()
+    const store = new StateStore({ datacenter: 'dc1' })
+    store.restore([Buffer.from(text.replace('["meta",{', '["meta",{"caRoots":0,"nodes":0,'))])
+    assert.equal(imageText(store), text)
+  })
+
   it('is refused when its lines contradict each other', () => {
     const text = filled().image()
     const [header, meta] = text.split('\n') as [string, string]

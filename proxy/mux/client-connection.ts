@@ -130,7 +130,11 @@ export class MuxClientConnection implements SharedConnection, LinkOwner, ClientE
       return
     }
     this.#idleSince = this.#sweep.tick
-    if (this.#isClosing && !this.link.isDown) this.link.close(GOAWAY_DRAIN, 0)
+    if (!this.#isClosing) {
+      if (wasFull) this.#owner.onRoom(this)
+    } else if (!this.link.isDown) {
+      this.link.close(GOAWAY_DRAIN, 0)
+    }
   }
 
   now(): number {

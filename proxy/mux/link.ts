@@ -114,6 +114,8 @@ export class MuxLink implements WireHandler, FrameHandler, Swept {
   }
 
   onBytes(bytes: Buffer, length: number): void {
+    // After our farewell the peer may go on sending until it has read it: nobody is left to act on that.
+    if (this.isDown) return
     this.#lastTick = this.#sweep.tick
     if (!this.#reader.read(bytes, length) && !this.isDown) this.close(GOAWAY_PROTOCOL, 0)
   }

@@ -9,6 +9,7 @@ import { MuxClientConnection } from '../../../../proxy/mux/client-connection.ts'
 import {
   DATA,
   GOAWAY,
+  INITIAL_WINDOW,
   PING,
   PONG,
   REQUEST,
@@ -112,6 +113,18 @@ describe('the calling side', () => {
     )
     assert.equal(denied.failure?.code, 'PERMISSION_DENIED')
     assert.equal(broken.failure?.code, 'UPSTREAM_INVALID')
+  })
+
+  it('tells of room again when the only exchange that the peer takes at once has ended', async () => {
+    const { far, client, state } = clientSetup()
+    far.send(hello(INITIAL_WINDOW, 1))
+    await settle()
+    client.open(request(), new ScriptedCaller())
+    assert.equal(client.hasRoom, false)
+    far.send(frame(RESPONSE, 1, 1, 'HTTP/1.1 204 No Content\r\n\r\n'))
+    await settle()
+    assert.equal(state.room, 1)
+    assert.equal(client.hasRoom, true)
   })
 
   it('knows which exchanges were never sent when the connection dies', async () => {

@@ -155,6 +155,17 @@ describe('the called side', () => {
     }
   })
 
+  it('begins nothing for a peer that goes on after it was told goodbye', async () => {
+    const { far, calls, server, state } = serverSetup()
+    far.send(Buffer.concat([hello(), frame(DATA, 0, 9, 'x')]))
+    await settle()
+    assert.equal(state.closed, true)
+    far.send(frame(REQUEST, 1, 21, HEAD))
+    await settle()
+    assert.equal(calls.length, 0)
+    assert.deepEqual([...server.exchanges], [])
+  })
+
   it('refuses a request it cannot delimit, and only that', async () => {
     const bad = [
       'GET / HTTP/1.1\r\n\r\n',

@@ -61,7 +61,8 @@ it('never throws, and never finds another name, when bytes are changed', () => {
       const damaged = Buffer.from(leaf)
       damaged[place % damaged.length] = value
       const answer = sanUris(damaged)
-      assert.ok(answer === undefined || answer.length <= 1)
+      // A name of another kind becomes a URI by its tag.
+      assert.ok(answer === undefined || answer.length <= (value === 0x86 ? 2 : 1))
     }),
     { numRuns: 3000 },
   )

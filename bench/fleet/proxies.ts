@@ -48,14 +48,14 @@ interface Host {
 
 export async function benchProxies(): Promise<Figure[]> {
   await using folder = await temporaryFolder()
+  // Proxies outlive their agents; so this ends after every agent, or one would start its proxy anew.
+  await using _leftovers = {
+    [Symbol.asyncDispose]: async () => processesMentioning(folder.path).forEach(kill),
+  }
   await using cluster = await startFairlead(join(folder.path, 'servers'), {
     size: SERVERS,
     hcl: (number) => meshHcl(100 + number),
   })
-  // Proxies outlive their agents.
-  await using _leftovers = {
-    [Symbol.asyncDispose]: async () => processesMentioning(folder.path).forEach(kill),
-  }
   await using clients = await startClients(folder.path, await cluster.leader(), CLIENTS, meshHcl)
   await using apps = new AsyncDisposableStack()
   const hosts: Host[] = []

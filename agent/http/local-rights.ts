@@ -8,7 +8,8 @@
 import { assertAllowed, type Bearer, isAnonymous } from '../../core/acl/denial.ts'
 import { keep, type Seen, seesCheck, seesInstance } from '../../core/acl/read-rights.ts'
 import type { Access } from '../../core/acl/rule.ts'
-import type { HealthEntry } from '../../core/catalog/types.ts'
+import type { HealthEntry, ServiceDefinition } from '../../core/catalog/types.ts'
+import { sidecarIdOf } from '../local/sidecar.ts'
 import type { LocalCheck, LocalService, ServiceRegistration } from '../local/types.ts'
 import type { HttpCall } from './call.ts'
 
@@ -65,7 +66,12 @@ export function seenEntries(
   return { value: seen.value, isFiltered: seen.isFiltered && !isAnonymous(bearer) }
 }
 
-/** @throws FairleadError PERMISSION_DENIED */
+/**
+ * On each name that the registration bears or stands for, and on each that it takes the place of: a proxy gets the
+ * certificate of the service it stands for.
+ *
+ * @throws FairleadError PERMISSION_DENIED
+ */
 export async function assertMayRegister(
   call: HttpCall,
   { service, sidecar }: ServiceRegistration,
@@ -73,12 +79,25 @@ export async function assertMayRegister(
   const bearer = await call.bearer()
   if (bearer === undefined) return
   const id = service.id === '' ? service.service : service.id
-  assertAllowed(bearer, 'service', 'write', service.service)
-  const former = call.agent.local.services().get(id)?.service.service
-  if (former !== undefined) assertAllowed(bearer, 'service', 'write', former)
-  if (sidecar === undefined) return
-  const name = sidecar.service.service ?? `${service.service}-sidecar-proxy`
-  assertAllowed(bearer, 'service', 'write', name)
+  const names = new Set(namesOf(service))
+  for (const name of formerNames(call, id)) names.add(name)
+  if (sidecar !== undefined) {
+    const { proxy } = sidecar.service
+    names.add(sidecar.service.service ?? `${service.service}-sidecar-proxy`)
+    if (proxy?.destinationServiceName) names.add(proxy.destinationServiceName)
+    for (const name of formerNames(call, sidecarIdOf(id))) names.add(name)
+  }
+  for (const name of names) assertAllowed(bearer, 'service', 'write', name)
+}
+
+function formerNames(call: HttpCall, id: string): readonly string[] {
+  const former = call.agent.local.services().get(id)
+  return former === undefined ? [] : namesOf(former.service)
+}
+
+function namesOf({ service, proxy }: ServiceDefinition): readonly string[] {
+  const destination = proxy?.destinationServiceName ?? ''
+  return destination === '' ? [service] : [service, destination]
 }
 
 /** Of one that is registered; an unknown id is left to be told by who looks for it. */

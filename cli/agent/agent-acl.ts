@@ -73,38 +73,50 @@ export function ownServers(
   return acl === undefined || config.server ? servers : servers.as(() => acl.tokens.agent)
 }
 
-/** On whose behalf a client syncs what is registered with it. */
+/**
+ * On whose behalf what is registered with this agent is synced. A server's own writes are asked no rights, so it writes
+ * as the one who registered wherever that is known.
+ */
 export function registrants(
   config: AgentConfig,
   acl: AgentAcl | undefined,
   { local, servers }: { readonly local: LocalState; readonly servers: ServerApi },
 ): Registrants | undefined {
-  if (acl === undefined || config.server) return undefined
+  if (acl === undefined) return undefined
   const { tokens } = acl
+  const orElse = (secret: string, fallback: () => string): ServerApi =>
+    config.server && secret === '' ? servers : servers.as(() => secret || fallback())
   return {
     service: (id) => {
       const isFromFile = local.services().get(id)?.source === 'config'
-      return servers.as(() => local.serviceToken(id) || tokens.registration(isFromFile))
+      return orElse(local.serviceToken(id), () => tokens.registration(isFromFile))
     },
     check: (id) => {
       const found = local.checks().get(id)
-      const fallback = (): string =>
+      return orElse(local.checkToken(id), () =>
         found?.check.serviceId === ''
           ? tokens.agent
-          : tokens.registration(found?.source === 'config')
-      return servers.as(() => local.checkToken(id) || fallback())
+          : tokens.registration(found?.source === 'config'),
+      )
     },
   }
 }
 
-/** On whose behalf a leaf is signed: of who asks, else of who registered the service or its proxy with this agent. */
+/**
+ * On whose behalf a leaf is signed: of who asks, else of who registered the service or its proxy with this agent. A
+ * server signs by itself what was registered without a token, which only its own files can do.
+ */
 export function leafSigner(
   config: AgentConfig,
   acl: AgentAcl | undefined,
   { local, servers }: { readonly local: LocalState; readonly servers: ServerApi },
 ): LeafStoreDeps['signer'] {
-  if (acl === undefined || config.server) return undefined
-  return (uri, secret) => servers.as(() => secret ?? (registrantOf(uri, local) || acl.tokens.agent))
+  if (acl === undefined) return undefined
+  return (uri, secret) => {
+    const registrant = secret ?? registrantOf(uri, local)
+    if (config.server && registrant === '') return servers
+    return servers.as(() => registrant || acl.tokens.agent)
+  }
 }
 
 function registrantOf(uri: string, local: LocalState): string {

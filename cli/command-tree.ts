@@ -248,7 +248,18 @@ export const COMMANDS: CommandTree = {
   }),
   peering: unsupported('clusters cannot be peered yet'),
   resource: unsupported('the experimental resource API does not exist; use config'),
-  tls: unsupported('certificates of the agents do not exist yet; openssl makes any'),
+  tls: group('Make certificates for agents', {
+    ca: group('The authority of their certificates', {
+      create: command('Make an authority', async () => {
+        return (await import('./commands/tls.ts')).tlsCaCreateCommand
+      }),
+    }),
+    cert: group('Their certificates', {
+      create: command('Make a certificate', async () => {
+        return (await import('./commands/tls.ts')).tlsCertCreateCommand
+      }),
+    }),
+  }),
   troubleshoot: group('Find out what is wrong', {
     ports: command('Show which ports of a host can be reached', async () => {
       return (await import('./commands/troubleshoot-ports.ts')).troubleshootPortsCommand

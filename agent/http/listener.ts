@@ -1,13 +1,15 @@
 /**
- * One listening socket of the HTTP API over node:http, with the limits of every connection.
+ * One listening socket of the HTTP API over node:http or node:https, with the limits of every connection.
  *
  * Guarantees: requests that are not HTTP get a short answer and a close; after `closeListener` no socket of
  * it is left.
  */
 
 import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { TlsSide } from '../../runtime/tls/tls-side.ts'
 import { limitClients } from './client-limit.ts'
 
 /** A connection that has not sent a whole header by then is closed. */
@@ -22,8 +24,17 @@ export interface ListenerOptions {
   readonly perClientMax: () => number
   /** Request line and headers together. */
   readonly headerBytesMax: number
+  /** Absent where HTTP is spoken in clear. */
+  readonly tls?: ListenerTls
   /** Shorter times, for tests. */
   readonly times?: ReceiveTimes
+}
+
+export interface ListenerTls {
+  readonly side: TlsSide
+  /** Callers need a certificate of its authorities. */
+  readonly verifyIncoming: boolean
+  readonly handshakeTimeoutMs: number
 }
 
 export interface ReceiveTimes {
@@ -40,20 +51,39 @@ const TIMES: ReceiveTimes = {
 }
 
 export function createListener(options: ListenerOptions, onRequest: RequestListener): Server {
-  const { perClientMax, headerBytesMax, times = TIMES } = options
-  const server = createServer(
+  const { perClientMax, headerBytesMax, tls, times = TIMES } = options
+  const http = {
+    requestTimeout: times.requestMs,
+    headersTimeout: times.headersMs,
+    connectionsCheckingInterval: times.lookMs,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    maxHeaderSize: headerBytesMax,
+    noDelay: true,
+  }
+  const server =
+    tls === undefined ? createServer(http, onRequest) : createHttps(http, tls, onRequest)
+  server.on('clientError', refuseBytes)
+  limitClients(server, perClientMax)
+  return server
+}
+
+function createHttps(http: object, tls: ListenerTls, onRequest: RequestListener): Server {
+  const { side, verifyIncoming, handshakeTimeoutMs } = tls
+  const server = createTlsServer(
     {
-      requestTimeout: times.requestMs,
-      headersTimeout: times.headersMs,
-      connectionsCheckingInterval: times.lookMs,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      maxHeaderSize: headerBytesMax,
-      noDelay: true,
+      ...http,
+      ...side.options,
+      handshakeTimeout: handshakeTimeoutMs,
+      requestCert: verifyIncoming,
+      rejectUnauthorized: verifyIncoming,
+      ALPNProtocols: ['http/1.1'],
     },
     onRequest,
   )
-  server.on('clientError', refuseBytes)
-  limitClients(server, perClientMax)
+  // Connections that are there keep what they were made with.
+  const stop = side.onChange(() => server.setSecureContext(side.options))
+  server.on('close', stop)
+  server.on('tlsClientError', (_, socket) => socket.destroy())
   return server
 }
 

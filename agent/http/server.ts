@@ -17,6 +17,7 @@ import type { MemberPool } from '../../core/membership.ts'
 import type { Instant } from '../../core/time.ts'
 import { clearDeadSocket, setSocketPermissions } from '../../runtime/host/socket-file.ts'
 import { CpuProfiler } from '../../runtime/profile/cpu-profile.ts'
+import type { TlsSide } from '../../runtime/tls/tls-side.ts'
 import type { AgentAcl } from '../acl/access.ts'
 import type { OperatorEvents } from '../events/operator-events.ts'
 import type { SidecarApi } from '../mesh/sidecar-api.ts'
@@ -28,7 +29,14 @@ import type { HttpCall } from './call.ts'
 import type { AgentContext, BuildFacts, HttpApiHooks } from './context.ts'
 import { Dispatcher } from './dispatch.ts'
 import { hangUp, isLong } from './hang-up.ts'
-import { addressOf, closeListener, createListener, listen, portOf } from './listener.ts'
+import {
+  addressOf,
+  closeListener,
+  createListener,
+  type ListenerOptions,
+  listen,
+  portOf,
+} from './listener.ts'
 import { OpenCalls } from './open-calls.ts'
 import { Pipelines } from './pipeline.ts'
 import { DEFAULT_BODY_LIMIT, readBody } from './read-body.ts'
@@ -70,11 +78,15 @@ export type HttpApiDeps = HttpApiHooks &
     readonly events?: OperatorEvents
     /** Sidecars of this host; without them there are none. */
     readonly sidecars?: SidecarApi
+    /** What HTTPS is served with. */
+    readonly tls?: TlsSide
   }
 
 export interface HttpApi extends Service {
-  /** `host:port` of each listener, with the real port, then `unix://path` of socket files. Empty before `start`, or when the API is off. */
+  /** `host:port` of each listener in clear, with the real port, then `unix://path` of socket files. Empty before `start`, or when the API is off. */
   readonly addresses: readonly string[]
+  /** `host:port` of those of HTTPS. */
+  readonly tlsAddresses: readonly string[]
   /** Takes over what a reload may change; connections that are open stay. */
   reload(config: Pick<AgentContext['config'], 'httpMaxConnsPerClient'>): void
 }
@@ -107,6 +119,8 @@ class HttpApiServer implements HttpApi {
   readonly #standing: readonly string[]
   readonly #app: FastifyInstance
   readonly #servers: Server[] = []
+  readonly #tlsServers: Server[] = []
+  readonly #tls: TlsSide | undefined
   /** Requests between dispatch and the end of their response. */
   readonly #open = new OpenCalls<HttpCall>()
   readonly #pipelines = new Pipelines()
@@ -134,7 +148,9 @@ class HttpApiServer implements HttpApi {
       events,
       sidecars,
       acl,
+      tls,
     } = deps
+    this.#tls = tls
     const { onLeave, onReload } = deps
     this.#agent = {
       config: options.config,
@@ -174,6 +190,14 @@ class HttpApiServer implements HttpApi {
     return this.#servers.map(addressOf)
   }
 
+  get tlsAddresses(): readonly string[] {
+    return this.#tlsServers.map(addressOf)
+  }
+
+  get #listeners(): readonly Server[] {
+    return [...this.#servers, ...this.#tlsServers]
+  }
+
   start(signal: AbortSignal): Promise<void> {
     this.#started ??= this.#listen(signal)
     return this.#started
@@ -186,7 +210,7 @@ class HttpApiServer implements HttpApi {
   async drain(deadline: Instant): Promise<void> {
     if (this.#isStopped) return
     this.#isDraining = true
-    for (const server of this.#servers) {
+    for (const server of this.#listeners) {
       server.close()
       server.closeIdleConnections()
     }
@@ -199,41 +223,68 @@ class HttpApiServer implements HttpApi {
     this.#isStopped = true
     this.#isDraining = true
     for (const call of this.#open.all()) call.abort(STOPPING)
-    await Promise.all(this.#servers.map(closeListener))
+    await Promise.all(this.#listeners.map(closeListener))
     await this.#app.close()
   }
 
   async #listen(signal: AbortSignal): Promise<void> {
     await this.#app.ready()
-    const { ports, httpAddresses, http } = this.#agent.config
-    const limits = { perClientMax: () => this.#perClientMax, headerBytesMax: http.headerBytesMax }
-    if (ports.http < 0) return
-    const open = async (at: Parameters<typeof listen>[1]): Promise<Server> => {
-      const server = createListener(limits, (request, response) =>
-        this.#app.routing(request, response),
-      )
-      await listen(server, at)
-      this.#servers.push(server)
-      return server
-    }
-    let port = ports.http
     try {
-      for (const host of httpAddresses) {
-        signal.throwIfAborted()
-        const server = await open({ host, port })
-        // With port 0 the first listener chooses, so that all addresses share one port.
-        if (port === 0) port = portOf(server)
-      }
-      for (const path of http.sockets) {
-        signal.throwIfAborted()
-        await clearDeadSocket(path)
-        await open({ path })
-        await setSocketPermissions(path, http.socketPermissions)
-      }
+      await this.#listenInClear(signal)
+      await this.#listenTls(signal)
     } catch (thrown) {
       await this.stop()
       throw thrown
     }
+  }
+
+  async #listenInClear(signal: AbortSignal): Promise<void> {
+    const { ports, httpAddresses, http } = this.#agent.config
+    if (ports.http < 0) return
+    const open = (): Server => this.#createListener({})
+    await this.#listenAt(httpAddresses, ports.http, { open, list: this.#servers, signal })
+    for (const path of http.sockets) {
+      signal.throwIfAborted()
+      await clearDeadSocket(path)
+      const server = open()
+      await listen(server, { path })
+      this.#servers.push(server)
+      await setSocketPermissions(path, http.socketPermissions)
+    }
+  }
+
+  async #listenTls(signal: AbortSignal): Promise<void> {
+    const { ports, httpsAddresses, tls } = this.#agent.config
+    const side = this.#tls
+    if (ports.https < 0 || side === undefined) return
+    const { verifyIncoming, handshakeTimeoutMs } = tls.https
+    const open = (): Server =>
+      this.#createListener({ tls: { side, verifyIncoming, handshakeTimeoutMs } })
+    await this.#listenAt(httpsAddresses, ports.https, { open, list: this.#tlsServers, signal })
+  }
+
+  /** With port 0 the first listener chooses, so that all addresses share one port. */
+  async #listenAt(
+    hosts: readonly string[],
+    wanted: number,
+    to: { readonly open: () => Server; readonly list: Server[]; readonly signal: AbortSignal },
+  ): Promise<void> {
+    let port = wanted
+    for (const host of hosts) {
+      to.signal.throwIfAborted()
+      const server = to.open()
+      await listen(server, { host, port })
+      to.list.push(server)
+      if (port === 0) port = portOf(server)
+    }
+  }
+
+  #createListener(options: Pick<ListenerOptions, 'tls'>): Server {
+    const { headerBytesMax } = this.#agent.config.http
+    return createListener(
+      { perClientMax: () => this.#perClientMax, headerBytesMax, ...options },
+      (request, response) => this.#app.routing(request, response),
+    )
   }
 
   #buildApp(): FastifyInstance {

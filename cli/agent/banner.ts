@@ -5,12 +5,15 @@
 
 import { styleText } from 'node:util'
 import type { AgentConfig } from '../../core/config/model.ts'
+import { hasCertificate, type TlsConfig, type TlsStanza } from '../../core/config/tls.ts'
 
 /** Ports as bound, which differs from the configuration where it said 0. */
 export interface BoundPorts {
   readonly http: number
+  readonly https: number
   readonly dns: number
   readonly grpc: number
+  readonly grpcTls: number
   readonly server: number
   readonly serfLan: number
 }
@@ -61,11 +64,15 @@ function details(facts: BannerFacts): readonly (readonly [string, string])[] {
     ['Server', `${config.server} (Bootstrap: ${isBootstrap})`],
     [
       'Client Addr',
-      `[${client}] (HTTP: ${ports.http}, HTTPS: -1, gRPC: ${ports.grpc}, gRPC-TLS: -1, DNS: ${ports.dns})`,
+      `[${client}] (HTTP: ${ports.http}, HTTPS: ${ports.https}, gRPC: ${ports.grpc}, gRPC-TLS: ${ports.grpcTls}, DNS: ${ports.dns})`,
     ],
     ['Cluster Addr', `${config.advertiseAddress} (LAN: ${ports.serfLan}, WAN: -1)`],
     ['Gossip Encryption', String(isGossipEncrypted)],
+    ['Auto-Encrypt-TLS', String(config.tls.autoEncrypt.enabled)],
     ['ACL Enabled', String(config.acl.enabled)],
+    ['HTTPS TLS', verifying(ports.https >= 0, config.tls.https)],
+    ['gRPC TLS', verifying(ports.grpcTls >= 0, config.tls.grpc)],
+    ['Internal RPC TLS', rpcTls(config.tls)],
     [
       'Mesh',
       config.connect.enabled
@@ -75,10 +82,26 @@ function details(facts: BannerFacts): readonly (readonly [string, string])[] {
   ]
 }
 
+function verifying(isOn: boolean, { verifyIncoming, minVersion }: TlsStanza): string {
+  if (!isOn) return 'off'
+  return `Verify Incoming: ${verifyIncoming}, Min Version: ${minVersion.replace('.', '_')}`
+}
+
+function rpcTls({ internalRpc }: TlsConfig): string {
+  const { verifyOutgoing, verifyServerHostname } = internalRpc
+  const isOn = verifyOutgoing || hasCertificate(internalRpc)
+  if (!isOn) return 'off'
+  return `${verifying(true, internalRpc)}, Verify Outgoing: ${verifyOutgoing}, Verify Server Hostname: ${verifyServerHostname}`
+}
+
 function endpoints(facts: BannerFacts): readonly (readonly [string, string, string])[] {
   const { config, ports } = facts
   const rows: [string, string, string][] = []
-  for (const address of new Set([...config.httpAddresses, ...config.dnsAddresses])) {
+  for (const address of new Set([
+    ...config.httpAddresses,
+    ...config.httpsAddresses,
+    ...config.dnsAddresses,
+  ])) {
     const host = address.includes(':') ? `[${address}]` : address
     const reach = address === '0.0.0.0' ? '127.0.0.1' : address
     if (ports.http >= 0 && config.httpAddresses.includes(address)) {
@@ -87,6 +110,10 @@ function endpoints(facts: BannerFacts): readonly (readonly [string, string, stri
         ? 'fairlead members'
         : `fairlead members -http-addr ${reach}:${ports.http}`
       rows.push(['HTTP API', `http://${host}:${ports.http}`, note])
+    }
+    if (ports.https >= 0 && config.httpsAddresses.includes(address)) {
+      const note = `fairlead members -http-addr https://${reach}:${ports.https} -ca-file ca.pem`
+      rows.push(['HTTPS API', `https://${host}:${ports.https}`, note])
     }
     if (ports.dns >= 0 && config.dnsAddresses.includes(address)) {
       const name = `consul.service.${config.domain}`

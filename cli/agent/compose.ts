@@ -10,16 +10,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { AgentConfig } from '../../core/config/model.ts'
+import { isTlsOn } from '../../core/config/tls.ts'
 import type { Service } from '../../core/lifecycle.ts'
 import { type Clock, type Instant, instant } from '../../core/time.ts'
 import { loadOrCreateNodeId } from '../../runtime/host/node-id.ts'
+import type { AgentTls } from '../../runtime/tls/agent-tls.ts'
 import type { BoundPorts } from './banner.ts'
 import { leaveGracefully } from './leaving.ts'
 import type { LoadedConfig } from './load-config.ts'
 import { type AgentVersions, createParts, type Parts, type PartsDeps, portOf } from './parts.ts'
 import { writePidFile } from './pid-file.ts'
 
-export interface AgentDeps extends Omit<PartsDeps, 'devFolder' | 'createServer'> {
+export interface AgentDeps extends Omit<PartsDeps, 'devFolder' | 'createServer' | 'tls'> {
   /** Aborts the start. */
   readonly signal: AbortSignal
 }
@@ -41,6 +43,7 @@ const PART_DRAIN_MS = 2_000
 /** The running order, and the only copy of it. */
 const START_ORDER = [
   'telemetry',
+  'tls',
   'lastSeen',
   'tokens',
   'role',
@@ -75,7 +78,13 @@ export async function composeAgent(
   const createServer = config.server
     ? (await import('../../server/server.ts')).createServer
     : undefined
-  const parts = createParts({ ...loaded, config }, versions, { ...deps, devFolder, createServer })
+  const tls = await openTls(config, deps)
+  const parts = createParts({ ...loaded, config }, versions, {
+    ...deps,
+    devFolder,
+    createServer,
+    tls,
+  })
   const inOrder = START_ORDER.map((name): Service => {
     if (name === 'mesh') return parts.mesh.controller
     return name === 'role' ? parts.role.life : parts[name]
@@ -86,7 +95,13 @@ export async function composeAgent(
     await part.start(deps.signal)
     deps.signal.throwIfAborted()
   }
-  return new RunningAgent({ config, clock: deps.clock }, parts, undo.move())
+  return new RunningAgent({ config, clock: deps.clock, tls }, parts, undo.move())
+}
+
+async function openTls(config: AgentConfig, deps: AgentDeps): Promise<AgentTls | undefined> {
+  if (!isTlsOn(config.tls)) return undefined
+  const { AgentTls: Tls } = await import('../../runtime/tls/agent-tls.ts')
+  return await Tls.open(config.tls, { clock: deps.clock, log: deps.log.child('tls') })
 }
 
 async function endPart(part: Service, clock: Clock): Promise<void> {
@@ -105,14 +120,24 @@ class RunningAgent implements Agent {
   readonly #clock: Clock
   readonly #parts: Parts
   readonly #stack: AsyncDisposableStack
+  readonly #tls: AgentTls | undefined
 
   constructor(
-    { config, clock }: { readonly config: AgentConfig; readonly clock: Clock },
+    {
+      config,
+      clock,
+      tls,
+    }: {
+      readonly config: AgentConfig
+      readonly clock: Clock
+      readonly tls: AgentTls | undefined
+    },
     parts: Parts,
     stack: AsyncDisposableStack,
   ) {
     this.config = config
     this.#clock = clock
+    this.#tls = tls
     this.#parts = parts
     this.#stack = stack
   }
@@ -121,8 +146,10 @@ class RunningAgent implements Agent {
     const { http, dns, pool, role } = this.#parts
     return {
       http: httpPortOf(http.addresses),
+      https: httpPortOf(http.tlsAddresses),
       dns: dns.addresses[0]?.port ?? -1,
       grpc: this.#parts.xds.port,
+      grpcTls: this.#parts.xds.tlsPort,
       server: role.server === undefined ? -1 : portOf(role.server.rpcAddress),
       serfLan: pool.self().port,
     }
@@ -147,6 +174,7 @@ class RunningAgent implements Agent {
   async reload(loaded: LoadedConfig): Promise<void> {
     const { dns, local, sync, http, role } = this.#parts
     const { config } = loaded
+    const files = await this.#tls?.prepare(config.tls)
     const preparedDns = await dns.prepare(config.dns)
     try {
       await local.reload(loaded.definitions)
@@ -155,6 +183,7 @@ class RunningAgent implements Agent {
       throw refusal
     }
     preparedDns.putInForce()
+    if (files !== undefined) this.#tls?.putInForce(files)
     const former = local.nodeMeta()
     local.reconfigure({ nodeMeta: config.nodeMeta, discardOutput: config.checks.discardOutput })
     http.reload(config)

@@ -40,6 +40,7 @@ import { LastSeen } from '../../runtime/host/last-seen.ts'
 import { Telemetry } from '../../runtime/metrics/telemetry.ts'
 import { createKeyAndCsr } from '../../runtime/pki/csr.ts'
 import { newUuid, systemRng } from '../../runtime/random/system-random.ts'
+import type { AgentTls } from '../../runtime/tls/agent-tls.ts'
 import {
   createAgentAcl,
   createTokens,
@@ -70,6 +71,8 @@ export interface Parts {
   readonly dnsRights: Service
   /** Absent without access control. */
   readonly agentTokens: AgentTokens | undefined
+  /** The life of the agent's certificates. */
+  readonly tls: Service
   readonly role: Role
   readonly pool: MemberPool
   /** The life of `pool`. */
@@ -109,6 +112,8 @@ export interface PartsDeps extends Pick<RoleDeps, 'createServer'> {
   readonly onFatal: (error: FairleadError) => void
   readonly onLeave: (options: { readonly force: boolean }) => Promise<void>
   readonly onReload: () => Promise<void>
+  /** Absent where nothing speaks TLS. */
+  readonly tls: AgentTls | undefined
 }
 
 export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps: PartsDeps): Parts {
@@ -258,6 +263,7 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
     mesh: mesh.controller,
     dataPlanes: mesh.dataPlanes,
     ...(acl === undefined ? {} : { assertMayServe: sidecarRights(acl) }),
+    ...(deps.tls === undefined ? {} : { tls: deps.tls.grpc }),
   })
   const queries = new PreparedQueries(
     {
@@ -293,6 +299,7 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
       sidecars: mesh.sidecars,
       queries,
       ...(config.server ? {} : { views }),
+      ...(deps.tls === undefined ? {} : { tls: deps.tls.https }),
       onLeave: deps.onLeave,
       onReload: deps.onReload,
     },
@@ -333,6 +340,7 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
     tokens: tokens ?? NOTHING,
     dnsRights: acl?.dnsRights ?? NOTHING,
     agentTokens: tokens,
+    tls: deps.tls ?? NOTHING,
     role,
     pool,
     gossip,

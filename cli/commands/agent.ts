@@ -50,14 +50,7 @@ export const agentCommand: CommandSpec = {
 function agentFlags(): readonly FlagSpec[] {
   const support = new Map([...leaves(KEYS)].map(([path, leaf]) => [path, leaf.support]))
   const note = ({ key }: AgentFlag): string => {
-    switch (support.get(RENAMED.get(key) ?? key)) {
-      case 'none':
-        return ' (no effect yet)'
-      case 'refused':
-        return ' (refused: not there yet)'
-      default:
-        return ''
-    }
+    return support.get(RENAMED.get(key) ?? key) === 'none' ? ' (no effect yet)' : ''
   }
   return AGENT_FLAGS.map((flag) => {
     const { name, kind, metavar, doc } = flag

@@ -115,7 +115,7 @@ function agentAddress(
   if (given !== undefined) {
     if (given.startsWith('unix://')) return { socketPath: given.slice('unix://'.length) }
     if (given.startsWith('https://')) {
-      throw new UsageError('-grpc-addr: the agent serves Envoy without TLS; leave out https://')
+      throw new UsageError('-grpc-addr: the Envoys that this command starts are served in clear, on loopback; leave out https://')
     }
     return hostPort(given.replace(/^http:\/\//, ''), 'grpc-addr')
   }

@@ -16,11 +16,15 @@ export interface Addresses {
   readonly client: readonly string[]
   /** `client` unless given. */
   readonly http: readonly string[]
+  /** `client` unless given. */
+  readonly https: readonly string[]
   /** Paths. */
   readonly httpSockets: readonly string[]
   readonly dns: readonly string[]
   /** `client` unless given. */
   readonly grpc: readonly string[]
+  /** `client` unless given. */
+  readonly grpcTls: readonly string[]
 }
 
 export function resolveAddresses(
@@ -42,7 +46,9 @@ export function resolveAddresses(
     client,
     ...resolveHttpListeners(reader, client, options.interfaces),
     dns: ownOrClient('addresses.dns'),
+    https: ownOrClient('addresses.https'),
     grpc: ownOrClient('addresses.grpc'),
+    grpcTls: ownOrClient('addresses.grpc_tls'),
   }
 }
 

@@ -2,18 +2,18 @@
  * Keys of checks, sessions, the HTTP API, the log and the mesh (agent-config.md 3.4); part of the table in keys.ts.
  */
 
-import { NO_OUTGOING_CALLS, NO_WAN, TLS_WAITS } from './key-reasons.ts'
+import { NO_OUTGOING_CALLS, NO_WAN } from './key-reasons.ts'
 import {
   fixed,
   group,
   ignored,
   type KeyTable,
   key,
-  refused,
   unsupported,
   unsupportedGroup,
 } from './key-table.ts'
 import { METRICS_PROXY_KEYS } from './telemetry-keys.ts'
+import { AUTO_ENCRYPT_KEYS } from './tls-keys.ts'
 
 export const BEHAVIOUR_KEYS: KeyTable = {
   check_update_interval: key(
@@ -182,14 +182,9 @@ export const BEHAVIOUR_KEYS: KeyTable = {
     'Decides a call that no intention matches: allow or deny',
   ),
   peering: unsupportedGroup('Clusters cannot be peered yet', 'enabled'),
-  auto_encrypt: group({
-    tls: refused('bool', 'Traffic between agents is not encrypted yet'),
-    allow_tls: refused('bool', 'Traffic between agents is not encrypted yet'),
-    dns_san: unsupported('strings', TLS_WAITS),
-    ip_san: unsupported('strings', TLS_WAITS),
-  }),
+  auto_encrypt: group(AUTO_ENCRYPT_KEYS),
   auto_config: unsupportedGroup(
-    'Agents get no configuration from servers; give them files',
+    'Join by token instead: fairlead join-token create',
     'enabled',
     'intro_token',
     'intro_token_file',

@@ -2,8 +2,7 @@
  * Reads one configuration document against the table of keys.
  *
  * Guarantees: every unknown key, wrong type and unreadable spot of the document is reported, not the first
- * only. Key names are matched without regard to case. Keys without effect become warnings; keys whose lack
- * of effect would be unsafe become problems (key-table.ts).
+ * only. Key names are matched without regard to case. Keys without effect become warnings (key-table.ts).
  */
 
 import { convertValue } from './convert.ts'
@@ -123,14 +122,6 @@ class Decoder {
         return
       case 'ignored':
         return
-      case 'refused':
-        if (isOff(converted.value)) return
-        this.#problem(
-          path,
-          `${path} is not supported yet, and starting without it would be unsafe: ${leaf.doc}`,
-          value,
-          `remove ${path} if that is acceptable here`,
-        )
     }
   }
 

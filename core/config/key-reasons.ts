@@ -3,7 +3,5 @@
  */
 
 export const NO_WAN = 'There is one datacenter: servers of others are not known'
-export const TLS_WAITS =
-  'Agents have no certificates yet; HTTPS, gRPC and calls between agents are not encrypted'
 export const RPC_LIMITS = 'Connections between agents have fixed limits (docs/reference/limits.md)'
 export const NO_OUTGOING_CALLS = 'fairlead never calls home'

@@ -2,8 +2,8 @@
  * Shapes of the table of configuration keys; the table itself is keys.ts.
  *
  * A key says what type it takes, its default as documentation prints it, and how far fairlead supports it:
- * full; none (known to Consul, named in a warning, without effect); fixed (as none, unless it is set to what is so); ignored (rightly without effect here,
- * accepted silently); refused (leaving it without effect would be unsafe, so it stops the start).
+ * full; none (known to Consul, named in a warning, without effect); fixed (as none, unless it is set to what is so); ignored (rightly
+ * without effect here, accepted silently).
  */
 
 export type KeyType =
@@ -18,7 +18,7 @@ export type KeyType =
   | 'definitions'
   | 'any'
 
-export type KeySupport = 'full' | 'none' | 'fixed' | 'ignored' | 'refused'
+export type KeySupport = 'full' | 'none' | 'fixed' | 'ignored'
 
 export interface KeyLeaf {
   readonly type: KeyType
@@ -54,11 +54,6 @@ export function fixed(type: KeyType, value: boolean | string | number, doc: stri
 
 export function ignored(doc: string): KeyLeaf {
   return { type: 'any', support: 'ignored', default: '', doc, reload: false }
-}
-
-/** Would promise protection that does not exist yet: refused unless set to its "off" value. */
-export function refused(type: KeyType, doc: string): KeyLeaf {
-  return { type, support: 'refused', default: '', doc, reload: false }
 }
 
 export function group(table: KeyTable): KeyGroup {

@@ -7,30 +7,10 @@
 import { ACL_KEYS } from './acl-keys.ts'
 import { BEHAVIOUR_KEYS } from './behaviour-keys.ts'
 import { IDENTITY_KEYS } from './identity-keys.ts'
-import { NO_WAN, RPC_LIMITS, TLS_WAITS } from './key-reasons.ts'
-import {
-  group,
-  ignored,
-  type KeyTable,
-  key,
-  refused,
-  unsupported,
-  unsupportedGroup,
-} from './key-table.ts'
+import { NO_WAN, RPC_LIMITS } from './key-reasons.ts'
+import { group, ignored, type KeyTable, key, unsupported, unsupportedGroup } from './key-table.ts'
 import { TELEMETRY_KEYS } from './telemetry-keys.ts'
-
-const TLS_STANZA: KeyTable = {
-  ca_file: unsupported('string', TLS_WAITS),
-  ca_path: unsupported('string', TLS_WAITS),
-  cert_file: unsupported('string', TLS_WAITS),
-  key_file: unsupported('string', TLS_WAITS),
-  tls_min_version: unsupported('string', TLS_WAITS),
-  tls_cipher_suites: unsupported('string', TLS_WAITS),
-  verify_incoming: refused('bool', 'Client certificates are not verified yet'),
-  verify_outgoing: refused('bool', 'Calls between agents are not encrypted yet'),
-  verify_server_hostname: refused('bool', 'Server certificates are not verified yet'),
-  use_auto_cert: unsupported('bool', TLS_WAITS),
-}
+import { TLS_KEYS } from './tls-keys.ts'
 
 const RAFT_LOGSTORE: KeyTable = {
   backend: ignored('fairlead has one log store'),
@@ -142,13 +122,7 @@ const CLUSTER: KeyTable = {
     'true',
     'Encrypt the gossip that is sent; off only while encryption is introduced',
   ),
-  tls: group({
-    defaults: group(TLS_STANZA),
-    internal_rpc: group({ ...TLS_STANZA, server_name: unsupported('string', TLS_WAITS) }),
-    https: group(TLS_STANZA),
-    grpc: group(TLS_STANZA),
-    server_name: unsupported('string', TLS_WAITS),
-  }),
+  tls: group(TLS_KEYS),
   acl: group(ACL_KEYS),
   limits: group({
     http_max_conns_per_client: key(
@@ -157,8 +131,12 @@ const CLUSTER: KeyTable = {
       'Connections to the HTTP API from one address; 0 is without limit',
       true,
     ),
-    https_handshake_timeout: unsupported('duration', 'There is no HTTPS listener yet'),
-    rpc_handshake_timeout: unsupported('duration', RPC_LIMITS),
+    https_handshake_timeout: key('duration', '5s', 'Time for the TLS handshake of an HTTPS client'),
+    rpc_handshake_timeout: key(
+      'duration',
+      '5s',
+      'Time for the TLS handshake of an agent or server',
+    ),
     rpc_client_timeout: unsupported('duration', RPC_LIMITS),
     rpc_max_conns_per_client: unsupported('integer', RPC_LIMITS),
     rpc_rate: unsupported('number', RPC_LIMITS),

@@ -12,6 +12,7 @@ import type { NameFilter } from '../metrics/naming.ts'
 import type { GossipKey } from '../swim/gossip-key.ts'
 import type { GossipTiming } from '../swim/timing.ts'
 import type { AclConfig } from './acl.ts'
+import type { TlsConfig } from './tls.ts'
 import type { WatchDefinition } from './watches.ts'
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error'
@@ -60,16 +61,22 @@ export interface AgentConfig {
   /** Where clients are served unless a listener has addresses of its own. */
   readonly clientAddresses: readonly string[]
   readonly httpAddresses: readonly string[]
+  readonly httpsAddresses: readonly string[]
   readonly dnsAddresses: readonly string[]
   readonly grpcAddresses: readonly string[]
+  readonly grpcTlsAddresses: readonly string[]
   readonly taggedAddresses: StringMap
   readonly ports: {
     readonly http: number
+    readonly https: number
     readonly dns: number
     /** Envoy's. */
     readonly grpc: number
     /** Nobody asked for it: where its port is taken the agent does without. */
     readonly grpcIsOptional: boolean
+    /** Envoy's, over TLS. */
+    readonly grpcTls: number
+    readonly grpcTlsIsOptional: boolean
     readonly server: number
     readonly serfLan: number
     readonly sidecarMin: number
@@ -157,6 +164,7 @@ export interface AgentConfig {
   }
   readonly defaultIntentionPolicy: IntentionAction
   readonly acl: AclConfig
+  readonly tls: TlsConfig
 
   readonly proxy: {
     /** The proxy outlives a stopped agent, so that the next one adopts it (systemd units set this). */

@@ -15,11 +15,13 @@ import { resolveDns } from './dns.ts'
 import { resolveHttp } from './http.ts'
 import { resolveMetricsProxy } from './metrics-proxy.ts'
 import type { AgentConfig, LogFileConfig, LogLevel } from './model.ts'
+import { refuseClashes, resolvePorts } from './ports.ts'
 import type { ConfigProblem } from './problem.ts'
 import type { Definition, RawConfig } from './raw-config.ts'
 import { RawReader } from './raw-reader.ts'
 import type { HostInterface } from './sockaddr/host-interface.ts'
 import { resolveTelemetry } from './telemetry.ts'
+import { resolveTls } from './tls.ts'
 import { isUuid } from './uuid.ts'
 import { resolveWatches } from './watches.ts'
 
@@ -59,6 +61,8 @@ export function resolveConfig(raw: RawConfig, devMode: boolean, host: HostFacts)
   const enableScripts = reader.bool('enable_script_checks', false)
   const metricsProxy = resolveMetricsProxy(reader)
   const acl = resolveAcl(reader)
+  const domain = trimDot(reader.text('domain', 'consul.'))
+  const tls = resolveTls(reader, { server, datacenter, domain })
   const config: AgentConfig = {
     devMode,
     server,
@@ -66,7 +70,7 @@ export function resolveConfig(raw: RawConfig, devMode: boolean, host: HostFacts)
     nodeName: resolveNodeName(reader, host.hostname),
     nodeId: resolveNodeId(reader),
     nodeMeta: resolveNodeMeta(reader),
-    domain: trimDot(reader.text('domain', 'consul.')),
+    domain,
     altDomain: resolveAltDomain(reader, datacenter),
     dataDir: resolveDataDir(reader, devMode, host),
     pidFile: reader.text('pid_file', ''),
@@ -75,10 +79,12 @@ export function resolveConfig(raw: RawConfig, devMode: boolean, host: HostFacts)
     advertiseAddress: addresses.advertise,
     clientAddresses: addresses.client,
     httpAddresses: addresses.http,
+    httpsAddresses: addresses.https,
     dnsAddresses: addresses.dns,
     grpcAddresses: addresses.grpc,
+    grpcTlsAddresses: addresses.grpcTls,
     taggedAddresses: resolveTaggedAddresses(reader, addresses.advertise, host.interfaces),
-    ports: resolvePorts(reader, devMode),
+    ports: resolvePorts(reader, { devMode, server, tls }),
     ...resolveCluster(reader, { devMode, server, interfaces: host.interfaces }),
     checks: {
       updateIntervalMs: reader.number('check_update_interval', 300_000),
@@ -101,6 +107,7 @@ export function resolveConfig(raw: RawConfig, devMode: boolean, host: HostFacts)
     connect: resolveConnect(reader),
     defaultIntentionPolicy: resolvePolicy(reader, acl),
     acl,
+    tls,
     proxy: {
       keepOnAgentStop: reader.bool('proxy.keep_on_agent_stop', false),
       loopbackBase: resolveLoopbackBase(reader),
@@ -215,72 +222,6 @@ function resolveDataDir(reader: RawReader, devMode: boolean, host: HostFacts): s
     reader.problem('data_dir', `data_dir "${path}" is not a directory`, 'name a directory')
   }
   return path
-}
-
-function resolvePorts(reader: RawReader, devMode: boolean): AgentConfig['ports'] {
-  const ports = {
-    http: reader.port('ports.http', 8500, true),
-    dns: reader.port('ports.dns', 8600, true),
-    grpc: reader.port('ports.grpc', devMode ? 8502 : -1, true),
-    grpcIsOptional: !reader.has('ports.grpc'),
-    server: reader.port('ports.server', 8300, false),
-    serfLan: reader.port('ports.serf_lan', 8301, false),
-    sidecarMin: reader.port('ports.sidecar_min_port', 21_000, false),
-    sidecarMax: reader.port('ports.sidecar_max_port', 21_255, false),
-  }
-  if (ports.sidecarMin > ports.sidecarMax) {
-    reader.problem(
-      'ports.sidecar_min_port',
-      `ports.sidecar_min_port ${ports.sidecarMin} cannot be greater than ports.sidecar_max_port ${ports.sidecarMax}`,
-      'swap them',
-    )
-  }
-  return ports
-}
-
-/** Two listeners on one TCP port of one address. */
-function refuseClashes(reader: RawReader, config: AgentConfig): void {
-  const listeners = [
-    ...config.dnsAddresses.map((address) => {
-      return { name: 'DNS', key: 'ports.dns', address, port: config.ports.dns }
-    }),
-    ...config.httpAddresses.map((address) => {
-      return { name: 'HTTP', key: 'ports.http', address, port: config.ports.http }
-    }),
-    ...config.grpcAddresses.map((address) => {
-      return { name: 'gRPC', key: 'ports.grpc', address, port: config.ports.grpc }
-    }),
-    {
-      name: 'Serf LAN',
-      key: 'ports.serf_lan',
-      address: config.gossipAddress,
-      port: config.ports.serfLan,
-    },
-    ...(config.server
-      ? [
-          {
-            name: 'RPC',
-            key: 'ports.server',
-            address: config.bindAddress,
-            port: config.ports.server,
-          },
-        ]
-      : []),
-  ]
-  const owners = new Map<string, string>()
-  for (const { name, key, address, port } of listeners) {
-    if (port <= 0) continue
-    const endpoint = `${address}:${port}`
-    const owner = owners.get(endpoint)
-    if (owner !== undefined) {
-      reader.problem(
-        key,
-        `${name} address ${endpoint} already configured for ${owner}`,
-        `give ${key} another port`,
-      )
-    }
-    owners.set(endpoint, name)
-  }
 }
 
 function resolveOutputSize(reader: RawReader): number {

@@ -24,6 +24,7 @@ import {
 } from './envoy-codec.ts'
 import { type GrpcLibrary, loadGrpc } from './grpc-library.ts'
 import { toStatus } from './rpc-errors.ts'
+import { TlsListener, type TlsListenerOptions } from './tls-listener.ts'
 
 /** Every sidecar of a host has one or, while Envoy is replaced, two. */
 const STREAMS_MAX = 1024
@@ -47,6 +48,8 @@ export interface XdsHostOptions {
   readonly addresses: readonly string[]
   /** 0 takes a free one. */
   readonly port: number
+  /** Absent where it is spoken in clear. */
+  readonly tls?: TlsListenerOptions
 }
 
 export interface XdsHostDeps {
@@ -60,6 +63,7 @@ export class XdsHost {
   readonly #options: XdsHostOptions
   readonly #deps: XdsHostDeps
   readonly #streams = new Set<Call>()
+  readonly #listeners: TlsListener[] = []
   #server: Server | undefined
   #port = -1
 
@@ -89,15 +93,13 @@ export class XdsHost {
         call.emit('error', status(grpc, new FairleadError('NOT_SUPPORTED', message)))
       }) as UntypedHandleCall,
     })
+    const open = this.#opener(grpc, server)
     let port = this.#options.port
     for (const address of this.#options.addresses) {
       try {
-        port = await bind(
-          grpc,
-          server,
-          address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`,
-        )
+        port = await open(address, port)
       } catch (err) {
+        this.#closeListeners()
         server.forceShutdown()
         throw new FairleadError(
           'INVALID_CONFIG',
@@ -113,6 +115,7 @@ export class XdsHost {
   async stop(): Promise<void> {
     const server = this.#server
     this.#server = undefined
+    this.#closeListeners()
     if (server === undefined) return
     for (const call of this.#streams) {
       // Envoy keeps what it has and asks again.
@@ -121,6 +124,25 @@ export class XdsHost {
     const closed = new Promise<void>((resolve) => server.tryShutdown(() => resolve()))
     server.forceShutdown()
     await closed
+  }
+
+  /** How to listen at an address. @returns the port */
+  #opener(grpc: GrpcLibrary, server: Server): (address: string, port: number) => Promise<number> {
+    const { tls } = this.#options
+    if (tls === undefined) {
+      return (address, port) =>
+        bind(grpc, server, address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`)
+    }
+    const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure())
+    return (address, port) => {
+      const listener = new TlsListener(tls, (socket) => injector.injectConnection(socket))
+      this.#listeners.push(listener)
+      return listener.listen(address, port)
+    }
+  }
+
+  #closeListeners(): void {
+    for (const listener of this.#listeners.splice(0)) listener.close()
   }
 
   #take(call: Call, grpc: GrpcLibrary): void {

@@ -51,7 +51,7 @@ ${GENERATED}
 Fairlead speaks the formats of Consul 1.21, community edition. This page has a row for each of its HTTP endpoints,
 DNS questions, configuration keys and commands: works, differs (and how), or not supported (and what there is instead).
 Nothing is left out in silence: an endpoint that is missing answers 501 with a text that says so, a key of no effect is named
-in a warning, a key that promises protection stops the start, a command that is missing says what to use in its place.
+in a warning, a command that is missing says what to use in its place.
 
 ${table(
   ['', 'Works', 'Differs', 'Not supported'],
@@ -155,8 +155,6 @@ function leafRow(key: string, leaf: KeyLeaf): CompatibilityRow {
       )
     case 'ignored':
       return row(key, 'works', `Nothing to do: ${leaf.doc}`)
-    case 'refused':
-      return row(key, 'not supported', `Stops the start unless it is off. ${leaf.doc}`)
   }
 }
 

@@ -71,16 +71,6 @@ Of Fairlead's own is the check of the host, with thresholds in percent (80 and 9
 \`host { resource = "disk" path = "/var" warning_percent = 80 critical_percent = 95 }\`, where the resource is \`cpu\`,
 \`memory\` or \`disk\`. \`deregister_critical_service_after\` is at least one minute; less is raised with a warning.
 
-## Refused keys
-
-Fairlead does not have these yet, and starting without the protection they promise would be unsafe. Setting one stops the
-start; its "off" value is accepted.
-
-${table(
-  ['Key', 'Why'],
-  of('refused').map(([path, leaf]) => [code(path), leaf.doc]),
-)}
-
 ## Keys of Consul that have no effect yet
 
 Accepted; each one that is set is named in a warning at start.

@@ -27,9 +27,9 @@ export function agentSelfJson(agent: AgentContext, status: ServerStatus | undefi
 
 /** By which `connect envoy` finds the agent's listener. */
 function xdsJson({ config }: AgentContext): string {
-  const { grpc } = config.ports
+  const { grpc, grpcTls } = config.ports
   const proxies = `{"envoy":[${text(TESTED_ENVOY)}]}`
-  return `{"SupportedProxies":${proxies},"Port":${grpc},"Ports":{"Plaintext":${grpc},"TLS":-1}}`
+  return `{"SupportedProxies":${proxies},"Port":${grpc},"Ports":{"Plaintext":${grpc},"TLS":${grpcTls}}}`
 }
 
 function coordJson({ pool }: AgentContext): string {
@@ -86,10 +86,10 @@ function debugConfig({ config, build, local }: AgentContext): Readonly<Record<st
     EncryptVerifyOutgoing: config.gossipEncryption.verifyOutgoing,
     FairleadVersion: build.fairleadVersion,
     GRPCPort: ports.grpc,
-    GRPCTLSPort: -1,
+    GRPCTLSPort: ports.grpcTls,
     HTTPMaxConnsPerClient: config.httpMaxConnsPerClient,
     HTTPPort: ports.http,
-    HTTPSPort: -1,
+    HTTPSPort: ports.https,
     KVMaxValueSize: config.kvMaxValueSize,
     LeaveDrainTime: formatDurationMs(config.leave.drainMs),
     LeaveOnTerm: config.leave.onTerminate,

@@ -46,6 +46,8 @@ export interface Ready {
   readonly dns: number
   /** Envoy's. */
   readonly grpc: number
+  readonly https: number
+  readonly grpcTls: number
   readonly server: number
   readonly pid: number
   readonly durationMs: number

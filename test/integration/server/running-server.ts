@@ -4,6 +4,8 @@
 
 import { AUTOPILOT_DEFAULTS } from '../../../core/autopilot/defaults.ts'
 import type { AgentConfig } from '../../../core/config/model.ts'
+import { RawReader } from '../../../core/config/raw-reader.ts'
+import { resolveTls } from '../../../core/config/tls.ts'
 import { silentLogger } from '../../../core/log.ts'
 import type { Member, Membership } from '../../../core/membership.ts'
 import { unrecordedMetrics } from '../../../core/metrics/metrics.ts'
@@ -16,7 +18,12 @@ import type { ServerDeps } from '../../../server/server-parts.ts'
 export const NODE_ID = '11111111-aaaa-4444-8888-0000000000a1'
 export const CLUSTER_ID = '11111111-2222-3333-4444-555555555555'
 
-/** Membership that a test changes by hand. */
+const TLS_OFF: AgentConfig['tls'] = resolveTls(new RawReader(new Map()), {
+  server: true,
+  datacenter: 'dc1',
+  domain: 'consul',
+})
+
 export const ACL_OFF: AgentConfig['acl'] = {
   enabled: false,
   defaultPolicy: 'allow',
@@ -35,6 +42,7 @@ export const ACL_OFF: AgentConfig['acl'] = {
   },
 }
 
+/** Membership that a test changes by hand. */
 export class HandMembership implements Membership {
   #members: readonly Member[]
   readonly #listeners = new Set<(members: readonly Member[]) => void>()
@@ -90,14 +98,19 @@ export function serverConfig(change: Partial<AgentConfig> = {}): AgentConfig {
     advertiseAddress: '127.0.0.1',
     clientAddresses: ['127.0.0.1'],
     httpAddresses: ['127.0.0.1'],
+    httpsAddresses: ['127.0.0.1'],
     dnsAddresses: ['127.0.0.1'],
     grpcAddresses: ['127.0.0.1'],
+    grpcTlsAddresses: ['127.0.0.1'],
     taggedAddresses: {},
     ports: {
       http: -1,
+      https: -1,
       dns: -1,
       grpc: -1,
       grpcIsOptional: true,
+      grpcTls: -1,
+      grpcTlsIsOptional: true,
       server: 0,
       serfLan: -1,
       sidecarMin: 21_000,
@@ -138,6 +151,7 @@ export function serverConfig(change: Partial<AgentConfig> = {}): AgentConfig {
       enableLocalScripts: false,
     },
     acl: ACL_OFF,
+    tls: TLS_OFF,
     sessionTtlMinMs: 10_000,
     kvMaxValueSize: 524_288,
     txnMaxReqLen: 524_288,

@@ -185,9 +185,12 @@ describe('start', () => {
 function agentPorts() {
   return {
     http: 0,
+    https: -1,
     dns: -1,
     grpc: -1,
     grpcIsOptional: true,
+    grpcTls: -1,
+    grpcTlsIsOptional: true,
     server: 0,
     serfLan: -1,
     sidecarMin: 21_000,

@@ -262,14 +262,6 @@ describe('warnings', () => {
     ])
   })
 
-  it('are enough for a TLS port: nothing answers there, nothing is exposed', () => {
-    const { warnings, messages } = resolve('data_dir = "/d"\nports { https = 8501, serf_wan = -1 }')
-    assert.deepEqual(messages, [])
-    assert.deepEqual(warnings, [
-      'ports.https is not supported yet and has no effect (a.hcl:2:17): There is no HTTPS listener yet',
-    ])
-  })
-
   it('are not given for keys that Consul’s own test kit writes about the program', () => {
     const { warnings, messages } = resolve('data_dir = "/d"\nversion = "1.21.4"\nrevision = "a"')
     assert.deepEqual([messages, warnings], [[], []])
@@ -281,13 +273,6 @@ describe('warnings', () => {
     assert.deepEqual(warnings, [
       "The 'start_join' field is deprecated. Use the 'retry_join' field instead.",
     ])
-  })
-
-  it('name the new place of a key that has no effect there either', () => {
-    const { messages, warnings } = resolve('data_dir = "/d"\nserver_name = "x"')
-    assert.deepEqual(messages, [])
-    assert.equal(warnings.length, 2)
-    assert.match(warnings.join(), /Use the 'tls.internal_rpc.server_name' field instead/)
   })
 
   it('come with sizes that tolerate no failure', () => {

@@ -41,8 +41,16 @@ export const connectEnvoyCommand: CommandSpec = {
     flag('admin-access-log-path', 'path', 'log of that (default: /dev/null)'),
     flag('envoy-binary', 'path', 'the program (default: envoy of the PATH)'),
     flag('grpc-addr', 'address', 'gRPC of the agent: host:port or unix:///path (CONSUL_GRPC_ADDR)'),
-    flag('grpc-ca-file', 'path', 'not supported: the agent serves Envoy without TLS'),
-    flag('grpc-ca-path', 'path', 'not supported: the agent serves Envoy without TLS'),
+    flag(
+      'grpc-ca-file',
+      'path',
+      'not supported: Envoys of this command are served in clear, on loopback',
+    ),
+    flag(
+      'grpc-ca-path',
+      'path',
+      'not supported: Envoys of this command are served in clear, on loopback',
+    ),
     toggle('no-central-config', 'has no effect: nothing of the bootstrap is central'),
     toggle('ignore-envoy-compatibility', 'run any version of Envoy'),
     ...API_FLAGS,
@@ -73,7 +81,7 @@ function refuseUnsupported(args: Arguments): void {
   for (const name of ['grpc-ca-file', 'grpc-ca-path']) {
     if (!args.has(name)) continue
     throw new UsageError(
-      `-${name} is not supported: the agent serves Envoy without TLS; keep ports.grpc on loopback and leave the flag out`,
+      `-${name} is not supported: its Envoys are served in clear, on loopback; keep ports.grpc on loopback and leave the flag out`,
     )
   }
 }
@@ -115,7 +123,9 @@ function agentAddress(
   if (given !== undefined) {
     if (given.startsWith('unix://')) return { socketPath: given.slice('unix://'.length) }
     if (given.startsWith('https://')) {
-      throw new UsageError('-grpc-addr: the Envoys that this command starts are served in clear, on loopback; leave out https://')
+      throw new UsageError(
+        '-grpc-addr: the Envoys that this command starts are served in clear, on loopback; leave out https://',
+      )
     }
     return hostPort(given.replace(/^http:\/\//, ''), 'grpc-addr')
   }

@@ -29,7 +29,7 @@ import { assertAllowed, type Bearer, denied } from './denial.ts'
 export function checkWrite(
   command: Command,
   bearer: Bearer,
-  state: Pick<StateReader, 'read'>,
+  state: Pick<StateReader, 'read' | 'acl'>,
 ): void {
   switch (command.kind) {
     case 'register':
@@ -128,7 +128,7 @@ export function checkWrite(
 export function txnDenials(
   ops: readonly TxnOp[],
   bearer: Bearer,
-  state: Pick<StateReader, 'read'>,
+  state: Pick<StateReader, 'read' | 'acl'>,
 ): readonly TxnError[] {
   const errors: TxnError[] = []
   for (const [opIndex, op] of ops.entries()) {
@@ -141,14 +141,16 @@ export function txnDenials(
   return errors
 }
 
-function checkTxnOp(op: TxnOp, bearer: Bearer, state: Pick<StateReader, 'read'>): void {
+function checkTxnOp(op: TxnOp, bearer: Bearer, state: Pick<StateReader, 'read' | 'acl'>): void {
   if (op.type === 'kv') {
     checkKv(op.op, bearer)
     return
   }
   if (isRead(op.verb)) return
-  if (op.type === 'node') assertAllowed(bearer, 'node', 'write', op.node.node)
-  else if (op.type === 'service') checkService(op.service, nodeOf(state, op.node), bearer)
+  if (op.type === 'node') {
+    assertAllowed(bearer, 'node', 'write', op.node.node)
+    checkHolder(op.node, bearer, state)
+  } else if (op.type === 'service') checkService(op.service, nodeOf(state, op.node), bearer)
   else checkCheck(op.check, nodeOf(state, op.node), { node: op.node, bearer })
 }
 
@@ -188,18 +190,29 @@ function checkKv(op: KvOp | KvReadOp, bearer: Bearer): void {
 function checkRegister(
   request: RegisterRequest,
   bearer: Bearer,
-  state: Pick<StateReader, 'read'>,
+  state: Pick<StateReader, 'read' | 'acl'>,
 ): void {
   const known = nodeOf(state, request.node)
   if (changesNode(request, known?.node)) {
     assertAllowed(bearer, 'node', 'write', request.node)
     if (known !== null) assertAllowed(bearer, 'node', 'write', known.node.node)
+    checkHolder(request, bearer, state)
   }
   const { service } = request
   if (service !== undefined) checkService(service, known, bearer)
   for (const check of request.checks) {
     checkCheck(check, known, { node: request.node, bearer, service })
   }
+}
+
+/** A node that comes with the id of another takes its place: the other's name counts as well. */
+function checkHolder(
+  { id }: { readonly id: string },
+  bearer: Bearer,
+  state: Pick<StateReader, 'acl'>,
+): void {
+  const holder = id === '' ? undefined : state.acl().nodeOfId(id)
+  if (holder !== undefined) assertAllowed(bearer, 'node', 'write', holder)
 }
 
 function changesNode(request: RegisterRequest, known: NodeRecord | undefined): boolean {
@@ -263,7 +276,7 @@ function assertOwner(service: string, node: string, bearer: Bearer): void {
 function checkDeregister(
   request: DeregisterRequest,
   bearer: Bearer,
-  state: Pick<StateReader, 'read'>,
+  state: Pick<StateReader, 'read' | 'acl'>,
 ): void {
   const { node, serviceId = '', checkId = '' } = request
   const known = nodeOf(state, node)
@@ -310,7 +323,7 @@ function checkQuery(query: PreparedQuery, bearer: Bearer): void {
   assertAllowed(bearer, 'query', 'write', query.name)
 }
 
-function nodeOf(state: Pick<StateReader, 'read'>, node: string): NodeDump | null {
+function nodeOf(state: Pick<StateReader, 'read' | 'acl'>, node: string): NodeDump | null {
   return state.read('catalog.node', { node }).value
 }
 

@@ -13,7 +13,7 @@ import { nodeIdentityRules, renderTemplated, serviceIdentityRules } from '../acl
 import type { ReadName, Reads } from '../rpc/reads.ts'
 import { policyById, policyByName, roleByName } from './acl-policy-table.ts'
 import { expiredTokens, tokenByAccessor, tokenByHash } from './acl-token-table.ts'
-import type { State, TableName } from './state.ts'
+import { nameKey, type State, type TableName } from './state.ts'
 import type { AclReader, Evaluated } from './store-api.ts'
 import { tableWatch } from './watch-keys.ts'
 
@@ -134,6 +134,10 @@ export function aclReader(state: State): AclReader {
       state.aclBindingRules.values().filter((rule) => rule.authMethod === authMethod),
     exists: (kind, name) =>
       (kind === 'role' ? roleByName(state, name) : policyByName(state, name)) !== undefined,
+    nodeOfId: (id) => {
+      const key = state.nodeIds.get(nameKey(id))
+      return key === undefined ? undefined : state.nodes.get(key)?.record.node
+    },
     expired: (now, max) => expiredTokens(state, now, max),
   }
 }

@@ -46,6 +46,8 @@ export interface AclReader {
   authMethod(name: string): AuthMethodRecord | undefined
   bindingRulesOf(authMethod: string): readonly BindingRuleRecord[]
   exists(kind: 'role' | 'policy', name: string): boolean
+  /** The name of the node that has this id now. */
+  nodeOfId(id: string): string | undefined
   /** Accessors of tokens whose time is over. */
   expired(now: number, max: number): readonly string[]
 }

@@ -50,6 +50,7 @@ export class AclActs {
   #timer: Timer | undefined
   #running: Promise<void> = Promise.resolve()
   #isLeading = false
+  #toldOfInitial = false
 
   constructor(options: AclActsOptions, deps: AclActsDeps) {
     this.#options = options
@@ -136,6 +137,10 @@ export class AclActs {
     })
   }
 
+  /**
+   * Once in the life of a cluster: one that was deleted, or that comes into the configuration of a cluster with tokens,
+   * must not come back with every new leader (docs/decisions/0039).
+   */
   async #makeInitial(): Promise<void> {
     const { initialManagement } = this.#options
     const { store, write, clock, log, newId } = this.#deps
@@ -143,11 +148,19 @@ export class AclActs {
     const secretHash = hashSecret(initialManagement)
     const acl = store.acl()
     if (acl.tokenByHash(secretHash) !== undefined) return
+    if (acl.bootstrapIndex !== 0) {
+      if (!this.#toldOfInitial) {
+        log.warn(
+          'acl.tokens.initial_management is no token and is not made, for this cluster was bootstrapped before: take it out of the configuration',
+        )
+      }
+      this.#toldOfInitial = true
+      return
+    }
     const token = managementToken({ accessorId: newId(), secretHash }, 'Initial Management Token')
     const now = clock.wall()
-    // The first one is a bootstrap: nobody else may make another by it.
-    if (acl.bootstrapIndex === 0) await write({ kind: 'acl.bootstrap', token, now })
-    else await write({ kind: 'acl.token.set', mode: 'create', token, now })
+    // Nobody else may make another by a bootstrap then.
+    await write({ kind: 'acl.bootstrap', token, now })
     log.info('the initial management token was made', { accessor: token.accessorId })
   }
 

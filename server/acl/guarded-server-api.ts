@@ -79,6 +79,8 @@ export class GuardedServerApi implements ServerApi {
     if (name === 'acl.token.self') return (await this.#self(before, options)) as ReadResult<N>
     const result = await servers.read(name, request, options)
     const bearer = this.#readerOf(name, request)
+    // It may have waited long: who lost the right meanwhile is not told what came.
+    if (bearer !== before) checkRead(name, bearer, request, authority.options)
     const seen = seeRead(name, result.value, bearer, request)
     if (!seen.isFiltered) return { ...result, value: seen.value }
     return { ...result, value: seen.value, ...(isAnonymous(bearer) ? {} : { isFiltered: true }) }

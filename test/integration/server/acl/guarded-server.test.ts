@@ -150,6 +150,41 @@ describe('tokens', () => {
     await assert.rejects(api.operate('acl.bootstrap', identity), /no longer allowed/)
   })
 
+  test('an initial management token that was deleted does not come back', async () => {
+    const initialManagement = randomUUID()
+    const dataDir = await mkdtemp(join(tmpdir(), 'fairlead-acl-'))
+    try {
+      const options = { acl: { ...ON, initialManagement }, dataDir, devMode: false }
+      const secret = randomUUID()
+      {
+        await using first = await startServer(options)
+        const api = first.server.api.as(() => initialManagement)
+        const self = async () =>
+          (await api.read('acl.token.self', {}).catch(() => undefined))?.value
+        let initial = await self()
+        while (initial === undefined || initial === null) {
+          await new Promise((resolve) => setImmediate(resolve))
+          initial = await self()
+        }
+        const token = tokenOf(secret, { policies: [{ id: '', name: 'global-management' }] })
+        await api.write({ kind: 'acl.token.set', token, mode: 'create', now: NOW })
+        const other = first.server.api.as(() => secret)
+        await other.write({ kind: 'acl.token.delete', accessorId: initial.accessorId })
+      }
+      await using second = await startServer(options)
+      const api = second.server.api.as(() => secret)
+      // What a leader does at its beginning comes before this write.
+      for (let round = 0; round < 3; round += 1) await api.write(set('round', round))
+      const tokens = (await api.read('acl.token.list', {} as never)).value
+      assert.deepEqual(
+        tokens.filter(({ description }) => description.startsWith('Initial')).length,
+        0,
+      )
+    } finally {
+      await rm(dataDir, { recursive: true, force: true })
+    }
+  })
+
   test('a file with the right number allows one more bootstrap', async () => {
     const dataDir = await mkdtemp(join(tmpdir(), 'fairlead-acl-'))
     try {
@@ -269,6 +304,35 @@ describe('rights', () => {
     )
   })
 
+  test('nobody takes the place of a node by its id', async () => {
+    const id = randomUUID()
+    const node = {
+      id,
+      node: 'holder',
+      address: '10.0.0.1',
+      datacenter: 'dc1',
+      taggedAddresses: null,
+      meta: null,
+    }
+    const request = { ...node, skipNodeUpdate: false, checks: [] }
+    await root.write({ kind: 'register', request })
+    const weak = await bearerOf('node "thief" { policy = "write" }')
+    await assert.rejects(
+      weak.write({ kind: 'register', request: { ...request, node: 'thief' } }),
+      /'node:write' on "holder"/,
+    )
+    for (const verb of ['set', 'cas'] as const) {
+      const ops = [{ type: 'node', verb, node: { ...node, node: 'thief' }, index: 0 }] as const
+      const result = await weak.write({ kind: 'txn', ops, now: NOW })
+      assert.match(
+        result.ok ? 'written' : (result.txnErrors?.[0]?.what ?? ''),
+        /'node:write' on "holder"/,
+      )
+    }
+    const { value } = await root.read('catalog.node', { node: 'holder' })
+    assert.equal(value?.node.id, id)
+  })
+
   test('operations of a transaction are refused one by one', async () => {
     const weak = await bearerOf('key_prefix "a/" { policy = "write" }')
     const entry = { key: 'b', value: new Uint8Array(), flags: 0n, session: '' }
@@ -323,5 +387,30 @@ describe('rights', () => {
     await root.write({ kind: 'acl.token.delete', accessorId: token.accessorId })
     await root.write(set('wait', 2))
     await assert.rejects(blocked, { message: 'ACL not found' })
+  })
+
+  test('who loses a right while a read is blocked is not told what came', async () => {
+    const id = randomUUID()
+    const policy = (rules: string) => ({
+      id,
+      name: `p-${id}`,
+      description: '',
+      rules,
+      datacenters: [],
+    })
+    const secret = randomUUID()
+    const mode = 'create'
+    const may = policy('key "lost" { policy = "read" }')
+    await root.write({ kind: 'acl.policy.set', policy: may, mode })
+    const token = tokenOf(secret, { policies: [{ id, name: '' }] })
+    await root.write({ kind: 'acl.token.set', token, mode, now: NOW })
+    await root.write(set('lost'))
+    const { index } = await as(secret).read('kv.get', { key: 'lost' })
+    const blocked = as(secret).read('kv.get', { key: 'lost' }, { minIndex: index, waitMs: 60_000 })
+    blocked.catch(() => {})
+    const mayNot = policy('key "lost" { policy = "deny" }')
+    await root.write({ kind: 'acl.policy.set', policy: mayNot, mode: 'update' })
+    await root.write(set('lost', 2))
+    await assert.rejects(blocked, /'key:read' on "lost"/)
   })
 })

@@ -2,15 +2,18 @@
  * What a secret allows at this agent, as the servers say (agent-config.md section 9, decision 0039).
  *
  * Guarantees: an answer counts for `ttlMs`; while no server answers, the down policy decides; a secret that the servers do
- * not know is refused at once and not remembered. The recovery token is known without servers: it acts on the agent
- * itself alone. Questions about one secret are asked once at a time.
- * Bound: ANSWERS_MAX answers, the oldest first out; keyed by digest, so that secrets are not kept here.
+ * not know is refused, for UNKNOWN_MS (or `ttlMs` if less) without asking again. The recovery token is known without
+ * servers: it acts on the agent itself alone. Questions about one secret are asked once at a time. The authorizer of a
+ * secret stays the same object while its rules do.
+ * Bound: ANSWERS_MAX answers and as many unknown secrets, the oldest first out; keyed by digest, so that secrets are not
+ * kept here.
  */
 
 import { Authorizer, type DefaultPolicy } from '../../core/acl/authorizer.ts'
 import { type Bearer, tokenNotFound } from '../../core/acl/denial.ts'
 import type { Rule } from '../../core/acl/rule.ts'
 import { hashSecret, isSameSecret } from '../../core/acl/secret.ts'
+import { sameData } from '../../core/catalog/equality.ts'
 import type { DownPolicy } from '../../core/config/acl.ts'
 import { toFairleadError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
@@ -18,6 +21,8 @@ import type { ServerApi } from '../../core/rpc/server-api.ts'
 import type { Clock, Instant } from '../../core/time.ts'
 
 const ANSWERS_MAX = 4_096
+/** Short, for a token may be asked for a moment before it is made. */
+const UNKNOWN_MS = 2_000
 const RECOVERY_ACCESSOR = 'agent-recovery'
 const DOWN_ACCESSOR = 'unknown'
 
@@ -38,6 +43,7 @@ export interface TokenResolverDeps {
 
 interface Answer {
   readonly bearer: Bearer
+  readonly rules: readonly Rule[]
   readonly at: Instant
   /** Epoch milliseconds; 0 for never. */
   readonly expiresAt: number
@@ -47,6 +53,8 @@ export class TokenResolver {
   readonly #options: TokenResolverOptions
   readonly #deps: TokenResolverDeps
   readonly #answers = new Map<string, Answer>()
+  /** When the servers said that they do not know it. */
+  readonly #unknown = new Map<string, Instant>()
   readonly #asking = new Map<string, Promise<Bearer>>()
   /** A server gives the same rules again and again. */
   readonly #authorizers = new WeakMap<readonly Rule[], Authorizer>()
@@ -63,6 +71,11 @@ export class TokenResolver {
     const key = hashSecret(secret)
     const known = this.#answers.get(key)
     const { clock } = this.#deps
+    const refusedAt = this.#unknown.get(key)
+    if (refusedAt !== undefined) {
+      if (clock.now() - refusedAt < Math.min(UNKNOWN_MS, this.#options.ttlMs)) throw tokenNotFound()
+      this.#unknown.delete(key)
+    }
     if (known !== undefined && !this.#isOver(known)) {
       if (clock.now() - known.at < this.#options.ttlMs) return known.bearer
       if (this.#options.downPolicy === 'async-cache') {
@@ -88,16 +101,25 @@ export class TokenResolver {
       const { value } = await api.read('acl.resolve', {}, { consistency: 'stale' })
       if (value === null) throw tokenNotFound()
       const { accessorId, rules, expiresAt } = value
-      const bearer = { accessorId, authorizer: this.#authorizerOf(rules) }
+      const known = this.#answers.get(key)
+      const authorizer =
+        known !== undefined && sameData(known.rules, rules)
+          ? known.bearer.authorizer
+          : this.#authorizerOf(rules)
+      const bearer = { accessorId, authorizer }
       this.#answers.delete(key)
-      this.#answers.set(key, { bearer, at: clock.now(), expiresAt })
-      this.#forgetOldest()
+      this.#answers.set(key, { bearer, rules, at: clock.now(), expiresAt })
+      forgetOldest(this.#answers)
       return bearer
     } catch (thrown) {
       const { code } = toFairleadError(thrown)
       // That is an answer; everything else is none.
       if (code === 'PERMISSION_DENIED' || code === 'ACL_DISABLED') {
         this.#answers.delete(key)
+        if (code === 'PERMISSION_DENIED') {
+          this.#unknown.set(key, clock.now())
+          forgetOldest(this.#unknown)
+        }
         throw thrown
       }
       return this.#withoutServers(key, thrown)
@@ -138,10 +160,10 @@ export class TokenResolver {
     ]
     return { accessorId: RECOVERY_ACCESSOR, authorizer: new Authorizer(rules, 'deny') }
   }
+}
 
-  #forgetOldest(): void {
-    if (this.#answers.size <= ANSWERS_MAX) return
-    const oldest = this.#answers.keys().next()
-    if (oldest.done !== true) this.#answers.delete(oldest.value)
-  }
+function forgetOldest(map: Map<string, unknown>): void {
+  if (map.size <= ANSWERS_MAX) return
+  const oldest = map.keys().next()
+  if (oldest.done !== true) map.delete(oldest.value)
 }

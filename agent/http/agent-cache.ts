@@ -5,9 +5,11 @@
  * may answer; over the in-process store this costs what a look-up costs, so no background query is kept
  * open, and only when that read fails is the last known value served, with its age. A `kept` one (catalog,
  * intentions/match) is served as it is until `max-age` or `must-revalidate` asks for a new one.
+ * What was read under some rights is served only while the caller has the same ones, and no refusal is made up for.
  * Bounds: ENTRIES_MAX (least recently used first out), UNUSED_MAX_MS without use.
  */
 
+import { type FairleadError, toFairleadError } from '../../core/errors.ts'
 import { AGENT_METRICS } from '../../core/metrics/catalogue/agent.ts'
 import type { Counter } from '../../core/metrics/instruments.ts'
 import type { Metrics } from '../../core/metrics/metrics.ts'
@@ -34,6 +36,7 @@ interface Entry {
   readonly knownLeader: boolean
   readonly lastContactMs: number
   readonly isFiltered?: boolean
+  readonly rights: object | undefined
   readonly confirmedAt: Instant
   usedAt: Instant
 }
@@ -44,6 +47,8 @@ export interface CacheQuery<N extends ReadName> {
   readonly key: string
   readonly control: CacheControl
   readonly minIndex: number
+  /** What the caller may do now, the same object while that does not change; absent without access control. */
+  readonly rights?: object
   fetch(consistency: Consistency): Promise<ReadResult<N>>
 }
 
@@ -65,7 +70,7 @@ export class AgentCache {
 
   /** @throws what `fetch` throws, when nothing kept may stand in for it */
   async read<N extends ReadName>(query: CacheQuery<N>): Promise<CachedRead<N>> {
-    const entry = this.#use(query.key)
+    const entry = this.#use(query)
     if (entry !== undefined && query.kind === 'kept' && this.#isFresh(entry, query)) {
       this.#hits.increment()
       return { result: resultOf<N>(entry), isHit: true, ageMs: this.#age(entry) }
@@ -75,10 +80,14 @@ export class AgentCache {
     else this.#misses.increment()
     try {
       const result = await query.fetch(isHit ? 'stale' : 'default')
-      this.#store(query.key, result)
+      this.#store(query, result)
       return { result, isHit, ageMs: 0 }
     } catch (thrown) {
       this.#errors.increment()
+      if (isAnswer(toFairleadError(thrown))) {
+        this.#entries.delete(query.key)
+        throw thrown
+      }
       if (entry === undefined || !this.#mayStandIn(entry, query)) throw thrown
       return { result: resultOf<N>(entry), isHit: true, ageMs: this.#age(entry) }
     }
@@ -102,25 +111,30 @@ export class AgentCache {
     return Math.max(0, this.#clock.now() - entry.confirmedAt)
   }
 
-  #use(key: string): Entry | undefined {
+  #use({ key, rights }: CacheQuery<ReadName>): Entry | undefined {
     const entry = this.#entries.get(key)
     if (entry === undefined) return undefined
     const now = this.#clock.now()
     this.#entries.delete(key)
-    if (now - entry.usedAt > UNUSED_MAX_MS) return undefined
+    if (now - entry.usedAt > UNUSED_MAX_MS || entry.rights !== rights) return undefined
     entry.usedAt = now
     this.#entries.set(key, entry)
     return entry
   }
 
-  #store(key: string, result: ReadResult<ReadName>): void {
+  #store({ key, rights }: CacheQuery<ReadName>, result: ReadResult<ReadName>): void {
     const now = this.#clock.now()
     this.#entries.delete(key)
-    this.#entries.set(key, { ...result, confirmedAt: now, usedAt: now })
+    this.#entries.set(key, { ...result, rights, confirmedAt: now, usedAt: now })
     if (this.#entries.size <= ENTRIES_MAX) return
     const oldest = this.#entries.keys().next()
     if (oldest.done !== true) this.#entries.delete(oldest.value)
   }
+}
+
+/** The servers were there and said no. */
+function isAnswer({ entry: { httpStatus, retryable } }: FairleadError): boolean {
+  return httpStatus < 500 && !retryable
 }
 
 function resultOf<N extends ReadName>(entry: Entry): ReadResult<N> {

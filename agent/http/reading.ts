@@ -56,7 +56,9 @@ export async function askWith<N extends ReadName>(
     const result = await call.servers.read(name, request, readOptions(call, parameters))
     return { ...result, parameters, headers: metaHeaders(result, style) }
   }
+  const bearer = await call.bearer()
   const read = await call.agent.cache.read<N>({
+    ...(bearer === undefined ? {} : { rights: bearer.authorizer }),
     kind: options.cache,
     key: `${callerOf(call)}${name} ${parameters.datacenter ?? ''} ${JSON.stringify(request)}`,
     control: cached,

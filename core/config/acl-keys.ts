@@ -40,7 +40,7 @@ export const ACL_KEYS: KeyTable = {
       initial_management: key(
         'string',
         '',
-        'Secret of a token with all rights that the servers make when they find none; a UUID',
+        'Secret of a token with all rights that the servers make once, in a cluster that was never bootstrapped; a UUID',
       ),
       agent: key(
         'string',

@@ -73,6 +73,26 @@ describe('the resolver of tokens', () => {
     assert.equal(servers.asked, 2)
   })
 
+  test('asks about a secret of no token once in a while, however often it comes', async () => {
+    const { servers, clock, resolver } = resolverOf('extend-cache', 30_000)
+    for (let i = 0; i < 10; i++) await assert.rejects(resolver.resolve('other'), /ACL not found/)
+    assert.equal(servers.asked, 1)
+    clock.advance(2_000)
+    await assert.rejects(resolver.resolve('other'), /ACL not found/)
+    assert.equal(servers.asked, 2)
+  })
+
+  test('gives one authorizer for as long as the rules are the same', async () => {
+    const { servers, clock, resolver } = resolverOf('extend-cache')
+    const { authorizer } = await resolver.resolve('known')
+    clock.advance(1_001)
+    assert.equal((await resolver.resolve('known')).authorizer, authorizer)
+    assert.equal(servers.asked, 2)
+    servers.rules = ''
+    clock.advance(1_001)
+    assert.notEqual((await resolver.resolve('known')).authorizer, authorizer)
+  })
+
   const DOWN: readonly (readonly [DownPolicy, known: boolean, unknown: boolean])[] = [
     ['extend-cache', true, false],
     ['async-cache', true, false],

@@ -12,6 +12,7 @@ import {
   UNUSED_MAX_MS,
 } from '../../../../agent/http/agent-cache.ts'
 import type { CacheControl } from '../../../../agent/http/query-options.ts'
+import { FairleadError } from '../../../../core/errors.ts'
 import { unrecordedMetrics } from '../../../../core/metrics/metrics.ts'
 import type { Consistency, ReadResult } from '../../../../core/rpc/server-api.ts'
 import { ManualClock } from '../../../../runtime/clock/manual-clock.ts'
@@ -111,6 +112,34 @@ describe('a kept entry', () => {
     const control = { mustRevalidate: true, staleIfErrorMs: 5000 }
     assert.equal((await subject.ask('kept', control)).isHit, true)
     await assert.rejects(subject.ask('kept', { mustRevalidate: true }), /no leader/)
+  })
+})
+
+describe('rights', () => {
+  const denied = new FairleadError('PERMISSION_DENIED', 'ACL not found')
+
+  it('a refusal is no absence of the servers: it is told, and what was kept goes', async () => {
+    for (const kind of ['refreshed', 'kept'] as const) {
+      const subject = new Subject()
+      await subject.ask(kind)
+      subject.failure = denied
+      const control = { staleIfErrorMs: 1e9, maxAgeMs: 0 }
+      subject.clock.advance(1)
+      await assert.rejects(subject.ask(kind, control), { message: 'ACL not found' })
+      subject.failure = new Error('no leader')
+      await assert.rejects(subject.ask(kind, control), /no leader/)
+    }
+  })
+
+  it('an entry is served to no other rights than those it was read with', async () => {
+    const subject = new Subject()
+    const rights = { of: 'one policy' }
+    await subject.ask('kept', {}, { rights })
+    assert.equal((await subject.ask('kept', {}, { rights })).isHit, true)
+    assert.equal((await subject.ask('kept', {}, { rights: { of: 'another' } })).isHit, false)
+    subject.failure = new Error('no leader')
+    const control = { staleIfErrorMs: 1e9 }
+    await assert.rejects(subject.ask('refreshed', control, { rights }), /no leader/)
   })
 })
 

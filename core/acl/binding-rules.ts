@@ -129,7 +129,8 @@ function interpolate(text: string, { values }: VerifiedIdentity): string | undef
   const made = text.replace(VARIABLE, (_, name: string) => {
     const key = name.trim().slice('value.'.length)
     const value = Object.hasOwn(values, key) ? values[key] : undefined
-    if (value === undefined) isComplete = false
+    // An empty claim is no part of a name either: `team-${value.team}` would be that of everybody without one.
+    if (value === undefined || value === '') isComplete = false
     return value ?? ''
   })
   return isComplete ? made : undefined

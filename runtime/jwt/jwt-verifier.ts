@@ -2,50 +2,28 @@
  * Verifies the JWT of a login against its auth method, and reads who it speaks of (http-api.md 24.4).
  *
  * Guarantees: only the algorithms that the method names are taken, none of them symmetric; issuer, audience and times
- * are checked with the method's leeways; a claim that is mapped and absent is left out. Says why a token is refused
- * without repeating any of it. Keys behind a URL are fetched with a deadline and a bound on their size, and kept
- * until a token names another key.
- * Bounds: BEARER_LENGTH_MAX characters, KEY_SETS_MAX sets of keys, KEYS_BYTES_MAX bytes each.
+ * are checked with the method's leeways; a claim that is mapped and absent is empty. Says why a token is refused
+ * without repeating any of it. The issuer of a discovery document counts where the method names none.
+ * Bounds: BEARER_LENGTH_MAX characters; those of key-sets.ts.
  */
 
-import type { IncomingMessage } from 'node:http'
-import { request as requestPlain } from 'node:http'
-import { request } from 'node:https'
-import {
-  createLocalJWKSet,
-  errors,
-  importSPKI,
-  type JSONWebKeySet,
-  type JWTPayload,
-  type JWTVerifyGetKey,
-  jwtVerify,
-} from 'jose'
+import { errors, importSPKI, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose'
 import { type JwtSettings, jwtSettings } from '../../core/acl/auth-method.ts'
 import type { VerifiedIdentity } from '../../core/acl/binding-rules.ts'
 import type { AuthMethodRecord } from '../../core/acl/records.ts'
 import { FairleadError } from '../../core/errors.ts'
 import type { Clock } from '../../core/time.ts'
-import { withDeadline } from '../clock/with-deadline.ts'
+import { KeySets } from './key-sets.ts'
 
 export const BEARER_LENGTH_MAX = 64 * 1024
-const KEY_SETS_MAX = 64
-const KEYS_BYTES_MAX = 512 * 1024
-const FETCH_TIMEOUT_MS = 5_000
-/** A token with a key that is not known has the keys fetched again, this often at most. */
-const REFETCH_MS = 10_000
-
-interface KeySet {
-  readonly keys: JWTVerifyGetKey
-  readonly fetchedAt: number
-}
 
 export class JwtVerifier {
   readonly #clock: Clock
-  /** By URL and authorities. */
-  readonly #sets = new Map<string, KeySet>()
+  readonly #keySets: KeySets
 
   constructor({ clock }: { readonly clock: Clock }) {
     this.#clock = clock
+    this.#keySets = new KeySets({ clock })
   }
 
   /** @throws FairleadError PERMISSION_DENIED, REJECTED when the keys cannot be had */
@@ -58,37 +36,24 @@ export class JwtVerifier {
   }
 
   async #payload(settings: JwtSettings, bearer: string): Promise<JWTPayload> {
-    // Times are checked here, with a leeway of their own each.
-    const options = {
-      algorithms: [...settings.algorithms],
-      currentDate: new Date(0),
-      clockTolerance: Number.MAX_SAFE_INTEGER / 2,
-      ...(settings.issuer === '' ? {} : { issuer: settings.issuer }),
-      ...(settings.audiences.length === 0 ? {} : { audience: [...settings.audiences] }),
-    }
     if (settings.publicKeys.length > 0) {
-      return verifiedByAny(await staticKeys(settings), bearer, options)
+      return verifiedByAny(await staticKeys(settings), bearer, optionsOf(settings, ''))
     }
     try {
-      const { payload } = await jwtVerify(
-        bearer,
-        (await this.#keysOf(settings, false)).keys,
-        options,
-      )
-      return payload
+      return await this.#byKeySet(settings, bearer, false)
     } catch (thrown) {
       if (!(thrown instanceof errors.JWKSNoMatchingKey)) throw asRefusal(thrown)
     }
     try {
-      const { payload } = await jwtVerify(
-        bearer,
-        (await this.#keysOf(settings, true)).keys,
-        options,
-      )
-      return payload
+      return await this.#byKeySet(settings, bearer, true)
     } catch (thrown) {
       throw asRefusal(thrown)
     }
+  }
+
+  async #byKeySet(settings: JwtSettings, bearer: string, again: boolean): Promise<JWTPayload> {
+    const { keys, issuer } = await this.#keySets.of(settings, again)
+    return (await jwtVerify(bearer, keys, optionsOf(settings, issuer))).payload
   }
 
   #checkTimes({ exp, nbf, iat }: JWTPayload, settings: JwtSettings): void {
@@ -105,40 +70,20 @@ export class JwtVerifier {
     if (now < begin - clockSkewMs) throw refused('it is not valid yet')
     if (iat !== undefined && iat * 1000 > now + clockSkewMs) throw refused('it is from the future')
   }
+}
 
-  async #keysOf(settings: JwtSettings, again: boolean): Promise<KeySet> {
-    const { discoveryUrl, jwksUrl, caCert } = settings
-    const name = JSON.stringify([discoveryUrl, jwksUrl, caCert])
-    const known = this.#sets.get(name)
-    const now = this.#clock.now()
-    if (known !== undefined && (!again || now - known.fetchedAt < REFETCH_MS)) return known
-    try {
-      const url = jwksUrl === '' ? await this.#discover(settings) : jwksUrl
-      const found = JSON.parse(await this.#fetch(url, caCert)) as JSONWebKeySet
-      const set = { keys: createLocalJWKSet(found), fetchedAt: now }
-      if (this.#sets.size >= KEY_SETS_MAX) this.#sets.clear()
-      this.#sets.set(name, set)
-      return set
-    } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause)
-      throw new FairleadError('REJECTED', `cannot get the keys of the auth method: ${reason}`, {
-        cause,
-      })
-    }
-  }
-
-  async #discover({ discoveryUrl, caCert }: JwtSettings): Promise<string> {
-    const base = discoveryUrl.replace(/\/+$/, '')
-    const text = await this.#fetch(`${base}/.well-known/openid-configuration`, caCert)
-    const found = JSON.parse(text) as { readonly jwks_uri?: unknown; readonly issuer?: unknown }
-    if (typeof found.jwks_uri === 'string') return found.jwks_uri
-    throw new FairleadError('REJECTED', 'the discovery document has no jwks_uri')
-  }
-
-  #fetch(url: string, caCert: string): Promise<string> {
-    return withDeadline(this.#clock, FETCH_TIMEOUT_MS, new AbortController().signal, (signal) =>
-      download(url, caCert, signal),
-    )
+/** Times are checked by the verifier, with a leeway of their own each. @param discovered '' where none was */
+function optionsOf(
+  { algorithms, issuer, audiences }: JwtSettings,
+  discovered: string,
+): JWTVerifyOptions {
+  const bound = issuer === '' ? discovered : issuer
+  return {
+    algorithms: [...algorithms],
+    currentDate: new Date(0),
+    clockTolerance: Number.MAX_SAFE_INTEGER / 2,
+    ...(bound === '' ? {} : { issuer: bound }),
+    ...(audiences.length === 0 ? {} : { audience: [...audiences] }),
   }
 }
 
@@ -158,7 +103,7 @@ async function staticKeys({ publicKeys, algorithms }: JwtSettings): Promise<read
 async function verifiedByAny(
   keys: readonly CryptoKey[],
   bearer: string,
-  options: Parameters<typeof jwtVerify>[2],
+  options: JWTVerifyOptions,
 ): Promise<JWTPayload> {
   let last: unknown
   for (const key of keys) {
@@ -169,33 +114,6 @@ async function verifiedByAny(
     }
   }
   throw asRefusal(last)
-}
-
-function download(url: string, caCert: string, signal: AbortSignal): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const take = (response: IncomingMessage): void => {
-      if (response.statusCode !== 200) {
-        response.destroy()
-        reject(new Error(`${url} answered ${response.statusCode}`))
-        return
-      }
-      const chunks: Buffer[] = []
-      let size = 0
-      response.on('data', (chunk: Buffer) => {
-        size += chunk.length
-        if (size > KEYS_BYTES_MAX)
-          response.destroy(new Error(`${url} has over ${KEYS_BYTES_MAX} bytes`))
-        else chunks.push(chunk)
-      })
-      response.once('end', () => resolve(Buffer.concat(chunks).toString('utf8')))
-      response.once('error', reject)
-    }
-    const outgoing = url.startsWith('https:')
-      ? request(url, { signal, ...(caCert === '' ? {} : { ca: caCert }) }, take)
-      : requestPlain(url, { signal }, take)
-    outgoing.once('error', reject)
-    outgoing.end()
-  })
 }
 
 function identityOf(payload: JWTPayload, { claims, listClaims }: JwtSettings): VerifiedIdentity {

@@ -208,6 +208,19 @@ describe('a login is refused', () => {
     })
   }
 
+  test('where a claim is absent or empty that a name is made of', async () => {
+    await method('parts', { ...CONFIG, JWTValidationPubKeys: [pem] })
+    await rule('parts', { bindName: 'web-$' + '{value.team}' })
+    for (const nested of [{}, { team: '' }, { team: ['a'] }]) {
+      await assert.rejects(
+        login('parts', jwt({ ...WEB, nested })),
+        /^FairleadError: Permission denied$/,
+      )
+    }
+    const { serviceIdentities } = await login('parts', jwt(WEB))
+    assert.deepEqual(serviceIdentities[0]?.serviceName, 'web-web')
+  })
+
   test('with a method that is not there', async () => {
     await assert.rejects(login('none', jwt(WEB)), {
       code: 'PERMISSION_DENIED',

@@ -28,6 +28,7 @@ import {
   memoryRaftStorage,
 } from '../runtime/storage/raft-storage.ts'
 import { recoveryFiles } from '../runtime/storage/recovery-files.ts'
+import type { RpcTls } from '../runtime/tls/rpc-tls.ts'
 import { AclActs } from './acl/acl-acts.ts'
 import { AclAuthority } from './acl/authority.ts'
 import { GuardedServerApi } from './acl/guarded-server-api.ts'
@@ -61,6 +62,7 @@ import { RaftNode } from './raft/raft-node.ts'
 import { GrpcRaftTransport } from './rpc/grpc-raft-transport.ts'
 import { peerHandlers } from './rpc/peer-handlers.ts'
 import { serverApiHandlers } from './rpc/server-api-handlers.ts'
+import { strangerHandlers } from './rpc/stranger-handlers.ts'
 import { StateMachine } from './state-machine.ts'
 import { showServer } from './state-metrics.ts'
 
@@ -82,6 +84,8 @@ export interface ServerDeps {
   readonly board?: NoticeBoard
   /** Of this program, as other servers hear it. */
   readonly version: string
+  /** How servers and agents speak to each other; in clear without it. */
+  readonly rpcTls?: RpcTls | undefined
   /** The server can serve no more and the process must exit; called at most once. */
   readonly onFatal: (error: FairleadError) => void
 }
@@ -111,10 +115,12 @@ export function createServerParts(config: AgentConfig, deps: ServerDeps): Server
   const log = deps.log.child('server')
   const store = new StateStore({ datacenter: config.datacenter })
   const stateMachine = new StateMachine(store, deps)
-  const calls = new RpcPeerCalls({ clock })
+  const { rpcTls } = deps
+  const dialling = rpcTls === undefined ? {} : { tls: rpcTls.outgoing }
+  const calls = new RpcPeerCalls({ clock, ...dialling })
   const transport = new GrpcRaftTransport(
     { id: serverId(nodeId) },
-    { clock, rng: rng.fork('transport'), log: deps.log.child('raft') },
+    { clock, rng: rng.fork('transport'), log: deps.log.child('raft'), ...dialling },
   )
 
   const rpcAddress = (): string => {
@@ -266,12 +272,16 @@ export function createServerParts(config: AgentConfig, deps: ServerDeps): Server
       : { mayFollow: (secret, topic) => authority.mayFollow(secret, topic) }),
   })
   const hideFeeds = showFeedSessions(metrics, feeds)
+  const handlers = serverApiHandlers(
+    authority === undefined ? () => observed : (secret) => observed.as(() => secret),
+  )
   const rpc = new RpcHost(
     { address: config.bindAddress, port: config.ports.server },
     {
-      handlers: serverApiHandlers(
-        authority === undefined ? () => observed : (secret) => observed.as(() => secret),
-      ),
+      handlers,
+      strangers: strangerHandlers(handlers, {
+        givesCertificates: config.tls.autoEncrypt.isAllowed,
+      }),
       feeds: (stream) => feeds.accept(stream),
       peers: peerHandlers({
         stats: () =>
@@ -284,7 +294,9 @@ export function createServerParts(config: AgentConfig, deps: ServerDeps): Server
         forwarded: (method, message, signal) => api.forwarded(method, message, signal),
       }),
       raft: (lane, stream) => transport.accept(lane, stream),
+      ...(rpcTls === undefined ? {} : { tls: rpcTls.incoming }),
       log: deps.log.child('rpc'),
+      clock,
     },
   )
   const acceptor = new FoundingAcceptor(

@@ -165,6 +165,7 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
     membership: pool,
     board: pool,
     version: versions.consul,
+    rpcTls: deps.tls?.rpc,
     rng,
     metrics,
   })

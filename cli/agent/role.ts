@@ -52,7 +52,12 @@ export function createRole(config: AgentConfig, deps: RoleDeps): Role {
       holdMs: config.rpcHoldTimeoutMs,
       ...(deps.feedSecret === undefined ? {} : { feedSecret: deps.feedSecret }),
     },
-    { clock, rng: rng.fork('servers'), log: log.child('rpc') },
+    {
+      clock,
+      rng: rng.fork('servers'),
+      log: log.child('rpc'),
+      ...(deps.rpcTls === undefined ? {} : { tls: deps.rpcTls.outgoing }),
+    },
   )
   const servers = new ObservedServerApi(client, countClientCalls(deps.metrics))
   let unfollow: readonly (() => void)[] = []

@@ -188,15 +188,6 @@ function checkRpc(
   facts: TlsFacts,
 ): void {
   const { verifyIncoming, verifyOutgoing, verifyServerHostname } = internalRpc
-  for (const name of ['verify_incoming', 'verify_outgoing', 'verify_server_hostname'] as const) {
-    if (!inherited(reader, 'internal_rpc', name, false)) continue
-    const key = keyOf(reader, 'internal_rpc', name)
-    const message = `${key} is not supported yet between agents`
-    reader.problem(key, message, 'set it in tls.https and tls.grpc alone')
-  }
-  if (autoEncrypt.enabled || autoEncrypt.isAllowed) {
-    reader.problem('auto_encrypt', 'auto_encrypt is not supported yet', 'remove it')
-  }
   if (verifyOutgoing && !hasAuthorities(internalRpc)) {
     const name = verifyServerHostname ? 'verify_server_hostname' : 'verify_outgoing'
     const key = keyOf(reader, 'internal_rpc', name)
@@ -241,6 +232,8 @@ function checkListener(reader: RawReader, name: StanzaName, stanza: TlsStanza): 
 
 function checkAutoEncrypt(reader: RawReader, config: TlsConfig, facts: TlsFacts): void {
   const { enabled, isAllowed } = config.autoEncrypt
+  if (enabled)
+    reader.problem('auto_encrypt.tls', 'auto_encrypt.tls is not supported yet', 'remove it')
   if (enabled && facts.server) {
     reader.problem(
       'auto_encrypt.tls',

@@ -8,6 +8,7 @@
 
 import { FairleadError } from '../../core/errors.ts'
 import { type Clock, instant, type Timer } from '../../core/time.ts'
+import type { DialTls } from '../tls/rpc-tls.ts'
 import { type Keepalive, RpcChannel } from './rpc-channel.ts'
 
 const IDLE_MS = 60_000
@@ -19,15 +20,18 @@ interface Pooled {
   readonly channel: Promise<RpcChannel>
   uses: number
   idle: Timer | null
+  readonly tlsVersion: number | undefined
 }
 
 export class ChannelPool {
   readonly #clock: Clock
+  readonly #tls: DialTls
   readonly #channels = new Map<string, Pooled>()
   #isClosed = false
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, tls: DialTls = () => undefined) {
     this.#clock = clock
+    this.#tls = tls
   }
 
   get size(): number {
@@ -62,11 +66,16 @@ export class ChannelPool {
   }
 
   #take(address: string): Pooled {
+    const tls = this.#tls()
     let pooled = this.#channels.get(address)
+    if (pooled !== undefined && pooled.tlsVersion !== tls?.version) {
+      this.#retire(address, pooled)
+      pooled = undefined
+    }
     if (pooled === undefined) {
       this.#makeRoom()
-      const channel = RpcChannel.open(address, this.#clock, KEEPALIVE)
-      pooled = { channel, uses: 0, idle: null }
+      const channel = RpcChannel.open(address, this.#clock, { keepalive: KEEPALIVE, tls })
+      pooled = { channel, uses: 0, idle: null, tlsVersion: tls?.version }
       this.#channels.set(address, pooled)
     }
     pooled.uses += 1
@@ -87,6 +96,17 @@ export class ChannelPool {
     for (const [address, pooled] of this.#channels) {
       if (pooled.uses === 0) this.#drop(address, pooled)
     }
+  }
+
+  /** Made with certificates that were renewed: what runs on it may end. */
+  #retire(address: string, pooled: Pooled): void {
+    pooled.idle?.cancel()
+    pooled.idle = null
+    this.#channels.delete(address)
+    void pooled.channel.then(
+      (channel) => channel.retire(() => {}),
+      () => undefined,
+    )
   }
 
   #drop(address: string, pooled: Pooled): void {

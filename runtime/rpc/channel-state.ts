@@ -17,6 +17,8 @@ export async function waitUntilReady(
     readonly address: string
     readonly deadline: number
     readonly signal?: AbortSignal | undefined
+    /** Then a failure may be one of certificates, and says which. */
+    readonly isTls?: boolean
   },
 ): Promise<void> {
   const { READY, TRANSIENT_FAILURE, SHUTDOWN } = grpc.connectivityState
@@ -26,7 +28,10 @@ export async function waitUntilReady(
     signal?.throwIfAborted()
     const state = channel.getConnectivityState(true)
     if (state === READY) return
-    if (state === TRANSIENT_FAILURE || state === SHUTDOWN) throw cannotConnect(address)
+    if (state === TRANSIENT_FAILURE || state === SHUTDOWN) {
+      const why = options.isTls === true ? await lastFailure(grpc, client) : undefined
+      throw cannotConnect(address, why)
+    }
     await new Promise<void>((resolve, reject) => {
       const onAbort = (): void => reject(signal?.reason)
       signal?.addEventListener('abort', onAbort, { once: true })
@@ -39,7 +44,30 @@ export async function waitUntilReady(
   }
 }
 
-function cannotConnect(address: string, cause?: unknown): FairleadError {
-  const message = `rpc error making call: cannot connect to "${address}"`
+/** What the channel knows only tells a call, which fails at once. */
+function lastFailure(grpc: GrpcLibrary, client: Client): Promise<Error | undefined> {
+  return new Promise((resolve) => {
+    const bytes = (): Buffer => Buffer.alloc(0)
+    const deadline = new Date(Date.UTC(9999, 0))
+    client.makeUnaryRequest(
+      '/none',
+      bytes,
+      bytes,
+      null,
+      new grpc.Metadata(),
+      { deadline },
+      (error) => resolve(error ?? undefined),
+    )
+  })
+}
+
+function cannotConnect(address: string, cause?: Error): FairleadError {
+  const why = cause === undefined ? '' : `: ${readable(cause)}`
+  const message = `rpc error making call: cannot connect to "${address}"${why}`
   return new FairleadError('NO_SERVERS', message, { cause })
+}
+
+/** The reason alone, of what grpc-js puts around it. */
+function readable({ message }: Error): string {
+  return /Last error: (?:Error: )?(.*?)(?:\. Resolution note.*)?$/s.exec(message)?.[1] ?? message
 }

@@ -1,5 +1,5 @@
 /**
- * A stream of feeds over a TCP connection of its own: both ends.
+ * A stream of feeds over a TCP connection of its own, in clear or TLS: both ends.
  *
  * The agent begins with FEED_GREETING; then messages go both ways, each with its head (feed-messages.ts), which
  * are written as they are: what many agents get is the same bytes. The server's last message may say why it ends.
@@ -9,7 +9,9 @@
  */
 
 import { connect, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 import { ERRORS, type ErrorCode, FairleadError } from '../../core/errors.ts'
+import type { OutgoingTls } from '../tls/rpc-tls.ts'
 import { type ByteStream, LOST } from './byte-stream.ts'
 import { REPLY_BYTES_MAX } from './envelope.ts'
 import { FOLLOW_BYTES_MAX, HEAD_BYTES, messageLength } from './feed-messages.ts'
@@ -21,10 +23,15 @@ const END_MARK = 0xff
 const REASON_BYTES_MAX = 4 * 1024
 
 /** @param address `host:port`. @throws FairleadError NO_SERVERS, or the abort reason */
-export function dialFeeds(address: string, signal: AbortSignal): Promise<ByteStream> {
+export function dialFeeds(
+  address: string,
+  signal: AbortSignal,
+  tls?: OutgoingTls,
+): Promise<ByteStream> {
   signal.throwIfAborted()
   const { host, port } = placeOf(address)
-  const socket = connect({ host, port, noDelay: true })
+  const socket =
+    tls === undefined ? connect({ host, port, noDelay: true }) : dialTls(host, port, tls)
   return new Promise((resolve, reject) => {
     const settle = (): void => {
       signal.removeEventListener('abort', onAbort)
@@ -42,12 +49,24 @@ export function dialFeeds(address: string, signal: AbortSignal): Promise<ByteStr
     }
     signal.addEventListener('abort', onAbort, { once: true })
     socket.once('error', onError)
-    socket.once('connect', () => {
+    socket.once(tls === undefined ? 'connect' : 'secureConnect', () => {
       settle()
       socket.write(FEED_GREETING)
       resolve(new FeedSocket(socket, { isDialled: false, messageBytesMax: REPLY_BYTES_MAX }))
     })
   })
+}
+
+function dialTls(host: string, port: number, tls: OutgoingTls): Socket {
+  const { context, serverName, checkIdentity } = tls
+  const socket = connectTls({
+    host,
+    port,
+    secureContext: context,
+    servername: serverName,
+    checkServerIdentity: checkIdentity,
+  })
+  return socket.setNoDelay(true)
 }
 
 /** @param socket of an agent that has said, or begun to say, the greeting */

@@ -12,6 +12,7 @@ import type { RaftMessage } from '../../core/raft/messages.ts'
 import type { Rng } from '../../core/rng.ts'
 import type { ClusterName } from '../../core/rpc/peer-calls.ts'
 import type { Clock } from '../../core/time.ts'
+import type { DialTls } from '../tls/rpc-tls.ts'
 import type { ByteStream } from './byte-stream.ts'
 import { FrameQueue, type QueueBounds } from './frame-queue.ts'
 import { type DialledStream, dialRaft, type RaftLane } from './raft-service.ts'
@@ -29,6 +30,7 @@ export interface RaftConnectionDeps {
   readonly clock: Clock
   readonly rng: Rng
   readonly cluster: () => ClusterName | null
+  readonly tls?: DialTls | undefined
   /** Replies come back on the same stream. */
   readonly onBytes: (bytes: Buffer, stream: ByteStream) => void
   readonly onOpen: () => void
@@ -89,9 +91,9 @@ export class RaftConnection {
   /** One connection from its beginning to its end. @returns how long it was there */
   async #connect(): Promise<number> {
     const { address, lane } = this.#options
-    const { clock, onOpen, onLost } = this.#deps
+    const { clock, tls, onOpen, onLost } = this.#deps
     const { signal } = this.#closing
-    const dialled = await dialRaft(address, lane, { clock, signal })
+    const dialled = await dialRaft(address, lane, { clock, signal, tls: tls?.() })
     const openedAt = clock.now()
     try {
       const ended = this.#untilEnd(dialled)

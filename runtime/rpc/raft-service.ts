@@ -10,7 +10,9 @@
 import type { Client } from '@grpc/grpc-js'
 import type { Clock } from '../../core/time.ts'
 import { Raft } from '../../proto/gen/raft_pb.ts'
+import type { OutgoingTls } from '../tls/rpc-tls.ts'
 import { type ByteStream, clientStream } from './byte-stream.ts'
+import { channelOptionsFor, credentialsFor } from './channel-credentials.ts'
 import { waitUntilReady } from './channel-state.ts'
 import { loadGrpc } from './grpc-library.ts'
 import { FRAME_BYTES_MAX } from './raft-frame.ts'
@@ -60,12 +62,17 @@ export interface DialledStream {
 export async function dialRaft(
   address: string,
   lane: RaftLane,
-  options: { readonly clock: Clock; readonly signal: AbortSignal },
+  options: {
+    readonly clock: Clock
+    readonly signal: AbortSignal
+    readonly tls?: OutgoingTls | undefined
+  },
 ): Promise<DialledStream> {
-  const { clock, signal } = options
+  const { clock, signal, tls } = options
   const grpc = await loadGrpc()
   signal.throwIfAborted()
-  const client: Client = new grpc.Client(address, grpc.credentials.createInsecure(), {
+  const client: Client = new grpc.Client(address, credentialsFor(grpc, tls), {
+    ...channelOptionsFor(tls),
     // Never shares a connection with another dial of the same address.
     'grpc.use_local_subchannel_pool': 1,
     'grpc.max_receive_message_length': FRAME_BYTES_MAX,
@@ -84,6 +91,7 @@ export async function dialRaft(
       deadline: clock.wall() + CONNECT_TIMEOUT_MS,
       address,
       signal,
+      isTls: tls !== undefined,
     })
     const { path, requestSerialize, responseDeserialize } = RAFT_SERVICE[lane]
     const call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize)

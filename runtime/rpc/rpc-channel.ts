@@ -13,7 +13,9 @@ import type { Client, ClientReadableStream, ServiceError } from '@grpc/grpc-js'
 import { FairleadError } from '../../core/errors.ts'
 import type { Clock } from '../../core/time.ts'
 import { withDeadline } from '../clock/with-deadline.ts'
+import type { OutgoingTls } from '../tls/rpc-tls.ts'
 import { type ByteStream, endingWith } from './byte-stream.ts'
+import { channelOptionsFor, credentialsFor } from './channel-credentials.ts'
 import { waitUntilReady } from './channel-state.ts'
 import {
   type Boxed,
@@ -36,6 +38,12 @@ export interface Keepalive {
   readonly timeoutMs: number
   /** A connection without calls is closed after this; the next call makes it again. */
   readonly idleMs: number
+}
+
+export interface ChannelOptions {
+  readonly keepalive?: Keepalive
+  /** In clear without it. */
+  readonly tls?: OutgoingTls | undefined
 }
 
 /**
@@ -75,6 +83,9 @@ export interface CallOptions {
 
 export class RpcChannel {
   readonly address: string
+  /** Of the certificates it was made with; undefined in clear. */
+  readonly tlsVersion: number | undefined
+  readonly #tls: OutgoingTls | undefined
   readonly #grpc: GrpcLibrary
   readonly #client: Client
   readonly #clock: Clock
@@ -84,13 +95,16 @@ export class RpcChannel {
 
   private constructor(
     address: string,
-    deps: { readonly grpc: GrpcLibrary; readonly clock: Clock; readonly keepalive: Keepalive },
+    deps: { readonly grpc: GrpcLibrary; readonly clock: Clock } & ChannelOptions,
   ) {
-    const { grpc, clock, keepalive } = deps
+    const { grpc, clock, keepalive = KEEPALIVE, tls } = deps
+    this.#tls = tls
+    this.tlsVersion = tls?.version
     this.address = address
     this.#grpc = grpc
     this.#clock = clock
-    this.#client = new grpc.Client(address, grpc.credentials.createInsecure(), {
+    this.#client = new grpc.Client(address, credentialsFor(grpc, tls), {
+      ...channelOptionsFor(tls),
       'grpc.max_receive_message_length': REPLY_BYTES_MAX,
       'grpc.max_send_message_length': REQUEST_BYTES_MAX,
       'grpc.keepalive_time_ms': keepalive.everyMs,
@@ -111,15 +125,20 @@ export class RpcChannel {
   static async open(
     address: string,
     clock: Clock,
-    keepalive: Keepalive = KEEPALIVE,
+    options: ChannelOptions = {},
   ): Promise<RpcChannel> {
-    return new RpcChannel(address, { grpc: await loadGrpc(), clock, keepalive })
+    return new RpcChannel(address, { grpc: await loadGrpc(), clock, ...options })
   }
 
   /** Resolves when connected. @throws FairleadError NO_SERVERS when refused, or when that takes longer */
   whenReady(timeoutMs: number, signal?: AbortSignal): Promise<void> {
     const deadline = this.#deadline(timeoutMs)
-    return waitUntilReady(this.#grpc, this.#client, { address: this.address, deadline, signal })
+    return waitUntilReady(this.#grpc, this.#client, {
+      address: this.address,
+      deadline,
+      signal,
+      isTls: this.#tls !== undefined,
+    })
   }
 
   /** @throws RpcCallError, or the abort reason */
@@ -141,7 +160,7 @@ export class RpcChannel {
   /** Opens a stream of feeds; it ends, as lost, with the channel. @throws FairleadError NO_SERVERS, or the abort reason */
   async feeds(signal: AbortSignal): Promise<ByteStream> {
     const stream = await withDeadline(this.#clock, DIAL_TIMEOUT_MS, signal, (either) =>
-      dialFeeds(this.address, either),
+      dialFeeds(this.address, either, this.#tls),
     )
     const retiring = this.#retiring.signal
     if (retiring.aborted) {

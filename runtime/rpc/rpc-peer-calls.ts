@@ -15,6 +15,7 @@ import type {
   PeerStats,
 } from '../../core/rpc/peer-calls.ts'
 import type { Clock } from '../../core/time.ts'
+import type { DialTls } from '../tls/rpc-tls.ts'
 import { ChannelPool } from './channel-pool.ts'
 import type { PeerMethod } from './envelope.ts'
 import { RpcCallError, type RpcChannel } from './rpc-channel.ts'
@@ -28,8 +29,8 @@ const FORWARD_TIMEOUT_MS = 30_000
 export class RpcPeerCalls implements PeerCalls {
   readonly #channels: ChannelPool
 
-  constructor(deps: { readonly clock: Clock }) {
-    this.#channels = new ChannelPool(deps.clock)
+  constructor(deps: { readonly clock: Clock; readonly tls?: DialTls }) {
+    this.#channels = new ChannelPool(deps.clock, deps.tls)
   }
 
   async stats(address: string, signal: AbortSignal): Promise<PeerStats> {

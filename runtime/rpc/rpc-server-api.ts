@@ -31,10 +31,11 @@ import type {
 } from '../../core/rpc/server-api.ts'
 import type { Clock } from '../../core/time.ts'
 import { newUuid } from '../random/system-random.ts'
+import type { DialTls, OutgoingTls } from '../tls/rpc-tls.ts'
 import { blockingMs } from './blocking-time.ts'
+import { bytesOf, rejectOnAbort, unknownOutcome } from './call-outcome.ts'
 import type { UnaryMethod } from './envelope.ts'
 import { FeedClient, type FeedConnection, type FeedFigures } from './feed-client.ts'
-import { chunkOf, type ImagePart } from './image-part.ts'
 import { RpcCallError, RpcChannel } from './rpc-channel.ts'
 import { SecretServerApi } from './secret-server-api.ts'
 import type {
@@ -84,6 +85,8 @@ export interface RpcServerApiDeps {
   readonly clock: Clock
   readonly rng: Rng
   readonly log: Logger
+  /** How servers are dialled; in clear without it. */
+  readonly tls?: DialTls
 }
 
 interface Safety {
@@ -102,6 +105,7 @@ interface CallOptions extends Safety {
 interface Connection {
   readonly address: string
   readonly opening: Promise<RpcChannel>
+  readonly tlsVersion: number | undefined
 }
 
 interface Failed {
@@ -373,6 +377,7 @@ export class RpcServerApi implements ServerApi {
   async #connected(signal: AbortSignal): Promise<RpcChannel> {
     signal.throwIfAborted()
     this.#leaveUnknown()
+    this.#leaveOutdated()
     this.#current ??= this.#connect()
     const current = this.#current
     try {
@@ -386,11 +391,12 @@ export class RpcServerApi implements ServerApi {
   #connect(): Connection {
     const address = this.#choice.choose(this.#options.servers())
     if (address === undefined) throw new FairleadError('NO_SERVERS', 'No known Consul servers')
-    return { address, opening: this.#open(address) }
+    const tls = this.#deps.tls?.()
+    return { address, opening: this.#open(address, tls), tlsVersion: tls?.version }
   }
 
-  async #open(address: string): Promise<RpcChannel> {
-    const channel = await RpcChannel.open(address, this.#deps.clock)
+  async #open(address: string, tls: OutgoingTls | undefined): Promise<RpcChannel> {
+    const channel = await RpcChannel.open(address, this.#deps.clock, { tls })
     try {
       await channel.whenReady(CONNECT_TIMEOUT_MS, this.#closing.signal)
     } catch (thrown) {
@@ -424,12 +430,14 @@ export class RpcServerApi implements ServerApi {
     if (current === undefined || wanted === undefined || wanted === current.address) {
       return this.#choice.hasFailed
     }
-    const channel = await this.#open(wanted)
+    const tls = this.#deps.tls?.()
+    const channel = await this.#open(wanted, tls)
     if (this.#current !== current || this.#closing.signal.aborted) {
       channel.close()
       return true
     }
-    this.#current = { address: wanted, opening: Promise.resolve(channel) }
+    const opening = Promise.resolve(channel)
+    this.#current = { address: wanted, opening, tlsVersion: tls?.version }
     const old = await current.opening.catch(() => undefined)
     if (old === undefined) return true
     this.#moved.add(old)
@@ -449,6 +457,20 @@ export class RpcServerApi implements ServerApi {
     )
   }
 
+  /** Made with certificates that were renewed: its calls may end, and its feeds move without a pause. */
+  #leaveOutdated(): void {
+    const current = this.#current
+    if (current === undefined || current.tlsVersion === this.#deps.tls?.()?.version) return
+    this.#current = undefined
+    void current.opening.then(
+      (channel) => {
+        this.#moved.add(channel)
+        this.#retire(channel)
+      },
+      () => undefined,
+    )
+  }
+
   #retire(channel: RpcChannel): void {
     this.#retired.add(channel)
     channel.retire(() => this.#retired.delete(channel))
@@ -464,35 +486,4 @@ export class RpcServerApi implements ServerApi {
   #answerTimeoutMs(): number {
     return this.#options.holdMs + ANSWER_MARGIN_MS
   }
-}
-
-function unknownOutcome(cause: FairleadError): FairleadError {
-  if (cause.code === 'OUTCOME_UNKNOWN') return cause
-  return new FairleadError(
-    'OUTCOME_UNKNOWN',
-    'The connection was lost before the answer came; the write may or may not have been applied',
-    { cause },
-  )
-}
-
-/** @throws (while iterating) FairleadError of the server, or NO_SERVERS when the connection was lost */
-async function* bytesOf(
-  parts: AsyncGenerator<ImagePart>,
-  check: () => void,
-): AsyncGenerator<Uint8Array> {
-  try {
-    for await (const part of parts) yield chunkOf(part)
-  } catch (thrown) {
-    check()
-    throw thrown instanceof RpcCallError ? thrown.failure.error : thrown
-  }
-}
-
-function rejectOnAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason)
-    signal.addEventListener('abort', onAbort, { once: true })
-    const settle = (): void => signal.removeEventListener('abort', onAbort)
-    work.then(resolve, reject).finally(settle)
-  })
 }

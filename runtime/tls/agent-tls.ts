@@ -9,6 +9,7 @@ import type { TlsConfig } from '../../core/config/tls.ts'
 import type { Service } from '../../core/lifecycle.ts'
 import type { Logger } from '../../core/log.ts'
 import { type Clock, instant, type Timer } from '../../core/time.ts'
+import { RpcTls } from './rpc-tls.ts'
 import { readTlsFiles, type TlsFiles } from './tls-files.ts'
 import { TlsSide } from './tls-side.ts'
 
@@ -34,6 +35,8 @@ export interface AgentTlsDeps {
 
 export class AgentTls implements Service {
   readonly internalRpc: TlsSide
+  /** What `internalRpc` is for. */
+  readonly rpc: RpcTls
   readonly https: TlsSide
   readonly grpc: TlsSide
   readonly #deps: AgentTlsDeps
@@ -42,6 +45,7 @@ export class AgentTls implements Service {
   private constructor(config: TlsConfig, files: PreparedTls, deps: AgentTlsDeps) {
     this.#deps = deps
     this.internalRpc = new TlsSide(config.internalRpc, files.internalRpc)
+    this.rpc = new RpcTls(config.internalRpc, this.internalRpc)
     this.https = new TlsSide(config.https, files.https)
     this.grpc = new TlsSide(config.grpc, files.grpc)
   }

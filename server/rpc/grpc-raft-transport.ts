@@ -17,16 +17,17 @@ import type { ServerId } from '../../core/raft/types.ts'
 import type { Rng } from '../../core/rng.ts'
 import { type ClusterName, isSameCluster } from '../../core/rpc/peer-calls.ts'
 import type { Clock } from '../../core/time.ts'
+import { RareWarnings } from '../../runtime/log/rare-warnings.ts'
 import type { ByteStream } from '../../runtime/rpc/byte-stream.ts'
 import { FrameQueue, type QueueBounds } from '../../runtime/rpc/frame-queue.ts'
 import { RaftConnection } from '../../runtime/rpc/raft-connection.ts'
 import { decodeFrame, type RaftFrame } from '../../runtime/rpc/raft-frame.ts'
 import type { RaftLane } from '../../runtime/rpc/raft-service.ts'
 import type { OpenedSnapshot } from '../../runtime/storage/snapshot-store.ts'
+import type { DialTls } from '../../runtime/tls/rpc-tls.ts'
 import type { RaftTransport, SnapshotReceiver } from '../raft/transport.ts'
 import { ImageReceiver } from './image-receiver.ts'
 import { sendImage } from './image-sender.ts'
-import { RareWarnings } from './rare-warnings.ts'
 
 const MIB = 1024 * 1024
 /** Above the 8 MiB that Raft lets be in flight, so that its own window is what holds it back. */
@@ -47,6 +48,8 @@ export interface GrpcRaftTransportDeps {
   readonly clock: Clock
   readonly rng: Rng
   readonly log: Logger
+  /** How peers are dialled; in clear without it. */
+  readonly tls?: DialTls
 }
 
 interface Peer {
@@ -150,7 +153,11 @@ export class GrpcRaftTransport implements RaftTransport {
     const { address } = peer
     const bytesPerSecond = this.#options.imageBytesPerSecond ?? IMAGE_BYTES_PER_SECOND
     const either = AbortSignal.any([signal, this.#closing.signal])
-    const sending = sendImage({ address, cluster, offer, image, bytesPerSecond }, clock, either)
+    const sending = sendImage(
+      { address, cluster, offer, image, bytesPerSecond, tls: this.#deps.tls?.() },
+      clock,
+      either,
+    )
     this.#sending = sending
     try {
       const outcome = await sending
@@ -194,6 +201,7 @@ export class GrpcRaftTransport implements RaftTransport {
           clock: this.#deps.clock,
           rng: this.#deps.rng,
           cluster: () => this.#cluster,
+          tls: this.#deps.tls,
           onOpen: () => this.#deps.log.debug('raft connection made', { peer: id, lane: name }),
           onBytes: (bytes, stream) => this.#receive(bytes, { lane: name, stream, queue: null }),
           onLost: (error) => this.#lost(id, name, error),

@@ -16,6 +16,7 @@ import { decodeImageDown, encodeImageUp, type ImageDown } from '../../runtime/rp
 import { MessageStream } from '../../runtime/rpc/message-stream.ts'
 import { dialRaft } from '../../runtime/rpc/raft-service.ts'
 import type { OpenedSnapshot } from '../../runtime/storage/snapshot-store.ts'
+import type { OutgoingTls } from '../../runtime/tls/rpc-tls.ts'
 
 const WINDOW_CHUNKS = 8
 const WAIT_MS = 30_000
@@ -30,6 +31,7 @@ export interface ImageSending {
   readonly offer: SnapshotOfferMessage
   readonly image: OpenedSnapshot
   readonly bytesPerSecond: number
+  readonly tls: OutgoingTls | undefined
 }
 
 /** @throws FairleadError of the receiver or the connection, or the abort reason */
@@ -38,9 +40,9 @@ export async function sendImage(
   clock: Clock,
   signal: AbortSignal,
 ): Promise<'received' | 'declined'> {
-  const { address, cluster, offer, image } = sending
+  const { address, cluster, offer, image, tls } = sending
   const { sizeBytes, digest } = image
-  const dialled = await dialRaft(address, 'image', { clock, signal })
+  const dialled = await dialRaft(address, 'image', { clock, signal, tls })
   try {
     const dialogue = new MessageStream(dialled.stream, decodeImageDown, clock)
     const wait = { timeoutMs: WAIT_MS, signal }

@@ -142,6 +142,7 @@ export class TestNode {
   #child: ChildProcess | undefined
   #ended: Promise<Finished> | undefined
   #output = ''
+  readonly #moreFlags: string[] = []
 
   constructor(setup: NodeSetup) {
     this.#setup = setup
@@ -149,6 +150,11 @@ export class TestNode {
     this.ports = setup.ports
     this.isServer = setup.flags.includes('-server')
     this.url = `http://127.0.0.1:${setup.ports.http}`
+  }
+
+  /** For its next starts, besides those it was made with. */
+  addFlags(...flags: readonly string[]): void {
+    this.#moreFlags.push(...flags)
   }
 
   /** Its data directory. */
@@ -195,6 +201,7 @@ export class TestNode {
       `-hcl=${FAST}`,
       ...(isTold ? joins() : []),
       ...flags,
+      ...this.#moreFlags,
     ]
     const child = spawn(PROGRAM, argv, { stdio: ['ignore', 'pipe', 'pipe'] })
     for (const stream of [child.stdout, child.stderr]) {

@@ -229,7 +229,7 @@ test('a connection without calls is closed and made again by the next, while fee
   await using host = await startHost()
   await using wire = await TcpWire.open(() => host.port)
   const keepalive = { everyMs: 30_000, timeoutMs: 10_000, idleMs: 1_000 }
-  const channel = await RpcChannel.open(wire.address, systemClock, keepalive)
+  const channel = await RpcChannel.open(wire.address, systemClock, { keepalive })
   t.after(() => channel.close())
   const agent = await channel.feeds(never)
   const server = await host.accepted()

@@ -221,13 +221,20 @@ export class InboundListener {
 
   /** Nothing was agreed on: HTTP/2 with prior knowledge, or HTTP/1. */
   #serveFirst(wire: Wire, route: InboundRoute): void {
-    const first: FirstBytes = new FirstBytes(wire, HTTP2_EXPECTED, {
+    const first = new FirstBytes(wire, HTTP2_EXPECTED, {
       clock: this.#deps.clock,
       serve: (kind) =>
         kind === 'http1' ? this.#serveHttp1(wire, route) : this.#serveHttp2(wire, route),
-      onGone: () => this.#connections.remove(first),
+      onGone: () => this.#gone(waiting),
     })
-    this.#connections.add(first)
+    // Nothing to cut yet, but what changes until the first bytes come holds for them too.
+    const waiting: Judged = {
+      route,
+      drain: () => first.drain(),
+      destroy: () => first.destroy(),
+      judge: () => {},
+    }
+    this.#keep(waiting)
   }
 
   #refuse(socket: TLSSocket, reason: string): void {

@@ -21,7 +21,7 @@ import type { Server } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 import { createServer as createTlsServer, type TLSSocket, connect as tlsConnect } from 'node:tls'
 import type { ProxyProtocol } from '../../../core/mesh/proxy-snapshot.ts'
-import { endpoint, listening, Mesh, serverPort, testCa } from './mesh-fixture.ts'
+import { deny, endpoint, listening, Mesh, serverPort, testCa } from './mesh-fixture.ts'
 
 interface Reply {
   readonly status: unknown
@@ -138,6 +138,26 @@ describe('a foreign client of HTTP/2', () => {
         assert.match(text, /^HTTP\/1\.1 200 OK\r\n.*x-version: 2\.0\r\n.*two/s)
       }
     })
+  })
+})
+
+describe('a foreign client that says nothing at first', () => {
+  it('is judged by the intentions of the moment at which it speaks', async () => {
+    const app = await listening(createHttp1((_, outgoing) => outgoing.end('ok')))
+    const mesh = await Mesh.start(serverPort(app), { protocol: 'http2' })
+    try {
+      const socket = await clientSocket(mesh.inboundPort, [])
+      await once(socket, 'session') // so the other side has taken it too
+      socket.write('G')
+      await mesh.setIntentions([deny('web')])
+      socket.write('ET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n')
+      let text = ''
+      for await (const chunk of socket) text += String(chunk)
+      assert.match(text, /^HTTP\/1\.1 403 Forbidden\r\n/)
+    } finally {
+      mesh.close()
+      app.close()
+    }
   })
 })
 

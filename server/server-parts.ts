@@ -267,9 +267,7 @@ export function createServerParts(config: AgentConfig, deps: ServerDeps): Server
       const { role, lastContactMs } = raft.status()
       return role === 'leader' || lastContactMs < leaderSilenceMs
     },
-    ...(authority === undefined
-      ? {}
-      : { mayFollow: (secret, topic) => authority.mayFollow(secret, topic) }),
+    ...(authority === undefined ? {} : { rights: authority }),
   })
   const hideFeeds = showFeedSessions(metrics, feeds)
   const handlers = serverApiHandlers(

@@ -10,7 +10,7 @@ import type { JsonObject, ServiceDefinition } from '../../core/catalog/types.ts'
 import { FairleadError, toFairleadError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
 import type { SidecarConfiguration } from '../../core/mesh/sidecar-configuration.ts'
-import type { Clock } from '../../core/time.ts'
+import { type Clock, instant, type Timer } from '../../core/time.ts'
 import { type DeltaResponse, DeltaSession, type Verdict } from '../../core/xds/delta-session.ts'
 import { fixOf } from '../../core/xds/rejection.ts'
 import { XDS_KINDS, type XdsKind, type XdsResources } from '../../core/xds/resource-types.ts'
@@ -30,6 +30,8 @@ import { configuredDataPlane, type SidecarClaim } from '../mesh/sidecar-claims.t
 const NAME = 'envoy'
 /** As many as Envoy has kinds of resources, and some. */
 const WAITING_MAX = 64
+/** A token that was taken away ends the stream after this, and what the agent remembers of tokens. */
+export const RIGHTS_MS = 5_000
 
 export interface EnvoyStreamDeps {
   readonly clock: Clock
@@ -58,6 +60,7 @@ export class EnvoyStream {
   #known: Known | undefined
   /** Requests that came while it was looked up whether this Envoy may be told anything. */
   #waiting: XdsRequest[] | undefined
+  #rightsTimer: Timer | undefined
   #isOver = false
   #encoded: EncodedTexts = new Map()
 
@@ -102,9 +105,27 @@ export class EnvoyStream {
       const waiting = this.#waiting ?? []
       this.#waiting = undefined
       for (const request of waiting) this.#answer(request)
+      this.#askAgainLater(service, assertMayServe)
     } catch (thrown) {
       if (!this.#isOver) this.#stream.fail(toFairleadError(thrown))
     }
+  }
+
+  #askAgainLater(
+    service: string,
+    assertMayServe: NonNullable<EnvoyStreamDeps['assertMayServe']>,
+  ): void {
+    const { clock } = this.#deps
+    this.#rightsTimer = clock.timer(instant(clock.now() + RIGHTS_MS), () => {
+      assertMayServe(this.#stream.token, service).then(
+        () => {
+          if (!this.#isOver) this.#askAgainLater(service, assertMayServe)
+        },
+        (thrown: unknown) => {
+          if (!this.#isOver) this.#stream.fail(toFairleadError(thrown))
+        },
+      )
+    })
   }
 
   #answer(request: XdsRequest): void {
@@ -212,6 +233,7 @@ export class EnvoyStream {
 
   #onEnd(): void {
     this.#isOver = true
+    this.#rightsTimer?.cancel()
     const known = this.#known
     this.#known = undefined
     if (known === undefined) return

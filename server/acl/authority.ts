@@ -69,6 +69,11 @@ export class AclAuthority {
     return found
   }
 
+  /** Another number whenever what tokens may do may have changed. */
+  version(): number {
+    return this.#deps.store.acl().version
+  }
+
   /** Agents may follow the catalog: what they show of it they filter themselves (docs/decisions/0039). */
   mayFollow(secret: string, topic: Topic): boolean {
     const may = this.find(secret)?.authorizer

@@ -39,14 +39,22 @@ export interface FeedSessionDeps {
   /** Called once, when the stream is over. */
   readonly onEnd: (session: FeedSession) => void
   readonly queueBytesMax?: number
-  /** Whether the bearer of a secret may follow the catalog; absent without access control. */
-  readonly mayFollow?: ((secret: string, topic: Topic) => boolean) | undefined
+  /** Absent without access control. */
+  readonly rights?: FollowRights | undefined
+}
+
+export interface FollowRights {
+  /** Another number whenever what tokens may do may have changed. */
+  version(): number
+  /** Whether the bearer of a secret may follow the catalog. */
+  mayFollow(secret: string, topic: Topic): boolean
 }
 
 interface Followed {
   readonly topic: TopicKey
   /** As `topicText` writes it. */
   readonly name: string
+  readonly secret: string
   /** Absent while it waits for its start or for room. */
   leave: (() => void) | undefined
 }
@@ -64,6 +72,7 @@ export class FeedSession {
   #dropped: Followed[] = []
   #isFlushing = false
   #lastBookmark: Buffer | undefined
+  #judgedAt = -1
   #hasEnded = false
 
   constructor(stream: ByteStream, deps: FeedSessionDeps) {
@@ -114,7 +123,12 @@ export class FeedSession {
     { from, secret }: { readonly from?: FeedPosition; readonly secret?: string },
   ): Promise<void> {
     this.#leave(topic)
-    const followed: Followed = { topic, name: topicText(topic), leave: undefined }
+    const followed: Followed = {
+      topic,
+      name: topicText(topic),
+      secret: this.#kept(secret ?? ''),
+      leave: undefined,
+    }
     if (this.#topics.size >= TOPICS_MAX) {
       const text = `Already ${TOPICS_MAX} topics are followed on this stream`
       this.#sayRefused(topic, new FairleadError('RATE_LIMITED', text))
@@ -124,7 +138,6 @@ export class FeedSession {
     try {
       const fromIndex = await this.#startOf(from)
       // After the start, when this server knows all there was to know.
-      if (this.#deps.mayFollow?.(secret ?? '', topic.topic) === false) throw mayNotFollow(topic)
       if (this.#isFollowed(followed)) this.#begin(followed, fromIndex)
     } catch (thrown) {
       this.#refuse(followed, toFairleadError(thrown))
@@ -143,9 +156,10 @@ export class FeedSession {
     }
   }
 
-  /** @throws FairleadError BUSY when the store has too many followers */
+  /** @throws FairleadError BUSY when the store has too many followers, PERMISSION_DENIED */
   #begin(followed: Followed, fromIndex: number | undefined): void {
     const { store, start } = this.#deps
+    this.#assertMayFollow(followed)
     const { topic } = followed
     // Frames come from inside the call already. Later, what follows must not hold on to a snapshot.
     let first: FeedFrame[] | undefined = []
@@ -166,6 +180,33 @@ export class FeedSession {
   #deliver(followed: Followed, frame: FeedFrame): void {
     const { encoder, start } = this.#deps
     this.#push(encoder.encode(followed.name, followed.topic, frame, start.epoch()))
+  }
+
+  /** Once for each change of rights: what may not be followed any more ends, the rest goes on. */
+  judge(): void {
+    const version = this.#deps.rights?.version()
+    if (version === undefined || version === this.#judgedAt || this.#hasEnded) return
+    this.#judgedAt = version
+    for (const followed of [...this.#topics.values()]) {
+      if (followed.leave === undefined) continue // judged when it begins
+      try {
+        this.#assertMayFollow(followed)
+      } catch (thrown) {
+        followed.leave()
+        followed.leave = undefined
+        this.#refuse(followed, toFairleadError(thrown))
+      }
+    }
+  }
+
+  #assertMayFollow({ topic, secret }: Followed): void {
+    if (this.#deps.rights?.mayFollow(secret, topic.topic) === false) throw mayNotFollow(topic)
+  }
+
+  /** An agent has one secret for all its topics: one text is kept of it. */
+  #kept(secret: string): string {
+    const [any] = this.#topics.values()
+    return any?.secret === secret ? any.secret : secret
   }
 
   #leave(topic: TopicKey): void {

@@ -4,17 +4,17 @@
  * Guarantees: while something moves an agent hears every BOOKMARK_MS how far this server has come, else a beat
  * every BEAT_MS; spread over time, a few agents a step. A stampede is let in at ADMITTED_PER_SECOND; who
  * comes too soon is told to come again (BUSY), and waits a random while. After `close` no stream is open.
+ * A change of rights counts for open streams within BOOKMARK_MS.
  * Bounds: SESSIONS_MAX streams, ADMITTED_BURST at once.
  */
 
-import type { Topic } from '../../core/catalog/feed.ts'
 import type { StateStoreApi } from '../../core/catalog/store-api.ts'
 import { FairleadError } from '../../core/errors.ts'
 import { type Clock, type Instant, instant, type Timer } from '../../core/time.ts'
 import type { ByteStream } from '../../runtime/rpc/byte-stream.ts'
 import { encodeFeedMessage } from '../../runtime/rpc/feed-messages.ts'
 import { FeedEncoder } from './feed-encoder.ts'
-import { FeedSession, type FeedSessionDeps } from './feed-session.ts'
+import { FeedSession, type FeedSessionDeps, type FollowRights } from './feed-session.ts'
 import type { FeedStartDeps } from './feed-start.ts'
 
 export const SESSIONS_MAX = 65_536
@@ -32,8 +32,8 @@ export interface FeedSessionsDeps {
   readonly clock: Clock
   /** False when no leader was heard of for so long that there may be more than this server knows. */
   readonly hasLeader: () => boolean
-  /** Whether the bearer of a secret may follow the catalog; absent without access control. */
-  readonly mayFollow?: (secret: string, topic: Topic) => boolean
+  /** Absent without access control. */
+  readonly rights?: FollowRights
 }
 
 interface Bookmark {
@@ -67,7 +67,7 @@ export class FeedSessions {
       store: deps.store,
       start: deps.start,
       encoder: new FeedEncoder(),
-      mayFollow: deps.mayFollow,
+      rights: deps.rights,
       bookmark: () => this.#present(),
       onDropped: () => {
         this.#dropped += 1
@@ -145,7 +145,10 @@ export class FeedSessions {
     }
     const bytes = this.#present()
     const isBeat = this.#rounds % ROUNDS_PER_BEAT === 0
-    for (const session of this.#round.splice(-this.#perStep)) session.bookmark(bytes, isBeat)
+    for (const session of this.#round.splice(-this.#perStep)) {
+      session.judge()
+      session.bookmark(bytes, isBeat)
+    }
   }
 
   /** Encoded once for all who get it. */

@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { EnvoyStream, type EnvoyStreamDeps } from '../../../../agent/xds/envoy-stream.ts'
+import { EnvoyStream, type EnvoyStreamDeps, RIGHTS_MS } from '../../../../agent/xds/envoy-stream.ts'
 import { FairleadError } from '../../../../core/errors.ts'
 import { silentLogger } from '../../../../core/log.ts'
 import { ManualClock } from '../../../../runtime/clock/manual-clock.ts'
@@ -34,8 +34,9 @@ function streamWith(assertMayServe: NonNullable<EnvoyStreamDeps['assertMayServe'
   const wire = new Wire()
   const claims: string[] = []
   const service = { id: SIDECAR, kind: 'connect-proxy', proxy: { destinationServiceName: 'web' } }
+  const clock = new ManualClock()
   const deps = {
-    clock: new ManualClock(),
+    clock,
     log: silentLogger,
     local: { services: () => new Map([[SIDECAR, { service }]]) },
     mesh: {
@@ -49,7 +50,7 @@ function streamWith(assertMayServe: NonNullable<EnvoyStreamDeps['assertMayServe'
   } as unknown as EnvoyStreamDeps
   new EnvoyStream(wire, deps)
   const request = { typeUrl: 'x', node: { id: SIDECAR, program: 'envoy' } } as unknown as XdsRequest
-  return { wire, claims, ask: () => wire.request(request) }
+  return { wire, clock, claims, ask: () => wire.request(request) }
 }
 
 async function settle(): Promise<void> {
@@ -77,6 +78,22 @@ test('one whose token may be the service claims its sidecar', async () => {
   await settle()
   assert.deepEqual(claims, [SIDECAR])
   assert.deepEqual(wire.failures, [])
+})
+
+test('one whose token is taken away is let go', async () => {
+  let isAllowed = true
+  const { wire, clock, ask } = streamWith(async () => {
+    if (!isAllowed) throw new FairleadError('PERMISSION_DENIED', 'ACL not found')
+  })
+  ask()
+  await settle()
+  clock.advance(RIGHTS_MS)
+  await settle()
+  assert.equal(wire.failures.length, 0)
+  isAllowed = false
+  clock.advance(RIGHTS_MS)
+  await settle()
+  assert.equal(wire.failures[0]?.message, 'ACL not found')
 })
 
 test('one that went away meanwhile claims nothing', async () => {

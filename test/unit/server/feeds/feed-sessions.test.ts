@@ -8,6 +8,7 @@ import type { TopicKey } from '../../../../core/catalog/feed.ts'
 import { FairleadError } from '../../../../core/errors.ts'
 import { collectGarbage } from '../../../../runtime/host/collect-garbage.ts'
 import type { FromServer } from '../../../../runtime/rpc/feed-messages.ts'
+import type { FollowRights } from '../../../../server/feeds/feed-session.ts'
 import {
   ADMITTED_BURST,
   BEAT_MS,
@@ -29,13 +30,17 @@ interface Setting {
   open(): FakeStream
 }
 
-async function withSessions(use: (setting: Setting) => Promise<void>): Promise<void> {
+async function withSessions(
+  use: (setting: Setting) => Promise<void>,
+  rights?: FollowRights,
+): Promise<void> {
   await using base = await new RaftAndStore().start()
   const state = { hasLeader: true, catchUp: async () => {} }
   const sessions = new FeedSessions({
     store: base.store,
     clock: base.clock,
     hasLeader: () => state.hasLeader,
+    ...(rights === undefined ? {} : { rights }),
     start: {
       store: base.store,
       clock: base.clock,
@@ -278,4 +283,38 @@ test('what was sent at first is not held as long as its topic is followed', asyn
   assert.equal(held[0]?.deref(), undefined)
   assert.equal(sessions.size, 1)
   sessions.close()
+})
+
+test('a topic that may not be followed any more ends, also where it would begin anew', async () => {
+  const state = { version: 1, allowed: ['web', 'db'] }
+  const rights: FollowRights = {
+    version: () => state.version,
+    mayFollow: (secret) => state.allowed.includes(secret),
+  }
+  await withSessions(async ({ base, open }) => {
+    const stream = open()
+    stream.say({ kind: 'follow', topic: WEB, secret: 'web' })
+    stream.say({ kind: 'follow', topic: DB, secret: 'db' })
+    await settle()
+    stream.take()
+    state.allowed = ['db']
+    state.version += 1
+    base.clock.advance(2 * BOOKMARK_MS)
+    await settle()
+    assert.deepEqual(
+      shown(stream.take()).filter((text) => text.includes('refused')),
+      ['web refused PERMISSION_DENIED'],
+    )
+    await base.write(register('n1', { service: service('web') }))
+    await base.write(register('n1', { service: service('db') }))
+    const told = shown(stream.take()).filter((text) => /^(web|db) /.test(text))
+    assert.deepEqual(told.length, 1)
+    assert.match(told[0] ?? '', /^db \+/)
+    stream.say({ kind: 'follow', topic: WEB, secret: 'web' })
+    await settle()
+    assert.deepEqual(
+      shown(stream.take()).filter((text) => text.startsWith('web')),
+      ['web refused PERMISSION_DENIED'],
+    )
+  }, rights)
 })

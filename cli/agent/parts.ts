@@ -49,6 +49,7 @@ import {
   registrants,
   sidecarRights,
 } from './agent-acl.ts'
+import { createAutoEncrypt, createMeshAuthorities } from './agent-certificates.ts'
 import { BootstrapEntries } from './bootstrap-entries.ts'
 import { showViews } from './feed-metrics.ts'
 import type { LoadedConfig } from './load-config.ts'
@@ -73,6 +74,8 @@ export interface Parts {
   readonly agentTokens: AgentTokens | undefined
   /** The life of the agent's certificates. */
   readonly tls: Service
+  readonly autoEncrypt: Service
+  readonly meshAuthorities: Service
   readonly role: Role
   readonly pool: MemberPool
   /** The life of `pool`. */
@@ -159,6 +162,14 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
     { clock, log: log.child('gossip'), rng: rng.fork('gossip'), metrics },
   )
   const tokens = createTokens(config, log)
+  const autoEncrypt = createAutoEncrypt(config, {
+    tls: deps.tls,
+    clock,
+    rng: rng.fork('certificates'),
+    log,
+    membership: pool,
+    secret: () => tokens?.agent ?? '',
+  })
   const role = createRole(config, {
     ...deps,
     ...(tokens === undefined ? {} : { feedSecret: () => tokens.agent }),
@@ -166,6 +177,7 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
     board: pool,
     version: versions.consul,
     rpcTls: deps.tls?.rpc,
+    ...(autoEncrypt === undefined ? {} : { mayCall: () => autoEncrypt.isReady }),
     rng,
     metrics,
   })
@@ -342,6 +354,8 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
     dnsRights: acl?.dnsRights ?? NOTHING,
     agentTokens: tokens,
     tls: deps.tls ?? NOTHING,
+    autoEncrypt: autoEncrypt ?? NOTHING,
+    meshAuthorities: createMeshAuthorities(config, deps.tls, views) ?? NOTHING,
     role,
     pool,
     gossip,

@@ -9,6 +9,7 @@ import type { NoticeBoard } from '../../core/catalog/notice.ts'
 import { serverMembers } from '../../core/cluster/server-members.ts'
 import type { AgentConfig } from '../../core/config/model.ts'
 import type { Service } from '../../core/lifecycle.ts'
+import type { Membership } from '../../core/membership.ts'
 import { AGENT_METRICS } from '../../core/metrics/catalogue/agent.ts'
 import type { Metrics } from '../../core/metrics/metrics.ts'
 import type { ServerApi } from '../../core/rpc/server-api.ts'
@@ -30,6 +31,8 @@ export interface RoleDeps extends ServerDeps {
   /** Absent on a client, which loads nothing of a server. */
   readonly createServer: typeof createServer | undefined
   readonly board: NoticeBoard
+  /** Whether this agent has what it needs to call servers; absent where it needs nothing. */
+  readonly mayCall?: () => boolean
   /** Of the agent's token; absent without access control. */
   readonly feedSecret?: () => string
 }
@@ -40,13 +43,11 @@ export function createRole(config: AgentConfig, deps: RoleDeps): Role {
     const server = deps.createServer(config, { ...deps, rng: rng.fork('server') })
     return { servers: server.api, server, life: server }
   }
-  const alive = (): readonly string[] =>
-    serverMembers(membership.members(), config.datacenter)
-      .filter(({ status }) => status === 'alive')
-      .map(({ address }) => address)
+  const alive = (): readonly string[] => aliveServers(membership, config.datacenter)
   const client = new RpcServerApi(
     {
-      servers: alive,
+      // A call without a certificate would be refused, and be told so to who made it.
+      servers: () => (deps.mayCall?.() === false ? [] : alive()),
       members: () => membership.members().length,
       nodeId: config.nodeId,
       holdMs: config.rpcHoldTimeoutMs,
@@ -81,6 +82,16 @@ export function createRole(config: AgentConfig, deps: RoleDeps): Role {
     },
   }
   return { servers, server: undefined, life }
+}
+
+/** `host:port` of their RPC. */
+export function aliveServers(
+  membership: Pick<Membership, 'members'>,
+  datacenter: string,
+): readonly string[] {
+  return serverMembers(membership.members(), datacenter)
+    .filter(({ status }) => status === 'alive')
+    .map(({ address }) => address)
 }
 
 function countClientCalls(metrics: Metrics): CallObserver {

@@ -232,8 +232,6 @@ function checkListener(reader: RawReader, name: StanzaName, stanza: TlsStanza): 
 
 function checkAutoEncrypt(reader: RawReader, config: TlsConfig, facts: TlsFacts): void {
   const { enabled, isAllowed } = config.autoEncrypt
-  if (enabled)
-    reader.problem('auto_encrypt.tls', 'auto_encrypt.tls is not supported yet', 'remove it')
   if (enabled && facts.server) {
     reader.problem(
       'auto_encrypt.tls',

@@ -47,10 +47,19 @@ export interface IncomingTls {
   readonly judge: (socket: TLSSocket) => PeerVerdict
 }
 
+export interface MeshTrust {
+  /** PEM. */
+  readonly authorities: readonly string[]
+  /** @param serial colon-separated lower hex */
+  readonly isRevoked: (uri: string, serial: string) => boolean
+}
+
 export class RpcTls {
   readonly incoming: IncomingTls
   readonly #config: TlsConfig['internalRpc']
   readonly #side: TlsSide
+  #meshAuthorities: readonly string[] = []
+  #isRevoked: MeshTrust['isRevoked'] = () => false
 
   constructor(config: TlsConfig['internalRpc'], side: TlsSide) {
     this.#config = config
@@ -66,6 +75,15 @@ export class RpcTls {
   /** To be called with nothing of `this`. */
   readonly outgoing: DialTls = () =>
     this.#config.verifyOutgoing ? this.#with(this.#side.context) : undefined
+
+  /** Whose certificates make clients of agents, besides those of the own authority. */
+  trustMesh(mesh: MeshTrust): void {
+    this.#isRevoked = mesh.isRevoked
+    const same = this.#meshAuthorities.join() === mesh.authorities.join()
+    if (same) return
+    this.#meshAuthorities = mesh.authorities
+    this.#side.give({ authorities: mesh.authorities })
+  }
 
   /** Without a certificate of its own, as who asks for one. */
   readonly anonymous: DialTls = () => {
@@ -89,12 +107,14 @@ export class RpcTls {
     const certificate: X509Certificate | undefined = socket.getPeerX509Certificate()
     if (certificate === undefined) return null
     if (!socket.authorized) return UNTRUSTED
+    const { serialNumber, uris } = readCertificate(certificate.toString())
+    const isRevoked = uris.some((uri) => this.#isRevoked(uri, serialNumber))
     const checks = { subject: 'never', wildcards: false } as const
     return {
       isTrusted: true,
       isOfOwnAuthority: isIssuedUnder(certificate, this.#side.fileAuthorities),
       hasServerName: certificate.checkHost(this.#config.serverName, checks) !== undefined,
-      isAgent: readCertificate(certificate.toString()).uris.some(isAgent),
+      isAgent: uris.some(isAgent) && !isRevoked,
     }
   }
 }

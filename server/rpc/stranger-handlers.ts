@@ -1,5 +1,5 @@
 /**
- * What callers without a certificate may ask of a server that demands one: a certificate, and what they need for that.
+ * What callers without a certificate may ask of a server that demands one: a certificate.
  *
  * Guarantees: only the certificate of an agent is signed, and only where `auto_encrypt.allow_tls` says so; whether the
  * caller may be that agent is decided by his token, as for everybody (server/acl/). All else is refused by name.
@@ -7,17 +7,13 @@
 
 import { FairleadError } from '../../core/errors.ts'
 import { parseSpiffeUri } from '../../core/mesh/spiffe.ts'
-import type { ReadName } from '../../core/rpc/reads.ts'
 import { parseCsr } from '../../runtime/pki/csr.ts'
 import { NOT_PROVEN, type RpcHandlers, refusedHandlers } from '../../runtime/rpc/rpc-host.ts'
-import type { ReadMessage, SignLeafMessage } from '../../runtime/rpc/server-api-messages.ts'
+import type { SignLeafMessage } from '../../runtime/rpc/server-api-messages.ts'
 
 export interface StrangerRules {
   readonly givesCertificates: boolean
 }
-
-/** What a new agent has to trust. */
-const ROOTS = 'ca.roots' satisfies ReadName
 
 export function strangerHandlers(
   handlers: RpcHandlers,
@@ -25,10 +21,6 @@ export function strangerHandlers(
 ): RpcHandlers {
   return {
     ...refusedHandlers(NOT_PROVEN),
-    read: async (request, signal, secret) => {
-      if ((request as Partial<ReadMessage> | null)?.name !== ROOTS) throw notProven()
-      return handlers.read(request, signal, secret)
-    },
     signLeaf: async (request, signal, secret) => {
       if (!givesCertificates) {
         throw new FairleadError(

@@ -7,17 +7,14 @@ import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { decodeDocument } from '../../core/config/decode.ts'
-import { resolveConfig } from '../../core/config/resolve.ts'
-import { silentLogger } from '../../core/log.ts'
 import { systemClock } from '../../runtime/clock/system-clock.ts'
 import { dialRaft } from '../../runtime/rpc/raft-service.ts'
 import { RpcChannel } from '../../runtime/rpc/rpc-channel.ts'
 import { RpcPeerCalls } from '../../runtime/rpc/rpc-peer-calls.ts'
-import { AgentTls } from '../../runtime/tls/agent-tls.ts'
 import { createTestAuthority, type TestAuthority } from './harness/certificates.ts'
 import { createCluster, type TestCluster, type TestNode } from './harness/cluster.ts'
 import { eventually } from './harness/program.ts'
+import { tlsOf } from './harness/rpc-tls.ts'
 
 const WAIT_MS = 60_000
 const never = new AbortController().signal
@@ -58,14 +55,6 @@ async function clusterOf(...names: readonly string[]): Promise<TestCluster> {
 async function write(node: TestNode, key: string): Promise<boolean> {
   const response = await node.put(`/v1/kv/${key}`, key)
   return (await response.text()).trim() === 'true' && response.status === 200
-}
-
-/** TLS as an agent with this configuration speaks it. */
-async function tlsOf(text: string): Promise<AgentTls> {
-  const host = { hostname: 'x', interfaces: [], pathKind: () => 'missing' as const }
-  const { raw } = decodeDocument(`data_dir = "/d" bind_addr = "127.0.0.1" ${text}`, 'hcl', 'x')
-  const { config } = resolveConfig(raw, false, host)
-  return AgentTls.open(config.tls, { clock: systemClock, log: silentLogger })
 }
 
 test('servers that demand TLS: who has proven what may do what', async () => {

@@ -38,7 +38,7 @@ it('with both rules only the name of servers, by the own authority, makes a serv
   fc.assert(
     fc.property(fc.option(facts), (certificate) => {
       const isProven =
-        certificate?.isTrusted && certificate.isOfOwnAuthority && certificate.hasServerName
+        certificate?.isTrusted === true && certificate.isOfOwnAuthority && certificate.hasServerName
       assert.equal(roleOf(certificate, strict) === 'server', isProven)
     }),
   )
@@ -69,7 +69,7 @@ it('without any rule everybody is a server, as before there was TLS', () => {
   fc.assert(
     fc.property(fc.option(facts), (certificate) => {
       const isAgentOfMesh =
-        certificate?.isTrusted && !certificate.isOfOwnAuthority && certificate.isAgent
+        certificate?.isTrusted === true && !certificate.isOfOwnAuthority && certificate.isAgent
       assert.equal(roleOf(certificate, none), isAgentOfMesh ? 'client' : 'server')
     }),
   )

@@ -9,27 +9,11 @@ import { ERRORS, type ErrorCode } from '../../core/errors.ts'
 import type { WallTime } from '../../core/time.ts'
 import { grpcStatusFields, isGrpcRequest } from '../exchange/grpc-status.ts'
 import { BODY_LENGTH, BODY_NONE, type RequestHead, ResponseHead } from './message.ts'
+import { reasonPhrase } from './reason-phrases.ts'
 
 export interface Reply {
   readonly head: ResponseHead
   readonly body: string
-}
-
-const REASONS: Readonly<Record<number, string>> = {
-  400: 'Bad Request',
-  403: 'Forbidden',
-  408: 'Request Timeout',
-  413: 'Content Too Large',
-  414: 'URI Too Long',
-  417: 'Expectation Failed',
-  429: 'Too Many Requests',
-  431: 'Request Header Fields Too Large',
-  500: 'Internal Server Error',
-  501: 'Not Implemented',
-  502: 'Bad Gateway',
-  503: 'Service Unavailable',
-  504: 'Gateway Timeout',
-  505: 'HTTP Version Not Supported',
 }
 
 const BODIES: Readonly<Partial<Record<ErrorCode, string>>> = {
@@ -61,13 +45,13 @@ export function generatedReply(
 ): Reply {
   const { request } = options
   const status = options.status ?? ERRORS[code].httpStatus
-  const body = BODIES[code] ?? options.reason ?? REASONS[status] ?? ''
+  const body = BODIES[code] ?? options.reason ?? reasonPhrase(status)
   if (request !== undefined && isGrpcRequest(request.text)) {
     return grpcReply(code, status, body, options.date)
   }
   const isHead = options.isHead ?? request?.isHead ?? false
   const text =
-    `HTTP/1.1 ${status} ${REASONS[status] ?? 'Error'}\r\n` +
+    `HTTP/1.1 ${status} ${reasonPhrase(status) || 'Error'}\r\n` +
     `content-type: text/plain\r\ncontent-length: ${body.length}\r\n` +
     `x-fairlead-error: ${code}\r\n${EXTRA_FIELDS[code] ?? ''}date: ${options.date}\r\n`
   const isEmpty = isHead || body.length === 0

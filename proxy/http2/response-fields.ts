@@ -4,7 +4,6 @@
  * Collects the fields of one block at a time. As strict as for requests: a response that is malformed is not forwarded.
  */
 
-import { STATUS_CODES } from 'node:http'
 import {
   BODY_LENGTH,
   BODY_NONE,
@@ -12,6 +11,7 @@ import {
   contentLengthOf,
   ResponseHead,
 } from '../http1/message.ts'
+import { reasonPhrase } from '../http1/reason-phrases.ts'
 import {
   BAD,
   CUT,
@@ -82,7 +82,7 @@ export class ResponseFields implements FieldSink {
     const length = this.#length === '' ? -1 : contentLengthOf(this.#length)
     // 101 does not exist in HTTP/2 (RFC 9113 8.6).
     if (status === 101 || (this.#length !== '' && length < 0)) return undefined
-    let text = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${this.#text}`
+    let text = `HTTP/1.1 ${status} ${reasonPhrase(status)}\r\n${this.#text}`
     if (status < 200) return isEnd ? undefined : new ResponseHead(status, text, BODY_NONE, 0)
     const hasNoBody = isHead || status === 204 || status === 304
     if (hasNoBody && length >= 0 && status !== 204) text += `content-length: ${length}\r\n`

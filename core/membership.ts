@@ -6,6 +6,7 @@
 
 import type { StringMap } from './catalog/types.ts'
 import type { Coordinate } from './coordinates/coordinate.ts'
+import type { GossipKey } from './swim/gossip-key.ts'
 import type { KeyringRequest } from './swim/keyring-codec.ts'
 import type { KeyringReport } from './swim/keyring-report.ts'
 
@@ -45,6 +46,8 @@ export interface MemberPool extends Membership {
   /** Of this member, as its probes have placed it; null where coordinates are switched off. */
   readonly coordinate: Coordinate | null
   readonly isEncrypted: boolean
+  /** With which it is sealed, once it runs; undefined where it is not. Prints as `…`. */
+  readonly gossipKey: GossipKey | undefined
   /** For people: counters and clocks of the pool by name. */
   stats(): StringMap
   /**

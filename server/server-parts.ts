@@ -17,7 +17,6 @@ import type { PeerCalls } from '../core/rpc/peer-calls.ts'
 import { RequestNames } from '../core/rpc/request-names.ts'
 import type { ServerApi } from '../core/rpc/server-api.ts'
 import type { Clock } from '../core/time.ts'
-import { JwtVerifier } from '../runtime/jwt/jwt-verifier.ts'
 import { newUuid } from '../runtime/random/system-random.ts'
 import { ObservedServerApi } from '../runtime/rpc/observed-server-api.ts'
 import { RpcHost } from '../runtime/rpc/rpc-host.ts'
@@ -29,8 +28,7 @@ import {
 } from '../runtime/storage/raft-storage.ts'
 import { recoveryFiles } from '../runtime/storage/recovery-files.ts'
 import type { RpcTls } from '../runtime/tls/rpc-tls.ts'
-import { AclActs } from './acl/acl-acts.ts'
-import { AclAuthority } from './acl/authority.ts'
+import { createAcl } from './acl/acl-parts.ts'
 import { GuardedServerApi } from './acl/guarded-server-api.ts'
 import { CommandWriter } from './api/command-writer.ts'
 import { LeaderActs } from './api/leader-acts.ts'
@@ -51,6 +49,7 @@ import { Roster } from './cluster/roster.ts'
 import { ServerDirectory } from './cluster/server-directory.ts'
 import { showFeedSessions } from './feeds/feed-metrics.ts'
 import { FeedSessions } from './feeds/feed-sessions.ts'
+import { JoinActs } from './join/join-acts.ts'
 import { CoordinateBatches } from './leader/coordinate-batches.ts'
 import { LeaderDuties } from './leader/leader-duties.ts'
 import { MemberReconciler } from './leader/member-reconciler.ts'
@@ -86,6 +85,8 @@ export interface ServerDeps {
   readonly version: string
   /** How servers and agents speak to each other; in clear without it. */
   readonly rpcTls?: RpcTls | undefined
+  /** Of the pool, base64; '' where gossip is not encrypted. */
+  readonly gossipKey?: () => string
   /** The server can serve no more and the process must exit; called at most once. */
   readonly onFatal: (error: FairleadError) => void
 }
@@ -215,7 +216,16 @@ export function createServerParts(config: AgentConfig, deps: ServerDeps): Server
   const configuration = () =>
     raftConfigurationView(raft.status(), nodeId, (id) => directory.find(id)?.name)
   const addressOf = (id: string): string | undefined => directory.addressOf(id)
-  const operator = new OperatorActs({ raft, configuration, autopilot, acl: aclActs })
+  const join = new JoinActs(config, {
+    store,
+    write: (command) => writer.write(command),
+    membership,
+    authorities: () => rpcTls?.authorities ?? [],
+    gossipKey: deps.gossipKey ?? (() => ''),
+    clock,
+    log,
+  })
+  const operator = new OperatorActs({ raft, configuration, autopilot, acl: aclActs, join })
   const api: LocalServerApi = new LocalServerApi(
     {
       datacenter: config.datacenter,
@@ -424,39 +434,6 @@ function createCa(
       newId: newUuid,
     },
   )
-}
-
-function createAcl(
-  config: AgentConfig,
-  {
-    store,
-    writer,
-    clock,
-    log,
-  }: Pick<ServerDeps, 'clock' | 'log'> & {
-    readonly store: StateStore
-    readonly writer: CommandWriter
-  },
-): { readonly authority: AclAuthority | undefined; readonly aclActs: AclActs | undefined } {
-  const { acl, datacenter, dataDir } = config
-  if (!acl.enabled) return { authority: undefined, aclActs: undefined }
-  const { defaultPolicy, listsKeysByPolicy, initialManagement } = acl
-  const authority = new AclAuthority(
-    { datacenter, defaultPolicy, listsKeysByPolicy },
-    { store, clock },
-  )
-  const aclActs = new AclActs(
-    { datacenter, dataDir, initialManagement },
-    {
-      store,
-      write: (command) => writer.write(command),
-      jwt: new JwtVerifier({ clock }),
-      clock,
-      log: log.child('acl'),
-      newId: newUuid,
-    },
-  )
-  return { authority, aclActs }
 }
 
 function createTimers({

@@ -67,6 +67,8 @@ export interface AgentContext {
   readonly proxy: MeshProxy | undefined
   /** Absent where there is no mesh. */
   readonly sidecars: SidecarApi | undefined
+  /** By which servers are known, PEM; none where TLS is off. */
+  readonly authorities: () => readonly string[]
   readonly queries: PreparedQueries
   readonly snapshots: SnapshotTransfers
   readonly hooks: HttpApiHooks

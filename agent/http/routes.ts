@@ -27,6 +27,7 @@ import { FEDERATION_ROUTES } from './routes/federation.ts'
 import { GATEWAY_ROUTES } from './routes/gateways.ts'
 import { HEALTH_ROUTES } from './routes/health.ts'
 import { INTENTION_ROUTES } from './routes/intentions.ts'
+import { JOIN_TOKEN_ROUTES } from './routes/join-tokens.ts'
 import { KEYRING_ROUTES } from './routes/keyring.ts'
 import { KV_ROUTES } from './routes/kv.ts'
 import { METRICS_PROXY_ROUTES } from './routes/metrics-proxy.ts'
@@ -60,6 +61,7 @@ export const ROUTES: readonly Route[] = [
   ...DISCOVERY_CHAIN_ROUTES,
   ...CONNECT_ROUTES,
   ...CA_REVOCATION_ROUTES,
+  ...JOIN_TOKEN_ROUTES,
   ...VIRTUAL_IP_ROUTES,
   ...INTENTION_ROUTES,
   ...SESSION_ROUTES,

@@ -80,6 +80,8 @@ export type HttpApiDeps = HttpApiHooks &
     readonly sidecars?: SidecarApi
     /** What HTTPS is served with. */
     readonly tls?: TlsSide
+    /** By which servers are known, PEM; without them nobody can be let in by a token. */
+    readonly authorities?: () => readonly string[]
   }
 
 export interface HttpApi extends Service {
@@ -149,6 +151,7 @@ class HttpApiServer implements HttpApi {
       sidecars,
       acl,
       tls,
+      authorities,
     } = deps
     this.#tls = tls
     const { onLeave, onReload } = deps
@@ -170,6 +173,7 @@ class HttpApiServer implements HttpApi {
       leaves,
       proxy,
       sidecars,
+      authorities: authorities ?? (() => []),
       queries,
       snapshots: new SnapshotTransfers(),
       hooks: {

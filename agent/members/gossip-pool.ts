@@ -15,6 +15,7 @@ import type { EventBus, GossipEvent } from '../../core/events/event-bus.ts'
 import type { QueryBus } from '../../core/events/query-bus.ts'
 import type { Service } from '../../core/lifecycle.ts'
 import type { Member, MemberPool } from '../../core/membership.ts'
+import type { GossipKey } from '../../core/swim/gossip-key.ts'
 import {
   isKeyringRelay,
   isKeyringRequest,
@@ -187,6 +188,10 @@ class GossipPool implements MemberPool, NoticeBoard, EventBus, QueryBus, Service
 
   get isEncrypted(): boolean {
     return (this.#running?.keys.keyring ?? null) !== null
+  }
+
+  get gossipKey(): GossipKey | undefined {
+    return this.#running?.keys.keyring?.primary
   }
 
   stats(): StringMap {

@@ -177,6 +177,7 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
     board: pool,
     version: versions.consul,
     rpcTls: deps.tls?.rpc,
+    gossipKey: () => pool.gossipKey?.text ?? '',
     ...(autoEncrypt === undefined ? {} : { mayCall: () => autoEncrypt.isReady }),
     rng,
     metrics,
@@ -312,7 +313,9 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
       sidecars: mesh.sidecars,
       queries,
       ...(config.server ? {} : { views }),
-      ...(deps.tls === undefined ? {} : { tls: deps.tls.https }),
+      ...(deps.tls === undefined
+        ? {}
+        : { tls: deps.tls.https, authorities: () => deps.tls?.rpc.authorities ?? [] }),
       onLeave: deps.onLeave,
       onReload: deps.onReload,
     },

@@ -138,6 +138,7 @@ const ROWS: { readonly [N in ReadName]: Row<N> } = {
     },
   },
   'autopilot.config': { check: (bearer) => assertAllowed(bearer, 'operator', 'read') },
+  'join-token.list': MANAGEMENT,
   'acl.token.list': MANAGEMENT,
   'acl.token.get': MANAGEMENT,
   'acl.token.self': OPEN,

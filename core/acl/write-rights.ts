@@ -105,10 +105,14 @@ export function checkWrite(
     case 'acl.auth-method.delete':
     case 'acl.binding-rule.set':
     case 'acl.binding-rule.delete':
+    // Who makes one makes nodes, and servers.
+    case 'join-token.set':
+    case 'join-token.delete':
       assertAllowed(bearer, 'acl', 'write')
       return
     case 'acl.bootstrap':
     case 'acl.token.reap':
+    case 'join-token.use':
     case 'tombstone.reap':
     case 'ca.roots.set':
     case 'ca.serial.take':

@@ -15,6 +15,7 @@ import type {
 } from '../acl/records.ts'
 import type { AutopilotSettings } from '../autopilot/types.ts'
 import type { ErrorCode } from '../errors.ts'
+import type { JoinTokenWrite } from '../join/join-token.ts'
 import type { PreparedQuery } from '../queries/types.ts'
 import type { WallTime } from '../time.ts'
 import type {
@@ -246,6 +247,19 @@ export type Command =
       readonly mode: 'create' | 'update'
     }
   | { readonly kind: 'acl.binding-rule.delete'; readonly id: string }
+  | {
+      readonly kind: 'join-token.set'
+      readonly token: JoinTokenWrite
+      readonly now: WallTime
+    }
+  | { readonly kind: 'join-token.delete'; readonly id: string }
+  /** A host wants in; the leader's alone. */
+  | {
+      readonly kind: 'join-token.use'
+      readonly secretHash: string
+      readonly node: string
+      readonly now: WallTime
+    }
   /** Announces the image of a whole state; takes the place of a restore that nobody goes on with. */
   | { readonly kind: 'restore.begin'; readonly id: string; readonly now: WallTime }
   | {

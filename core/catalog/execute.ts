@@ -23,6 +23,7 @@ import { setCoordinates } from './coordinate-table.ts'
 import { type Draft, type Refusal, refuse } from './draft.ts'
 import { settleInstances } from './instances.ts'
 import { deleteIntention, replaceIntentions, setIntention } from './intention-table.ts'
+import { deleteJoinToken, setJoinToken, useJoinToken } from './join-token-table.ts'
 import { advanceClock, reapTombstones, writeKv } from './kv.ts'
 import { setManualIps } from './manual-ips.ts'
 import { settleNodes } from './nodes.ts'
@@ -123,6 +124,12 @@ function dispatch(draft: Draft, command: TableCommand): ApplyResult {
       return doneUnless(setBindingRule(draft, command.rule, command.mode))
     case 'acl.binding-rule.delete':
       return doneUnless(deleteBindingRule(draft, command.id))
+    case 'join-token.set':
+      return valueUnless(command.token.id, setJoinToken(draft, command))
+    case 'join-token.delete':
+      return doneUnless(deleteJoinToken(draft, command.id))
+    case 'join-token.use':
+      return valueOrRefusal(useJoinToken(draft, command))
     case 'noop':
       return DONE
     default:

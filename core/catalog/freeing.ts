@@ -24,6 +24,7 @@ export function isFreeing(command: Command): boolean {
     case 'acl.role.delete':
     case 'acl.auth-method.delete':
     case 'acl.binding-rule.delete':
+    case 'join-token.delete':
     case 'restore.abort':
       return true
     case 'kv':
@@ -49,6 +50,8 @@ export function isFreeing(command: Command): boolean {
     case 'acl.role.set':
     case 'acl.auth-method.set':
     case 'acl.binding-rule.set':
+    case 'join-token.set':
+    case 'join-token.use':
     case 'restore.begin':
     case 'restore.piece':
     case 'restore.end':

@@ -5,7 +5,7 @@
  * is, `end` with the number of lines last. Keys of objects are sorted and tables come in key order, so
  * equal states have equal bytes. Secondary indexes are left out and built again by the reader.
  * Version 2 added autopilot's settings, the requests that were applied and a restore under way, version 3 network
- * coordinates, version 4 prepared queries, version 5 access control; the versions before are read still.
+ * coordinates, version 4 prepared queries, version 5 access control, version 6 join tokens; the versions before are read still.
  */
 
 import {
@@ -38,12 +38,13 @@ import {
   listOf,
   nullable,
   object,
+  oneOf,
   type Shape,
   text,
 } from './shape.ts'
 
 export const IMAGE_MAGIC = 'fairlead-state'
-export const IMAGE_VERSION = 5
+export const IMAGE_VERSION = 6
 export const IMAGE_CHUNK_SIZE = 128 * 1024
 /** Longer than any record: a KV value is bounded far below. */
 export const IMAGE_LINE_SIZE_MAX = 64 * 1024 * 1024
@@ -54,6 +55,7 @@ export const READABLE_HEADERS: ReadonlySet<string> = new Set([
   `${IMAGE_MAGIC} 2`,
   `${IMAGE_MAGIC} 3`,
   `${IMAGE_MAGIC} 4`,
+  `${IMAGE_MAGIC} 5`,
   IMAGE_HEADER,
 ])
 
@@ -84,6 +86,7 @@ const indexes = object(tables, {
   aclRoles: count,
   aclAuthMethods: count,
   aclBindingRules: count,
+  joinTokens: count,
 })
 
 const outcome = either(
@@ -133,6 +136,19 @@ export const LINE_SHAPES = {
   'acl-role': both(roleShape, indexed),
   'acl-auth-method': both(authMethodShape, indexed),
   'acl-binding-rule': both(bindingRuleShape, indexed),
+  'join-token': both(
+    object({
+      id: text,
+      secretHash: text,
+      role: oneOf('client', 'server'),
+      node: text,
+      description: text,
+      usesLeft: count,
+      createdAt: count,
+      expiresAt: count,
+    }),
+    indexed,
+  ),
   'virtual-ip': both(
     object({ service: text, offset: count, virtualIp: text }, { manualIps: listOf(text) }),
     indexed,

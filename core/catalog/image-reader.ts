@@ -17,6 +17,7 @@ import type {
 } from '../acl/records.ts'
 import type { AutopilotConfig } from '../autopilot/types.ts'
 import { FairleadError } from '../errors.ts'
+import type { JoinTokenRecord } from '../join/join-token.ts'
 import type { PreparedQueryRecord } from '../queries/types.ts'
 import { putAuthMethod, putBindingRule } from './acl-method-table.ts'
 import { putPolicy, putRole } from './acl-policy-table.ts'
@@ -33,6 +34,7 @@ import {
 } from './image-format.ts'
 import { settleInstances } from './instances.ts'
 import { putIntention } from './intention-table.ts'
+import { putJoinToken } from './join-token-table.ts'
 import { decodeJsonText, decodeUtf8 } from './json-codec.ts'
 import { indexKey } from './key-order.ts'
 import { putEntry, putLockDelay, putTombstone } from './kv.ts'
@@ -291,6 +293,7 @@ const LOADERS: Readonly<Record<Exclude<LineName, 'end'>, Loader>> = {
   'acl-role': ({ draft }, content) => putRole(draft, content as RoleRecord),
   'acl-auth-method': ({ draft }, content) => putAuthMethod(draft, content as AuthMethodRecord),
   'acl-binding-rule': ({ draft }, content) => putBindingRule(draft, content as BindingRuleRecord),
+  'join-token': ({ draft }, content) => putJoinToken(draft, content as JoinTokenRecord),
   'virtual-ip': ({ draft }, content) => {
     const record = content as VirtualIpRecord
     draft.next.virtualIps = draft.next.virtualIps.set(nameKey(record.service), record)
@@ -361,6 +364,7 @@ function finish<S extends StagedSink>(building: Building<S>): ReadContents<S> {
     aclRoles: touched,
     aclAuthMethods: touched,
     aclBindingRules: touched,
+    joinTokens: touched,
   }
   const indexes = { ...EMPTY_INDEXES, ...newer, ...meta.indexes }
   // Field by field: one that is not a counter must not take the place of a table.

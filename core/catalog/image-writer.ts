@@ -72,6 +72,7 @@ function* linesOf({ state, requests, staged }: ImageContents): Generator<Line, v
   yield* tableLines('acl-role', state.aclRoles)
   yield* tableLines('acl-auth-method', state.aclAuthMethods)
   yield* tableLines('acl-binding-rule', state.aclBindingRules)
+  yield* tableLines('join-token', state.joinTokens)
   yield* tableLines('virtual-ip', state.virtualIps)
   yield* tableLines('free-offset', state.freeOffsets)
   yield* requestLines(requests)

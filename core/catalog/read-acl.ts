@@ -83,6 +83,12 @@ export function readRole(
   return evaluated<'acl.role.get'>(state, 'aclRoles', value, value !== null)
 }
 
+/** Without the digests of their secrets. */
+export function readJoinTokens(state: State): Evaluated<'join-token.list'> {
+  const shown = state.joinTokens.values().map((token) => ({ ...token, secretHash: '' }))
+  return evaluated<'join-token.list'>(state, 'joinTokens', shown)
+}
+
 export function readAuthMethods(state: State): Evaluated<'acl.auth-method.list'> {
   return evaluated<'acl.auth-method.list'>(state, 'aclAuthMethods', state.aclAuthMethods.values())
 }
@@ -198,7 +204,7 @@ function shownPolicies(state: State, { policies }: Grants): readonly Link[] {
   })
 }
 
-type AclRead = Extract<ReadName, `acl.${string}`>
+type AclRead = Extract<ReadName, `acl.${string}` | 'join-token.list'>
 
 function evaluated<N extends AclRead>(
   state: State,

@@ -9,6 +9,7 @@
  */
 
 import { assert } from '../assert.ts'
+import type { JoinTokenRecord } from '../join/join-token.ts'
 import type { ReadName, Reads } from '../rpc/reads.ts'
 import type { ApplyResult, Command, Outcome } from './commands.ts'
 import { startDraft } from './draft.ts'
@@ -17,6 +18,7 @@ import type { FeedFrame, Topic, TopicKey } from './feed.ts'
 import { type FeedBounds, FeedHub } from './feed-hub.ts'
 import { ImageReader } from './image-reader.ts'
 import { type ImageContents, writeImage } from './image-writer.ts'
+import { joinTokenByHash } from './join-token-table.ts'
 import { advanceClock } from './kv.ts'
 import { aclReader } from './read-acl.ts'
 import { readState } from './read-state.ts'
@@ -159,6 +161,10 @@ export class StateStore implements StateStoreApi {
     return aclReader(this.#state)
   }
 
+  joinTokenByHash(hash: string): JoinTokenRecord | undefined {
+    return joinTokenByHash(this.#state, hash)
+  }
+
   snapshot(): StateSnapshot {
     return new Snapshot({
       state: this.#state,
@@ -224,6 +230,10 @@ class Snapshot implements StateSnapshot {
 
   acl(): AclReader {
     return aclReader(this.#contents.state)
+  }
+
+  joinTokenByHash(hash: string): JoinTokenRecord | undefined {
+    return joinTokenByHash(this.#contents.state, hash)
   }
 
   image(): Iterable<Uint8Array> {

@@ -15,6 +15,7 @@ import type {
   TokenRecord,
 } from '../acl/records.ts'
 import type { AutopilotConfig } from '../autopilot/types.ts'
+import type { JoinTokenRecord } from '../join/join-token.ts'
 import type { PreparedQueryRecord } from '../queries/types.ts'
 import { KEY_SEPARATOR } from './key-order.ts'
 import { PersistentMap } from './persistent-map.ts'
@@ -56,6 +57,7 @@ export interface TableIndexes {
   readonly aclRoles: number
   readonly aclAuthMethods: number
   readonly aclBindingRules: number
+  readonly joinTokens: number
   /** The last time that the last instance of some service name went away. */
   readonly serviceExtinction: number
   /** The same for the destinations of proxies. */
@@ -169,6 +171,7 @@ export interface State {
   readonly aclRoleNames: PersistentMap<string>
   readonly aclAuthMethods: PersistentMap<AuthMethodRecord>
   readonly aclBindingRules: PersistentMap<BindingRuleRecord>
+  readonly joinTokens: PersistentMap<JoinTokenRecord>
   /** Where the last bootstrap stands in the log, 0 for none. */
   readonly aclBootstrapIndex: number
 
@@ -198,6 +201,7 @@ export const EMPTY_INDEXES: TableIndexes = {
   aclRoles: 0,
   aclAuthMethods: 0,
   aclBindingRules: 0,
+  joinTokens: 0,
   serviceExtinction: 0,
   destinationExtinction: 0,
 }
@@ -246,6 +250,7 @@ export function emptyState(): State {
     aclRoleNames: PersistentMap.empty(),
     aclAuthMethods: PersistentMap.empty(),
     aclBindingRules: PersistentMap.empty(),
+    joinTokens: PersistentMap.empty(),
     aclBootstrapIndex: 0,
     virtualIps: PersistentMap.empty(),
     freeOffsets: PersistentMap.empty(),

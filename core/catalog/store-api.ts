@@ -7,6 +7,7 @@
 
 import type { AuthMethodRecord, BindingRuleRecord, TokenRecord } from '../acl/records.ts'
 import type { Rule } from '../acl/rule.ts'
+import type { JoinTokenRecord } from '../join/join-token.ts'
 import type { ReadName, ReadReply, Reads } from '../rpc/reads.ts'
 import type { ApplyResult, Command } from './commands.ts'
 import type { FeedFrame, Topic, TopicKey } from './feed.ts'
@@ -33,6 +34,8 @@ export interface StateReader {
   caProvider(): CaProviderState | null
   /** For who decides about callers; digests of secrets are in it. */
   acl(): AclReader
+  /** @param hash of its secret */
+  joinTokenByHash(hash: string): JoinTokenRecord | undefined
 }
 
 /** What access control rests on, in one version of the state. */

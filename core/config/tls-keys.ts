@@ -63,6 +63,11 @@ export const TLS_KEYS: KeyTable = {
   internal_rpc: { group: { ...stanza(ALL), server_name: SERVER_NAME } },
   https: { group: stanza(ALL) },
   grpc: { group: stanza(ALL) },
+  authority_key_file: key(
+    'string',
+    '',
+    'On servers: key of the authority in ca_file; with it further servers can join by token',
+  ),
   server_name: unsupported('string', 'Write it into tls.internal_rpc'),
 }
 

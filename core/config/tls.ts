@@ -33,6 +33,8 @@ export interface TlsConfig {
   }
   readonly https: TlsStanza & { readonly handshakeTimeoutMs: number }
   readonly grpc: TlsStanza & { readonly usesAutoCert: boolean }
+  /** Of the key that makes certificates of servers; '' for none. */
+  readonly authorityKeyFile: string
   readonly autoEncrypt: {
     /** A client's. */
     readonly enabled: boolean
@@ -81,6 +83,7 @@ export function resolveTls(reader: RawReader, facts: TlsFacts): TlsConfig {
       ...resolveStanza(reader, 'grpc'),
       usesAutoCert: reader.bool('tls.grpc.use_auto_cert', false),
     },
+    authorityKeyFile: reader.text('tls.authority_key_file', ''),
     autoEncrypt: {
       enabled: reader.bool('auto_encrypt.tls', false),
       isAllowed: reader.bool('auto_encrypt.allow_tls', false),

@@ -7,6 +7,7 @@
 import type { TokenRecord } from '../acl/records.ts'
 import type { AutopilotConfig, AutopilotSettings, AutopilotState } from '../autopilot/types.ts'
 import type { StringMap } from '../catalog/types.ts'
+import type { JoinGrant, JoinRequest } from '../join/grant.ts'
 
 export interface RaftServerView {
   readonly id: string
@@ -54,6 +55,10 @@ export interface OperatorCalls {
     }
     reply: TokenRecord
   }
+  /** PEM of the authorities by which servers are known; one certificate each. */
+  'join.authorities': { request: Record<string, never>; reply: readonly string[] }
+  /** Lets a host in by a join token. */
+  'join.redeem': { request: JoinRequest; reply: JoinGrant }
   /** Deletes the token with which is asked, if it came from a login. */
   'acl.logout': { request: Record<string, never>; reply: null }
 }

@@ -36,6 +36,7 @@ import type {
 } from '../catalog/types.ts'
 import type { ChainOverrides } from '../chain/compile.ts'
 import type { ChainProblem, CompiledChain } from '../chain/types.ts'
+import type { JoinTokenRecord } from '../join/join-token.ts'
 import type { PreparedQueryRecord, QueryResolution } from '../queries/types.ts'
 
 export interface Reads {
@@ -192,6 +193,7 @@ export interface Reads {
     request: { readonly id: string } | { readonly name: string }
     reply: RoleRecord | null
   }
+  'join-token.list': { request: Record<string, never>; reply: readonly JoinTokenRecord[] }
   'acl.auth-method.list': { request: Record<string, never>; reply: readonly AuthMethodRecord[] }
   'acl.auth-method.get': { request: { readonly name: string }; reply: AuthMethodRecord | null }
   'acl.binding-rule.list': {

@@ -13,7 +13,7 @@ export function credentialsFor(
   if (tls === undefined) return grpc.credentials.createInsecure()
   return grpc.credentials.createFromSecureContext(tls.context, {
     checkServerIdentity: tls.checkIdentity,
-    rejectUnauthorized: true,
+    rejectUnauthorized: tls.isUnchecked !== true,
   })
 }
 

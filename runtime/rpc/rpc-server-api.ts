@@ -67,6 +67,7 @@ const HARMLESS: ReadonlySet<OperatorName> = new Set([
   'raft.configuration',
   'autopilot.config',
   'autopilot.state',
+  'join.authorities',
 ])
 
 export interface RpcServerApiOptions {

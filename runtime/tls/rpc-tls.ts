@@ -34,6 +34,8 @@ export interface OutgoingTls {
   readonly serverName: string
   /** @returns why the certificate is not that of a server */
   readonly checkIdentity: (host: string, certificate: PeerCertificate) => Error | undefined
+  /** Whoever answers will do: nothing is told to it that it may not know. */
+  readonly isUnchecked?: true
 }
 
 /** Asked before each dial; undefined is in clear. */
@@ -70,6 +72,11 @@ export class RpcTls {
       judgePlain: () => judgePlain(config),
       judge: (socket) => judgeTls(this.#factsOf(socket), config),
     }
+  }
+
+  /** Of the operator's own, PEM. */
+  get authorities(): readonly string[] {
+    return this.#side.fileAuthorities
   }
 
   /** To be called with nothing of `this`. */

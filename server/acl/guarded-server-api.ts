@@ -44,6 +44,9 @@ const OPERATOR_RIGHTS: Readonly<
   'acl.bootstrap': undefined,
   'acl.login': undefined,
   'acl.logout': undefined,
+  // Authorities are no secret; who joins has a secret of his own.
+  'join.authorities': undefined,
+  'join.redeem': undefined,
 }
 
 export interface GuardedServerApiDeps {

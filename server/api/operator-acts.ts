@@ -14,6 +14,7 @@ import type {
 import { FairleadError } from '../../core/errors.ts'
 import type { OperatorCalls, OperatorName, RaftConfigurationView } from '../../core/rpc/operator.ts'
 import type { AclActs } from '../acl/acl-acts.ts'
+import type { JoinActs } from '../join/join-acts.ts'
 import type { RaftNodeApi } from '../raft/types.ts'
 
 export interface OperatorActsDeps {
@@ -28,6 +29,7 @@ export interface OperatorActsDeps {
   }
   /** Absent without access control. */
   readonly acl: Pick<AclActs, 'bootstrap' | 'login'> | undefined
+  readonly join: Pick<JoinActs, 'authorities' | 'redeem'>
 }
 
 type Acts = {
@@ -51,6 +53,8 @@ export class OperatorActs {
       'autopilot.state': () => deps.autopilot.state(),
       'acl.bootstrap': (request) => this.#aclOrRefuse().bootstrap(request),
       'acl.login': (request) => this.#aclOrRefuse().login(request),
+      'join.authorities': async () => deps.join.authorities(),
+      'join.redeem': (request) => deps.join.redeem(request),
       // Of a caller: answered where he is known (server/acl/).
       'acl.logout': () => Promise.reject(aclDisabled()),
     }

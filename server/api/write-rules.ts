@@ -13,6 +13,7 @@ const LEADER_ONLY: ReadonlySet<Command['kind']> = new Set([
   'coordinate.batch',
   'acl.bootstrap',
   'acl.token.reap',
+  'join-token.use',
   'noop',
 ])
 

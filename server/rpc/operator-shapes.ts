@@ -35,6 +35,13 @@ const CALLS: Readonly<Record<OperatorName, Shape>> = {
     object({ authMethod: text, bearerToken: text, meta: mapOf(text) }),
   ),
   'acl.logout': object({}),
+  'join.authorities': object({}),
+  'join.redeem': object({
+    secret: text,
+    node: text,
+    agentToken: tokenIdentity,
+    dnsToken: tokenIdentity,
+  }),
 }
 
 const calls = new Map<string, Shape>(Object.entries(CALLS))

@@ -80,6 +80,7 @@ const READS: Readonly<Record<ReadName, Shape>> = {
   'acl.policy.get': either(object({ id: text }), object({ name: text })),
   'acl.role.list': object({}, { policy: text }),
   'acl.role.get': either(object({ id: text }), object({ name: text })),
+  'join-token.list': object({}),
   'acl.auth-method.list': object({}),
   'acl.auth-method.get': object({ name: text }),
   'acl.binding-rule.list': object({}, { authMethod: text }),

@@ -1,5 +1,5 @@
 /**
- * What callers without a certificate may ask of a server that demands one: a certificate.
+ * What callers without a certificate may ask of a server that demands one: a certificate, or to join by a token.
  *
  * Guarantees: only the certificate of an agent is signed, and only where `auto_encrypt.allow_tls` says so; whether the
  * caller may be that agent is decided by his token, as for everybody (server/acl/). All else is refused by name.
@@ -7,9 +7,10 @@
 
 import { FairleadError } from '../../core/errors.ts'
 import { parseSpiffeUri } from '../../core/mesh/spiffe.ts'
+import type { OperatorName } from '../../core/rpc/operator.ts'
 import { parseCsr } from '../../runtime/pki/csr.ts'
 import { NOT_PROVEN, type RpcHandlers, refusedHandlers } from '../../runtime/rpc/rpc-host.ts'
-import type { SignLeafMessage } from '../../runtime/rpc/server-api-messages.ts'
+import type { OperateMessage, SignLeafMessage } from '../../runtime/rpc/server-api-messages.ts'
 
 export interface StrangerRules {
   readonly givesCertificates: boolean
@@ -21,6 +22,12 @@ export function strangerHandlers(
 ): RpcHandlers {
   return {
     ...refusedHandlers(NOT_PROVEN),
+    // A host that joins; it brings a secret.
+    operate: async (request, signal, secret) => {
+      const { name } = request as Partial<OperateMessage>
+      if (name === undefined || !JOINING.has(name)) throw notProven()
+      return handlers.operate(request, signal, secret)
+    },
     signLeaf: async (request, signal, secret) => {
       if (!givesCertificates) {
         throw new FairleadError(
@@ -34,6 +41,8 @@ export function strangerHandlers(
     },
   }
 }
+
+const JOINING: ReadonlySet<OperatorName> = new Set(['join.authorities', 'join.redeem'])
 
 async function isForAgent(csrPem: string): Promise<boolean> {
   const id = parseSpiffeUri((await parseCsr(csrPem)).uri)

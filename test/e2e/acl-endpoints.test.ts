@@ -114,6 +114,8 @@ const SAMPLES: Readonly<Record<string, Sample>> = {
   'DELETE /v1/query/': { rest: () => ids.query },
   'POST /v1/operator/raft/transfer-leader': {},
   'DELETE /v1/operator/raft/peer': { rest: '?id=marker-nobody' },
+  'PUT /v1/operator/join-token': { body: { Description: 'marker' } },
+  'DELETE /v1/operator/join-token/': { rest: 'marker-none' },
   'PUT /v1/operator/autopilot/configuration': { body: {} },
   'POST /v1/operator/keyring': { body: { Key: 'cg8StVXbQJ0gPvMd9o7yrg==' } },
   'PUT /v1/operator/keyring': { body: { Key: 'cg8StVXbQJ0gPvMd9o7yrg==' } },

@@ -238,6 +238,7 @@ describe('/v1/agent/join and force-leave', () => {
       setTags: () => {},
       coordinate: null,
       isEncrypted: false,
+      gossipKey: undefined,
       stats: () => ({}),
       keyring: async () => {
         throw new FairleadError('REJECTED', 'keyring is empty')

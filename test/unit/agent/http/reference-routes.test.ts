@@ -18,6 +18,9 @@ const OURS = new Map([
   ['/v1/agent/proxy/tap', 'GET'],
   ['/v1/connect/ca/revocations', 'GET PUT'],
   ['/v1/connect/ca/revocations/', 'DELETE'],
+  ['/v1/operator/join-token', 'PUT'],
+  ['/v1/operator/join-token/', 'DELETE'],
+  ['/v1/operator/join-tokens', 'GET'],
   ['/v1/query/*/execute', 'GET'],
   ['/v1/query/*/explain', 'GET'],
 ])

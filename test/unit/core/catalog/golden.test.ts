@@ -44,7 +44,7 @@ function inVersion4(image: string): string {
     .replace(/("nodes":\d+),/, `$1,"queries":${restoredAt},`)
 }
 
-/** An image of version 4, as this program writes the same state. */
+/** An image of version 4, as version 5 had the same state. */
 function inVersion5(image: string): string {
   const at = /"restoredAt":(\d+)/.exec(image)?.[1] ?? '0'
   const tables = ['aclAuthMethods', 'aclBindingRules', 'aclPolicies', 'aclRoles', 'aclTokens']
@@ -55,6 +55,14 @@ function inVersion5(image: string): string {
     .replace('"indexes":{', `"indexes":{${indexes}`)
 }
 
+/** An image of version 5, as this program writes the same state. */
+function inVersion6(image: string): string {
+  const at = /"restoredAt":(\d+)/.exec(image)?.[1] ?? '0'
+  return image
+    .replace('fairlead-state 5\n', 'fairlead-state 6\n')
+    .replace(/("intentions":\d+),/, `$1,"joinTokens":${at},`)
+}
+
 describe('version 1', () => {
   const image = golden('image-v1.txt')
   const commands = golden('commands-v1.base64').toString().trimEnd().split('\n')
@@ -62,7 +70,10 @@ describe('version 1', () => {
   it('of the image is restored and written again in the present version', () => {
     const store = new StateStore({ datacenter: 'dc1' })
     store.restore([image])
-    assert.equal(imageOf(store), inVersion5(inVersion4(inVersion3(inVersion2(image.toString())))))
+    assert.equal(
+      imageOf(store),
+      inVersion6(inVersion5(inVersion4(inVersion3(inVersion2(image.toString()))))),
+    )
   })
 
   it('of the commands is decoded and gives the same state', () => {
@@ -71,7 +82,10 @@ describe('version 1', () => {
       const command = decodeCommand(Uint8Array.from(Buffer.from(line, 'base64')))
       assert.ok(store.apply(i + 1, command).ok, `line ${i + 1}`)
     }
-    assert.equal(imageOf(store), inVersion5(inVersion4(inVersion3(inVersion2(image.toString())))))
+    assert.equal(
+      imageOf(store),
+      inVersion6(inVersion5(inVersion4(inVersion3(inVersion2(image.toString()))))),
+    )
   })
 })
 
@@ -82,7 +96,7 @@ describe('version 2', () => {
   it('of the image is restored and written again in the present version', () => {
     const store = new StateStore({ datacenter: 'dc1' })
     store.restore([image])
-    assert.equal(imageOf(store), inVersion5(inVersion4(inVersion3(image.toString()))))
+    assert.equal(imageOf(store), inVersion6(inVersion5(inVersion4(inVersion3(image.toString())))))
   })
 
   it('of the commands is decoded and gives the same state', () => {
@@ -92,7 +106,7 @@ describe('version 2', () => {
       const { command, requestId } = decodeLogged(bytes)
       assert.ok(store.apply(i + 1, command, requestId).ok, `line ${i + 1}`)
     }
-    assert.equal(imageOf(store), inVersion5(inVersion4(inVersion3(image.toString()))))
+    assert.equal(imageOf(store), inVersion6(inVersion5(inVersion4(inVersion3(image.toString())))))
   })
 })
 
@@ -103,7 +117,7 @@ describe('version 3', () => {
   it('of the image is restored and written again in the present version', () => {
     const store = new StateStore({ datacenter: 'dc1' })
     store.restore([image])
-    assert.equal(imageOf(store), inVersion5(inVersion4(image.toString())))
+    assert.equal(imageOf(store), inVersion6(inVersion5(inVersion4(image.toString()))))
   })
 
   it('of the commands is decoded and gives the same state', () => {
@@ -113,7 +127,7 @@ describe('version 3', () => {
       const { command, requestId } = decodeLogged(bytes)
       assert.ok(store.apply(i + 1, command, requestId).ok, `line ${i + 1}`)
     }
-    assert.equal(imageOf(store), inVersion5(inVersion4(image.toString())))
+    assert.equal(imageOf(store), inVersion6(inVersion5(inVersion4(image.toString()))))
   })
 })
 
@@ -124,7 +138,7 @@ describe('version 4', () => {
   it('of the image is restored and written again in the present version', () => {
     const store = new StateStore({ datacenter: 'dc1' })
     store.restore([image])
-    assert.equal(imageOf(store), inVersion5(image.toString()))
+    assert.equal(imageOf(store), inVersion6(inVersion5(image.toString())))
   })
 
   it('of the commands is decoded and gives the same state', () => {
@@ -134,13 +148,34 @@ describe('version 4', () => {
       const { command, requestId } = decodeLogged(bytes)
       assert.ok(store.apply(i + 1, command, requestId).ok, `line ${i + 1}`)
     }
-    assert.equal(imageOf(store), inVersion5(image.toString()))
+    assert.equal(imageOf(store), inVersion6(inVersion5(image.toString())))
   })
 })
 
 describe('version 5', () => {
   const image = golden('image-v5.txt')
   const commands = golden('commands-v5.base64').toString().trimEnd().split('\n')
+
+  it('of the image is restored and written again in the present version', () => {
+    const store = new StateStore({ datacenter: 'dc1' })
+    store.restore([image])
+    assert.equal(imageOf(store), inVersion6(image.toString()))
+  })
+
+  it('of the commands is decoded and gives the same state', () => {
+    const store = new StateStore({ datacenter: 'dc1' })
+    for (const [i, line] of commands.entries()) {
+      const bytes = Uint8Array.from(Buffer.from(line, 'base64'))
+      const { command, requestId } = decodeLogged(bytes)
+      assert.ok(store.apply(i + 1, command, requestId).ok, `line ${i + 1}`)
+    }
+    assert.equal(imageOf(store), inVersion6(image.toString()))
+  })
+})
+
+describe('version 6', () => {
+  const image = golden('image-v6.txt')
+  const commands = golden('commands-v6.base64').toString().trimEnd().split('\n')
 
   it('of the image is restored and written again as it was', () => {
     const store = new StateStore({ datacenter: 'dc1' })

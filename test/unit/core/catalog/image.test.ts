@@ -125,6 +125,6 @@ describe('the image of a state', () => {
   })
 
   it('is refused when a newer version wrote it', () => {
-    assert.throws(restoring('fairlead-state 6\n', '["meta",{}]\n'), { code: 'NOT_SUPPORTED' })
+    assert.throws(restoring('fairlead-state 7\n', '["meta",{}]\n'), { code: 'NOT_SUPPORTED' })
   })
 })

@@ -1,0 +1,92 @@
+/**
+ * `fairlead join TOKEN`: makes this host a member of a secure cluster (docs/decisions/0042).
+ *
+ * Guarantees: nothing is written before a server has let this host in; the secrets of its tokens are made here and go
+ * nowhere. A server makes its own certificate, with the key of the authority that it was given.
+ */
+
+import { randomUUID } from 'node:crypto'
+import { hashSecret } from '../../core/acl/secret.ts'
+import type { JoinGrant } from '../../core/join/grant.ts'
+import { readJoinTicket } from '../../core/join/join-token.ts'
+import { systemClock } from '../../runtime/clock/system-clock.ts'
+import { createAgentCertificate, namesOfRole } from '../../runtime/pki/agent-certificates.ts'
+import type { Arguments, CliContext } from '../command.ts'
+import { redeem } from './exchange.ts'
+import { hostChoices, startService } from './host-choices.ts'
+import { assertIsNew, type HostFile, makeDataFolder, writeHostFiles } from './host-files.ts'
+import {
+  CA_KEY_PATH,
+  CA_PATH,
+  configText,
+  type HostChoices,
+  SERVER_CERT_PATH,
+  SERVER_KEY_PATH,
+} from './written-config.ts'
+
+const CERTIFICATE_DAYS = 1_825
+
+export async function joinByToken(
+  text: string,
+  args: Arguments,
+  context: CliContext,
+): Promise<number> {
+  const ticket = readJoinTicket(text, (coded) => Buffer.from(coded, 'base64url').toString())
+  const host = hostChoices(args)
+  await assertIsNew(host.configDir, host.dataDir)
+  const agentToken = randomUUID()
+  const dnsToken = randomUUID()
+  const grant = await redeem(
+    ticket,
+    {
+      secret: ticket.secret,
+      node: host.node,
+      agentToken: { accessorId: randomUUID(), secretHash: hashSecret(agentToken) },
+      dnsToken: { accessorId: randomUUID(), secretHash: hashSecret(dnsToken) },
+    },
+    systemClock,
+  )
+  context.stderr(`✓ let in as ${grant.role} "${host.node}" of datacenter ${grant.datacenter}\n`)
+  const isServer = grant.role === 'server'
+  const configuration = configText('fairlead join', host, {
+    ...grant,
+    isServer,
+    agentToken: grant.hasAcl && !isServer ? agentToken : '',
+    dnsToken: grant.hasAcl ? dnsToken : '',
+  })
+  const certificates = isServer ? await serverFiles(host, grant) : []
+  await writeHostFiles(host.configDir, [
+    { path: CA_PATH, text: grant.authorities.join(''), isPublic: true },
+    ...certificates,
+    { path: 'join.hcl', text: configuration },
+  ])
+  await makeDataFolder(host.dataDir)
+  context.stderr(`✓ configuration written: ${host.configDir}\n`)
+  if (args.bool('start')) {
+    await startService(context)
+    return 0
+  }
+  context.stdout(
+    `Start it:\n\n    systemctl enable --now fairlead     # or: fairlead agent -config-dir=${host.configDir}\n`,
+  )
+  return 0
+}
+
+async function serverFiles(host: HostChoices, grant: JoinGrant): Promise<readonly HostFile[]> {
+  const { datacenter, domain, authorities, authorityKey } = grant
+  const names = namesOfRole('server', { datacenter, domain, node: host.node })
+  const made = await createAgentCertificate({
+    authority: { certPem: authorities[0] ?? '', keyPem: authorityKey },
+    role: 'server',
+    commonName: names.commonName,
+    dnsNames: names.dnsNames,
+    ipAddresses: host.advertise === '' ? names.ips : [...names.ips, host.advertise],
+    days: CERTIFICATE_DAYS,
+    now: systemClock.wall(),
+  })
+  return [
+    { path: CA_KEY_PATH, text: authorityKey },
+    { path: SERVER_CERT_PATH, text: made.certPem, isPublic: true },
+    { path: SERVER_KEY_PATH, text: made.keyPem },
+  ]
+}

@@ -130,7 +130,7 @@ describe('restoring a snapshot through the log', () => {
     const odd = Buffer.from(image)
     odd.write('edon', odd.indexOf('"node"') + 1)
     const newer = Buffer.from(image)
-    newer.write('9', newer.indexOf(' 5\n') + 1)
+    newer.write('9', newer.indexOf(' 6\n') + 1)
     const cases: readonly (readonly [string, Buffer])[] = [
       ['BAD_REQUEST', cut],
       ['BAD_REQUEST', odd],

@@ -26,8 +26,9 @@ bootstrap_expect = 1
 # The address that other hosts use to reach this one. Needed when the host has several private addresses.
 # advertise_addr = "{{ GetInterfaceIP \"eth0\" }}"
 
-# Who may use the HTTP API and DNS: programs of this host only. There is no access control yet, so do not
-# open the API to a network that you do not trust.
+# Who may use the HTTP API and DNS: programs of this host only. Access control is off until it is configured; a server
+# does not start on a public address without it. fairlead init and fairlead join set up a secure cluster and write files
+# of their own beside this one.
 # client_addr = "127.0.0.1"
 
 # ports {

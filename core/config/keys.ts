@@ -124,6 +124,11 @@ const CLUSTER: KeyTable = {
   ),
   tls: group(TLS_KEYS),
   acl: group(ACL_KEYS),
+  allow_open_server: key(
+    'bool',
+    'false',
+    'With acl.enabled = false, written out: let a server without access control listen on a public address',
+  ),
   limits: group({
     http_max_conns_per_client: key(
       'integer',

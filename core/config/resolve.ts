@@ -15,6 +15,7 @@ import { resolveDns } from './dns.ts'
 import { resolveHttp } from './http.ts'
 import { resolveMetricsProxy } from './metrics-proxy.ts'
 import type { AgentConfig, LogFileConfig, LogLevel } from './model.ts'
+import { refuseOpenServer } from './open-server.ts'
 import { refuseClashes, resolvePorts } from './ports.ts'
 import type { ConfigProblem } from './problem.ts'
 import type { Definition, RawConfig } from './raw-config.ts'
@@ -126,6 +127,7 @@ export function resolveConfig(raw: RawConfig, devMode: boolean, host: HostFacts)
     checkDefinitions: checks.map((definition) => definition.body),
   }
   refuseClashes(reader, config)
+  refuseOpenServer(reader, config, host.interfaces)
   if (config.watches.length > 0 && config.ports.http < 0) {
     reader.problem('watches', 'watches need the HTTP API, which is off', 'set ports.http')
   }

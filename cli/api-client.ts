@@ -235,9 +235,24 @@ function hintOf(err: unknown, base: RequestOptions): string {
       return `may this user read and write ${base.socketPath}? ${elsewhere}`
     case 'ENOTFOUND':
       return `is the name right? ${elsewhere}`
-    case 'EPROTO':
     case 'ERR_SSL_WRONG_VERSION_NUMBER':
+    case 'ERR_SSL_PACKET_LENGTH_TOO_LONG':
       return `that is no HTTPS; write http://, or unset CONSUL_HTTP_SSL; ${elsewhere}`
+    case 'SELF_SIGNED_CERT_IN_CHAIN':
+    case 'DEPTH_ZERO_SELF_SIGNED_CERT':
+    case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
+    case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
+      return 'name the authority of its certificate: -ca-file or CONSUL_CACERT'
+    case 'CERT_HAS_EXPIRED':
+      return 'its certificate is over: write a new one on its host, then fairlead reload there'
+    case 'ERR_TLS_CERT_ALTNAME_INVALID':
+      return 'say which name its certificate has: -tls-server-name or CONSUL_TLS_SERVER_NAME'
+    case 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED':
+    case 'ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE':
+    case 'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA':
+      return 'it wants a certificate of you: -client-cert and -client-key; fairlead tls cert create -cli'
+    case 'ECONNRESET':
+      return `if it speaks HTTPS, write https://, or set CONSUL_HTTP_SSL=true; ${elsewhere}`
     default:
       return `is it running? fairlead agent -dev, or systemctl status fairlead; ${elsewhere}`
   }

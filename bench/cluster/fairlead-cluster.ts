@@ -2,11 +2,12 @@
  * Three servers of the program named by FAIRLEAD_BIN (default bin/fairlead), as an operator starts them.
  *
  * `raft_multiplier` is 1, the value that Consul recommends for production, so that elections are compared
- * with etcd's one second. On demand each server carries a probe (probe.ts).
+ * with etcd's one second. On demand each server carries a probe (probe.ts), and with BENCH_TLS=1 they speak TLS.
  */
 
 import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { serverTls, speaksTls } from './certificates.ts'
 import { freePorts, Members, type MortalCluster, until } from './members.ts'
 
 const BINARY =
@@ -50,6 +51,7 @@ export async function startFairlead(
   const known = new Map<string, Member>()
   const alive = new Set<string>()
   await mkdir(folder, { recursive: true })
+  const tls = speaksTls ? await serverTls(join(folder, 'tls')) : ''
   const made = await Promise.all(Array.from({ length: size }, (_, i) => newMember(i + 1, size)))
   const joins = `127.0.0.1:${made[0]?.serf}`
   const start = (member: Member): void => {
@@ -60,7 +62,7 @@ export async function startFairlead(
     argv.push('-log-level', logLevel)
     argv.push(
       '-hcl',
-      `performance { raft_multiplier = 1 } limits { http_max_conns_per_client = 4096 } ${typeof hcl === 'string' ? hcl : hcl(member.number)}`,
+      `performance { raft_multiplier = 1 } limits { http_max_conns_per_client = 4096 } ${tls} ${typeof hcl === 'string' ? hcl : hcl(member.number)}`,
     )
     argv.push('-http-port', `${member.http}`, '-dns-port', `${member.dns}`, '-grpc-port', '-1')
     argv.push('-server-port', `${member.server}`, '-serf-lan-port', `${member.serf}`)

@@ -5,6 +5,7 @@
  * it, in ms since 1970.
  */
 
+import { agentTls } from '../cluster/certificates.ts'
 import { Subscriber } from './subscriber.ts'
 
 export interface DriverPlan {
@@ -13,6 +14,8 @@ export interface DriverPlan {
   /** How many services each agent follows: the first, and others in turn. */
   readonly topics: number
   readonly services: number
+  /** Of certificates; absent where TLS is off. */
+  readonly tlsFolder?: string
 }
 
 export type FromDriver = 'ready' | { readonly lastSeenAt: number }
@@ -21,12 +24,16 @@ export type FromDriver = 'ready' | { readonly lastSeenAt: number }
 const OPENED_AT_A_TIME = 50
 const OPENED_EVERY_MS = 250
 
-async function drive({ address, streams, topics, services }: DriverPlan): Promise<void> {
+async function drive(plan: DriverPlan): Promise<void> {
+  const { address, streams, topics, services, tlsFolder } = plan
+  const tls = tlsFolder === undefined ? undefined : await agentTls(tlsFolder)
   const opened: Subscriber[] = []
   while (opened.length < streams) {
     const count = Math.min(OPENED_AT_A_TIME, streams - opened.length)
     const batch = await Promise.all(
-      Array.from({ length: count }, () => Subscriber.open(address, new AbortController().signal)),
+      Array.from({ length: count }, () =>
+        Subscriber.open(address, new AbortController().signal, tls),
+      ),
     )
     const filled = Promise.all(batch.map((one) => one.receives(topics)))
     for (const [i, one] of batch.entries()) {

@@ -6,11 +6,12 @@
  * catalog holds SERVICES services of BENCH_SERVICE_INSTANCES (200) instances; each agent follows TOPICS services, of
  * which all follow one, and that changes: a registration and a check that flips in turn. Memory is measured by the
  * server after full collections; the bytes of its sockets in the kernel do not count. Open files: two for each agent,
- * one in the server and one in its driver. Run alone: `node bench/fleet/streams.ts`.
+ * one in the server and one in its driver. With BENCH_TLS=1 over TLS. Run alone: `node bench/fleet/streams.ts`.
  */
 
 import { join } from 'node:path'
 import { memoryOf } from '../cluster/ask-probe.ts'
+import { speaksTls } from '../cluster/certificates.ts'
 import { startFairlead } from '../cluster/fairlead-cluster.ts'
 import { temporaryFolder } from '../cluster/members.ts'
 import { type Figure, median, printFigures } from '../figures.ts'
@@ -41,7 +42,13 @@ export async function benchStreams(): Promise<Figure[]> {
   const pid = cluster.pidOf(server)
   await fill(server)
   const address = (await (await fetch(`${server}/v1/status/leader`)).json()) as string
-  const plan = { address, topics: TOPICS, services: SERVICES }
+  const tlsFolder = join(folder.path, 'server', 'tls')
+  const plan = {
+    address,
+    topics: TOPICS,
+    services: SERVICES,
+    ...(speaksTls ? { tlsFolder } : {}),
+  }
   await using warm = await startDrivers({ ...plan, streams: WARM_STREAMS })
   const before = await memoryOf(cluster.probeOf(server))
   await using drivers = await startDrivers({ ...plan, streams: STREAMS })

@@ -5,6 +5,7 @@
 import type { ByteStream } from '../../runtime/rpc/byte-stream.ts'
 import { encodeFeedMessage } from '../../runtime/rpc/feed-messages.ts'
 import { dialFeeds } from '../../runtime/rpc/feed-socket.ts'
+import type { OutgoingTls } from '../../runtime/tls/rpc-tls.ts'
 
 /** Of a topic's frames; bookmarks are much shorter. */
 const FRAME_MARK = Buffer.from('{"kind":"frame"')
@@ -24,8 +25,8 @@ export class Subscriber {
     stream.onBytes((bytes) => this.#receive(bytes))
   }
 
-  static async open(address: string, signal: AbortSignal): Promise<Subscriber> {
-    return new Subscriber(await dialFeeds(address, signal))
+  static async open(address: string, signal: AbortSignal, tls?: OutgoingTls): Promise<Subscriber> {
+    return new Subscriber(await dialFeeds(address, signal, tls))
   }
 
   follow(service: string): void {

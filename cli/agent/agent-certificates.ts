@@ -9,6 +9,8 @@ import type { AgentConfig } from '../../core/config/model.ts'
 import type { Service } from '../../core/lifecycle.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Membership } from '../../core/membership.ts'
+import { AGENT_METRICS } from '../../core/metrics/catalogue/agent.ts'
+import type { Metrics } from '../../core/metrics/metrics.ts'
 import type { Rng } from '../../core/rng.ts'
 import type { Clock } from '../../core/time.ts'
 import type { AgentTls } from '../../runtime/tls/agent-tls.ts'
@@ -45,6 +47,19 @@ export function createAutoEncrypt(
       },
     },
   )
+}
+
+/** When the certificate for calls between agents ends, for figures. */
+export function showCertificate(
+  tls: AgentTls | undefined,
+  { metrics, clock }: { readonly metrics: Metrics; readonly clock: Clock },
+): void {
+  if (tls === undefined) return
+  const end = metrics.gauge(AGENT_METRICS.certificateEnd)
+  metrics.onRead(() => {
+    const { notAfter } = tls.internalRpc
+    if (notAfter !== undefined) end.set(Math.round((notAfter - clock.wall()) / 1000))
+  })
 }
 
 /** Undefined where no certificates are given to agents. */

@@ -49,7 +49,7 @@ import {
   registrants,
   sidecarRights,
 } from './agent-acl.ts'
-import { createAutoEncrypt, createMeshAuthorities } from './agent-certificates.ts'
+import { createAutoEncrypt, createMeshAuthorities, showCertificate } from './agent-certificates.ts'
 import { BootstrapEntries } from './bootstrap-entries.ts'
 import { showViews } from './feed-metrics.ts'
 import type { LoadedConfig } from './load-config.ts'
@@ -129,6 +129,7 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
   )
   const { metrics } = telemetry
   metrics.gauge(AGENT_METRICS.version, { version: versions.consul, pre_release: '' }).set(1)
+  showCertificate(deps.tls, { metrics, clock })
   const tagsAt = (rpcPort: number): StringMap => tagsOf(config, versions, rpcPort)
   const pool = createGossipPool(
     {

@@ -78,7 +78,8 @@ export const initCommand: CommandSpec = {
       return 0
     } catch (thrown) {
       const folders = ['raft', 'serf', 'node-id', 'acl-tokens.json']
-      const left = [...written, ...folders.map((name) => join(host.dataDir, name))]
+      const token = join(host.configDir, MANAGEMENT_TOKEN_PATH)
+      const left = [...written, token, ...folders.map((name) => join(host.dataDir, name))]
       await Promise.all(left.map((path) => rm(path, { recursive: true, force: true })))
       throw thrown
     }

@@ -40,6 +40,18 @@ export async function assertIsNew(configDir: string, dataDir: string): Promise<v
   }
 }
 
+/** @throws FairleadError STORAGE_FAILED */
+export async function assertWritable(configDir: string): Promise<void> {
+  const probe = join(configDir, `.join-${process.pid}`)
+  try {
+    await mkdir(configDir, { recursive: true, mode: 0o755 })
+    await writeFile(probe, '', { flag: 'wx', mode: 0o600 })
+    await rm(probe)
+  } catch (cause) {
+    throw cannotWrite(cause)
+  }
+}
+
 /** @returns their paths. @throws FairleadError REJECTED | STORAGE_FAILED with nothing left behind */
 export async function writeHostFiles(
   configDir: string,
@@ -57,15 +69,18 @@ export async function writeHostFiles(
     }
   } catch (cause) {
     await Promise.all(written.map((path) => rm(path, { force: true })))
-    const { code, message } = cause as NodeJS.ErrnoException
-    const hint =
-      code === 'EACCES' ? 'run it as root, or choose -config-dir and -data-dir' : undefined
-    throw new FairleadError('STORAGE_FAILED', `Cannot write the configuration: ${message}`, {
-      cause,
-      facts: hint === undefined ? {} : { hint },
-    })
+    throw cannotWrite(cause)
   }
   return written
+}
+
+function cannotWrite(cause: unknown): FairleadError {
+  const { code, message } = cause as NodeJS.ErrnoException
+  const hint = code === 'EACCES' ? 'run it as root, or choose -config-dir and -data-dir' : undefined
+  return new FairleadError('STORAGE_FAILED', `Cannot write the configuration: ${message}`, {
+    cause,
+    facts: hint === undefined ? {} : { hint },
+  })
 }
 
 /** Makes the folder of data, for the user of the service. */

@@ -14,7 +14,13 @@ import { createAgentCertificate, namesOfRole } from '../../runtime/pki/agent-cer
 import type { Arguments, CliContext } from '../command.ts'
 import { redeem } from './exchange.ts'
 import { hostChoices, startService } from './host-choices.ts'
-import { assertIsNew, type HostFile, makeDataFolder, writeHostFiles } from './host-files.ts'
+import {
+  assertIsNew,
+  assertWritable,
+  type HostFile,
+  makeDataFolder,
+  writeHostFiles,
+} from './host-files.ts'
 import {
   CA_KEY_PATH,
   CA_PATH,
@@ -34,6 +40,8 @@ export async function joinByToken(
   const ticket = readJoinTicket(text, (coded) => Buffer.from(coded, 'base64url').toString())
   const host = hostChoices(args)
   await assertIsNew(host.configDir, host.dataDir)
+  // The use of a token is not to be lost for want of a right to write.
+  await assertWritable(host.configDir)
   const agentToken = randomUUID()
   const dnsToken = randomUUID()
   const grant = await redeem(

@@ -49,6 +49,7 @@ export class TlsSide {
   #options: SecureContextOptions
   #context: SecureContext
   #version = 1
+  #end: { readonly of: CertificateAndKey; readonly at: number } | undefined
 
   /** @throws what OpenSSL says of material that makes no context */
   constructor(stanza: Pick<TlsStanza, 'minVersion' | 'ciphers'>, files: TlsFiles) {
@@ -83,7 +84,12 @@ export class TlsSide {
   /** Epoch ms at which the own certificate ends; undefined without one. */
   get notAfter(): number | undefined {
     const own = this.#own()
-    return own === undefined ? undefined : new X509Certificate(own.certPem).validToDate.getTime()
+    if (own === undefined) return undefined
+    // Read as often as figures are, and a certificate has one end.
+    if (this.#end?.of !== own) {
+      this.#end = { of: own, at: new X509Certificate(own.certPem).validToDate.getTime() }
+    }
+    return this.#end.at
   }
 
   /** From now on these files. @throws as the constructor; then nothing has changed */

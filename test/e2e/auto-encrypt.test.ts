@@ -8,7 +8,9 @@ import { randomUUID } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { agentSpiffeUri } from '../../core/mesh/spiffe.ts'
 import { systemClock } from '../../runtime/clock/system-clock.ts'
+import { createKeyAndCsr } from '../../runtime/pki/csr.ts'
 import { RpcChannel } from '../../runtime/rpc/rpc-channel.ts'
 import { RpcPeerCalls } from '../../runtime/rpc/rpc-peer-calls.ts'
 import { createTestAuthority } from './harness/certificates.ts'
@@ -84,6 +86,41 @@ test('auto_encrypt: from an authority and a token to a certificate', async () =>
     WAIT_MS,
   )
   assert.doesNotMatch(bad.output, /got a certificate/)
+
+  // An agent's certificate is good until it is revoked.
+  const { csrPem, privateKeyPem } = await createKeyAndCsr({
+    uri: agentSpiffeUri('any.consul', 'dc1', 'c1'),
+  })
+  const anonymous = await tlsOf(
+    `tls { defaults { ca_file = "${authority.caFile}" verify_outgoing = true } }`,
+  )
+  const asking = await RpcChannel.open(server.rpcAddress, systemClock, {
+    tls: anonymous.rpc.anonymous(),
+  })
+  const signed = (await asking.call(
+    'signLeaf',
+    { csrPem },
+    { timeoutMs: 10_000, secret: SecretID },
+  )) as { certPem: string; uri: string }
+  asking.close()
+  anonymous.internalRpc.give({ own: { certPem: signed.certPem, keyPem: privateKeyPem } })
+  const asAgent = async (): Promise<unknown> => {
+    const agent = await RpcChannel.open(server.rpcAddress, systemClock, {
+      tls: anonymous.rpc.outgoing(),
+    })
+    try {
+      return await agent.call('status', {}, { timeoutMs: 10_000 })
+    } finally {
+      agent.close()
+    }
+  }
+  await asAgent()
+  const revoked = await ask(server, 'PUT', '/v1/connect/ca/revocations', { Identity: signed.uri })
+  assert.equal(revoked.status, 200, revoked.text)
+  await eventually('the revoked certificate opens no connection', async () => {
+    const outcome = await asAgent().catch((err: unknown) => String(err))
+    return String(outcome).includes('needs a certificate')
+  })
 
   // A certificate of a service is one of the mesh; agents' calls are not for it.
   const leaf = await ask(server, 'GET', '/v1/agent/connect/ca/leaf/web')

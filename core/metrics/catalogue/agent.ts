@@ -6,6 +6,10 @@ import { counter, gauge, sample } from '../definition.ts'
 
 export const AGENT_METRICS = {
   version: gauge('version', 'Always 1; what runs is in the labels', ['version', 'pre_release']),
+  certificateEnd: gauge(
+    'agent.tls.cert.expiry',
+    'Seconds until the certificate for calls between agents ends',
+  ),
   clientRpc: counter('client.rpc', 'Requests of this client agent to the servers'),
   clientRpcFailed: counter('client.rpc.failed', 'Requests to the servers that failed'),
   cacheHit: counter('cache.hit', 'Reads with `cached` that were answered from what was kept'),

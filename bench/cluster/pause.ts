@@ -4,18 +4,22 @@
  * State: BENCH_INSTANCES (100,000) instances with a check each and a quarter as many keys of one KiB. wrk writes keys through
  * 16 connections meanwhile. The probe inside the leader finds the longest stalls of its event loop; those while an
  * image was taken stand beside those of the rest of the same run, because a machine with fewer cores than
- * processes stalls by itself. `CPU` is what the thread of the loop itself spent within the stall. Bounded: about two
+ * processes stalls by itself; the leader has a core to itself where there are two. `CPU` is what the thread of the loop itself spent within the stall. Bounded: about two
  * minutes. Run alone: `node bench/cluster/pause.ts`.
  */
 
+import { execFile } from 'node:child_process'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { type Figure, printFigures } from '../figures.ts'
 import { forgetStalls, type KnownStall, longestStalls, stallsOf } from './ask-probe.ts'
-import { startFairlead } from './fairlead-cluster.ts'
+import { type FairleadCluster, startFairlead } from './fairlead-cluster.ts'
 import { entries, putAll, registrations } from './load.ts'
 import { isInstalled, temporaryFolder } from './members.ts'
 import { SCRIPTS, writeScript, wrk } from './wrk.ts'
 
+const run = promisify(execFile)
 const INSTANCES = Number(process.env['BENCH_INSTANCES'] ?? 100_000)
 const SECONDS = Number(process.env['BENCH_SECONDS'] ?? 30)
 
@@ -36,6 +40,7 @@ export async function benchPause(): Promise<Figure[]> {
     logLevel: 'info',
   })
   const leader = await cluster.leader()
+  await using _apart = await apart(cluster, leader)
   await putAll(leader, registrations(INSTANCES, { services: true, checks: true }))
   await putAll(leader, entries(INSTANCES / 4, 1_024))
   await forgetStalls(cluster.probeOf(leader))
@@ -54,6 +59,27 @@ export async function benchPause(): Promise<Figure[]> {
     ...longestStalls('while an image is taken', within),
     ...longestStalls('at other times', outside),
   ]
+}
+
+/**
+ * The leader on one core and everything else on the others, as if each had a host of its own: all servers take
+ * their images at the same entry of the log.
+ */
+async function apart(cluster: FairleadCluster, leader: string): Promise<AsyncDisposable> {
+  const last = availableParallelism() - 1
+  if (last < 1 || !(await isInstalled('taskset'))) {
+    console.log('cluster/pause: all servers share the cores (apart they need two, and taskset)')
+    return { [Symbol.asyncDispose]: async () => {} }
+  }
+  const pin = async (cores: string, pid: number): Promise<void> => {
+    await run('taskset', ['-a', '-c', '-p', cores, String(pid)])
+  }
+  for (const url of cluster.urls) {
+    await pin(url === leader ? '0' : `1-${last}`, cluster.pidOf(url))
+  }
+  // The load is started by this process, and inherits its cores.
+  await pin(`1-${last}`, process.pid)
+  return { [Symbol.asyncDispose]: () => pin(`0-${last}`, process.pid) }
 }
 
 /** From the log: when each image was begun and done. */

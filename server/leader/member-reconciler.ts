@@ -2,10 +2,11 @@
  * Makes the catalog say of the gossip pool what gossip says (http-api.md 10.8): the leader's oldest duty.
  *
  * Guarantees: one sweep at a time; a change during a sweep causes one more; a sweep that finds nothing
- * different writes nothing; a failed sweep is tried again, one refused member is passed over. Who vanished from gossip without leaving turns
- * critical at the second sweep and is deregistered after `reconnectTimeoutMs`, counted from when this
- * leader first missed it.
- * Bounds: `#missing` holds at most one entry a node of the catalog.
+ * different writes nothing; a failed sweep is tried again, one refused member is passed over. Whom gossip has forgotten
+ * (pruned by an operator, or away or left for long) is deregistered. Whom this leader never saw in gossip, which may know
+ * few members yet, turns critical at the second sweep and is deregistered after `reconnectTimeoutMs`, counted from when
+ * this leader first missed it.
+ * Bounds: `#missing` holds at most one entry a node of the catalog, `#seen` one a member.
  */
 
 import { setImmediate as nextTurn } from 'node:timers/promises'
@@ -45,6 +46,8 @@ export class MemberReconciler {
   readonly #duration: Sample
   /** Nodes with a serfHealth check that gossip does not name, by lower-case name. */
   readonly #missing = new Map<string, Instant>()
+  /** Members of the last sweeps, by lower-case name. */
+  readonly #seen = new Set<string>()
   #stopListening: (() => void) | undefined
   #timer: Timer | undefined
   #sweeping: Promise<void> | undefined
@@ -71,6 +74,7 @@ export class MemberReconciler {
     this.#timer?.cancel()
     this.#timer = undefined
     this.#missing.clear()
+    this.#seen.clear()
     await this.#sweeping
   }
 
@@ -111,6 +115,7 @@ export class MemberReconciler {
     const members = new Map(membership.members().map((member) => [keyOf(member.name), member]))
     // A server that leads is alive, whatever its own gossip has got round to saying.
     members.set(keyOf(self.name), { ...self, status: 'alive' })
+    for (const key of members.keys()) this.#seen.add(key)
     let done = 0
     for (const member of inOrder(members, self)) {
       if (!this.#isLeading) return
@@ -118,6 +123,7 @@ export class MemberReconciler {
       if (++done % YIELD_EVERY === 0) await nextTurn()
     }
     await this.#handleMissing(members)
+    for (const key of this.#seen) if (!members.has(key)) this.#seen.delete(key)
   }
 
   async #reconcile(member: Member): Promise<void> {
@@ -140,7 +146,8 @@ export class MemberReconciler {
       const known = this.#known(node.node)
       if (known === null) continue
       const since = this.#missing.get(key)
-      if (since === undefined) this.#missing.set(key, now)
+      if (this.#seen.has(key)) await this.#writeIfAny(planGone(known))
+      else if (since === undefined) this.#missing.set(key, now)
       else if (now - since >= this.#deps.reconnectTimeoutMs) await this.#writeIfAny(planGone(known))
       else await this.#writeIfAny(planMissing(known))
       if (++done % YIELD_EVERY === 0) await nextTurn()

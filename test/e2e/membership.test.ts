@@ -87,6 +87,10 @@ describe('an agent that ends', () => {
     await untilSeen(server, 'c1', 'left')
     assert.equal((await server.command('force-leave', '-prune', 'c2')).code, 0)
     await untilSeen(server, 'c2', 'unknown')
+    await eventually('the catalog has no c2 either', async () => {
+      const nodes = await fetch(`${server.url}/v1/catalog/nodes`)
+      return !(await nodes.text()).includes('"c2"')
+    })
   })
 })
 

@@ -144,14 +144,29 @@ test('damage to the catalog is repaired by the next sweep', async () => {
   await reconciler.stop()
 })
 
-test('who vanishes from gossip turns critical at the second sweep and is gone after 72 hours', async () => {
+test('whom gossip forgets is taken out at once', async () => {
+  const { base, membership, reconciler } = await rig()
+  await using _ = base
+  membership.set([member('n1'), member('n2', { status: 'failed' }), member('n3')])
+  await base.write(register('by-api'))
+  await reconciler.start()
+  membership.set([member('n1'), member('n3')])
+  await settle()
+  assert.equal(status(base, 'n2'), 'absent')
+  assert.equal(status(base, 'n3'), 'passing')
+  assert.equal(status(base, 'by-api'), 'unchecked', 'nodes of the API are left alone')
+  await reconciler.stop()
+})
+
+test('whom a leader never saw turns critical at the second sweep and is gone after 72 hours', async () => {
   const { base, membership, reconciler } = await rig()
   await using _ = base
   membership.set([member('n1'), member('n2')])
   await base.write(register('by-api'))
   await reconciler.start()
+  await reconciler.stop()
   membership.set([member('n1')])
-  await settle()
+  await reconciler.start()
   assert.equal(status(base, 'n2'), 'passing')
   await pass(base.clock, RECONCILE_INTERVAL_MS)
   assert.equal(status(base, 'n2'), 'critical')

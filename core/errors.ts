@@ -83,7 +83,7 @@ export const ERRORS = {
     retryable: false,
     hint: 'see docs/how-to/recover-a-server.md',
   },
-  /** Request line over its limit; of the proxy, like all codes down to UPSTREAM_TIMEOUT (mesh.md 10.12). */
+  /** Request line over its limit; of the proxy, like all codes down to FAULT_INJECTED (mesh.md 10.12). */
   URI_TOO_LONG: { httpStatus: 414, grpcStatus: INVALID_ARGUMENT, retryable: false },
   HEADERS_TOO_LARGE: { httpStatus: 431, grpcStatus: INVALID_ARGUMENT, retryable: false },
   /** No instance of the destination is healthy. */
@@ -102,6 +102,8 @@ export const ERRORS = {
   /** The instance answered with what is not valid HTTP. */
   UPSTREAM_INVALID: { httpStatus: 502, grpcStatus: UNAVAILABLE, retryable: false },
   UPSTREAM_TIMEOUT: { httpStatus: 504, grpcStatus: UNAVAILABLE, retryable: false },
+  /** The time that the caller gives was over before the answer was there. */
+  DEADLINE_EXCEEDED: { httpStatus: 504, grpcStatus: DEADLINE_EXCEEDED, retryable: false },
   /** A fault that a route puts in the way on purpose. */
   FAULT_INJECTED: { httpStatus: 503, grpcStatus: UNAVAILABLE, retryable: true },
   INVALID_CONFIG: { httpStatus: 500, grpcStatus: INVALID_ARGUMENT, retryable: false },

@@ -16,6 +16,7 @@ import type { RetryPolicy } from '../routing/retry-policy.ts'
 import type { ExchangeWatch } from '../telemetry/exchange-watch.ts'
 import type { RequestStats } from '../telemetry/request-stats.ts'
 import type { ProxyCounters } from './counters.ts'
+import { Deadline } from './deadline.ts'
 import type { Failure, RequestSink, ResponseSink } from './types.ts'
 
 /** Where a call goes: finds or makes a connection for each attempt. */
@@ -44,6 +45,15 @@ const REPLAY_BYTES_MAX = 64 * 1024
 const REQUEST_TIMEOUT_MS = 15_000
 
 const ABORTED: Failure = { code: 'FAULT_INJECTED', reason: 'fault filter abort', retry: 'final' }
+
+/** Longer than the coarsest timer of a calling side. */
+const CALLED_SIDE_GRACE_MS = 3000
+
+const EXPIRED: Failure = {
+  code: 'DEADLINE_EXCEEDED',
+  reason: 'upstream request timeout',
+  retry: 'final',
+}
 
 export interface CallDeps {
   readonly counters: ProxyCounters
@@ -87,6 +97,8 @@ export class Call implements RequestSink, ResponseSink {
   /** Attempts that the route's policy asked for. */
   #retries = 0
   #backoff: Timer | undefined
+  #deadline: Deadline | undefined
+  #expiry: Timer | undefined
   #holdsRetry = false
   /** Whose wait on purpose it is in. */
   #delayedBy: FaultPolicy | undefined
@@ -114,8 +126,13 @@ export class Call implements RequestSink, ResponseSink {
 
   /** May report a failure to the caller before it returns. */
   start(): RequestSink {
-    if (this.head !== undefined) this.#deps.counters.requestsTotal++
-    const fault = this.head?.fault
+    const { head } = this
+    if (head !== undefined) {
+      this.#deps.counters.requestsTotal++
+      if (head.hasTimeout || head.responseTimeoutMs !== undefined) this.#expect(head)
+      if (this.#isOver) return this
+    }
+    const fault = head?.fault
     if (fault === undefined) this.#attempt()
     else if (fault.delayMs > 0) this.#wait(fault)
     else this.#afterWait(fault)
@@ -170,11 +187,7 @@ export class Call implements RequestSink, ResponseSink {
     if (this.#isOver) return
     this.#isOver = true
     this.#count(this.#status)
-    this.#backoff?.cancel()
-    if (this.#delayedBy !== undefined) this.#delayedBy.waiting--
-    this.#finish()
-    if (this.#upstream === undefined) this.#target.forget(this)
-    else this.#upstream.abort()
+    this.#stopWork()
   }
 
   resumeResponse(): void {
@@ -261,6 +274,42 @@ export class Call implements RequestSink, ResponseSink {
     this.#caller.resumeRequest()
   }
 
+  /** Nothing more is done for it, here or further on. */
+  #stopWork(): void {
+    this.#backoff?.cancel()
+    if (this.#delayedBy !== undefined) this.#delayedBy.waiting--
+    this.#finish()
+    const upstream = this.#upstream
+    this.#upstream = undefined
+    if (upstream === undefined) this.#target.forget(this)
+    else upstream.abort()
+  }
+
+  /** The answer is wanted by a time, which goes with the request. */
+  #expect(head: RequestHead): void {
+    const { clock } = this.#deps
+    const now = clock.now()
+    this.#deadline = Deadline.of(head, now)
+    const endsAt = this.#deadline?.callerEndsAt
+    if (endsAt === undefined) return
+    if (endsAt <= now) {
+      this.#expire()
+      return
+    }
+    // It is the calling side that ends it and says so; the called one makes sure.
+    const graceMs = this.#target.reportsTime ? 0 : CALLED_SIDE_GRACE_MS
+    this.#expiry = clock.timer(instant(endsAt + graceMs), () => this.#expire())
+  }
+
+  #expire(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#deps.counters.requestsFailed++
+    this.#countFailure(EXPIRED, undefined)
+    this.#stopWork()
+    this.#caller.onFailed(EXPIRED)
+  }
+
   #mayTryAgain(failure: Failure): boolean {
     if (this.#isCommitted || !this.#isReplayable) return false
     if (failure.retry === 'never-sent') {
@@ -278,6 +327,7 @@ export class Call implements RequestSink, ResponseSink {
   #mayRetry(policy: RetryPolicy): boolean {
     if (this.#isCommitted || !this.#isReplayable || this.head?.upgrade === true) return false
     if (this.#retries >= policy.attemptsMax || this.#remainingMs === 0) return false
+    if (this.#deadline?.leftMs(this.#deps.clock.now()) === 0) return false
     this.#holdsRetry ||= this.#target.beginRetry()
     return this.#holdsRetry
   }
@@ -312,6 +362,7 @@ export class Call implements RequestSink, ResponseSink {
       const ms = Math.max(1, Math.min(perTryTimeoutMs, leftMs ?? Number.POSITIVE_INFINITY))
       if (Number.isFinite(ms)) head.responseTimeoutMs = ms
     }
+    if (head !== undefined) this.#deadline?.tell(head, this.#deps.clock.now())
     this.#target.attempt(this)
   }
 
@@ -361,7 +412,7 @@ export class Call implements RequestSink, ResponseSink {
   #countFailure(failure: Failure, policy: RetryPolicy | undefined): void {
     const stats = this.#stats
     if (stats === undefined) return
-    if (failure.code === 'UPSTREAM_TIMEOUT') stats.timeouts++
+    if (failure.code === 'UPSTREAM_TIMEOUT' || failure === EXPIRED) stats.timeouts++
     if (policy?.retriesFailure(failure) === true) stats.retriesExhausted++
     // Once its head is out, an answer has the status that the caller saw.
     this.#count(
@@ -382,10 +433,12 @@ export class Call implements RequestSink, ResponseSink {
 
   #commit(): void {
     this.#isCommitted = true
+    if (this.#deadline?.isOfCall === false) this.#expiry?.cancel()
     this.#replay = undefined
   }
 
   #finish(): void {
+    this.#expiry?.cancel()
     this.#target.released(this)
     if (!this.#holdsRetry) return
     this.#holdsRetry = false

@@ -24,9 +24,9 @@ export function isGrpcRequest(text: string): boolean {
   return CONTENT_TYPE.test(text)
 }
 
-/** The fields that say it, each with its CRLF. */
-export function grpcStatusFields(httpStatus: number, message: string): string {
-  const status = STATUSES[httpStatus] ?? UNKNOWN
+/** The fields that say it, each with its CRLF. @param own instead of the one that goes with the HTTP status */
+export function grpcStatusFields(httpStatus: number, message: string, own?: number): string {
+  const status = own ?? STATUSES[httpStatus] ?? UNKNOWN
   return `grpc-status: ${status}\r\ngrpc-message: ${percentEncoded(message)}\r\n`
 }
 

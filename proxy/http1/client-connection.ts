@@ -150,6 +150,8 @@ export class Http1ClientConnection implements WireHandler, RequestSink, Swept {
   abort(): void {
     if (this.#sink === undefined) return
     this.#sink = undefined
+    // An orderly end could be taken for that of a caller that still waits for the answer.
+    this.#wire.abort()
     this.#discard()
   }
 

@@ -26,6 +26,8 @@ export const FIELD_DATE = 16
 export const FIELD_HTTP2_SETTINGS = 17
 export const FIELD_SERVICE_TIME = 18
 export const FIELD_ERROR_CODE = 19
+export const FIELD_GRPC_TIMEOUT = 20
+export const FIELD_EXPECTED_TIMEOUT = 21
 
 /** Fields that belong to one hop, in either direction (mesh.md 10.11). */
 export const HOP_BY_HOP_MASK =
@@ -66,6 +68,9 @@ export function fieldId(bytes: Uint8Array, from: number, to: number): number {
       if (first === 0x63) return is(bytes, from, to, 'connection') ? FIELD_CONNECTION : FIELD_OTHER
       return is(bytes, from, to, 'keep-alive') ? FIELD_KEEP_ALIVE : FIELD_OTHER
     case 12:
+      if (first === 0x67) {
+        return is(bytes, from, to, 'grpc-timeout') ? FIELD_GRPC_TIMEOUT : FIELD_OTHER
+      }
       return is(bytes, from, to, 'x-request-id') ? FIELD_REQUEST_ID : FIELD_OTHER
     case 14:
       if (first === 0x63) {
@@ -89,6 +94,10 @@ export function fieldId(bytes: Uint8Array, from: number, to: number): number {
       return is(bytes, from, to, 'x-forwarded-client-cert') ? FIELD_CLIENT_CERT : FIELD_OTHER
     case 29:
       return is(bytes, from, to, 'x-envoy-upstream-service-time') ? FIELD_SERVICE_TIME : FIELD_OTHER
+    case 30:
+      return is(bytes, from, to, 'x-envoy-expected-rq-timeout-ms')
+        ? FIELD_EXPECTED_TIMEOUT
+        : FIELD_OTHER
     default:
       return FIELD_OTHER
   }

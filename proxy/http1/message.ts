@@ -43,6 +43,8 @@ export class RequestHead {
   expectsContinue = false
   hasRequestId = false
   hasForwardedProto = false
+  /** It says until when its answer is wanted (proxy/exchange/deadline.ts). */
+  hasTimeout = false
   /** What arrived in X-Forwarded-Client-Cert, taken out of the text. */
   clientCert: string | undefined = undefined
   /** Of its route: for the time until the response's head, ms; 0: no limit; undefined: that of every request. */

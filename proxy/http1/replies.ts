@@ -20,7 +20,13 @@ const BODIES: Readonly<Partial<Record<ErrorCode, string>>> = {
   PERMISSION_DENIED: 'RBAC: access denied',
   UPSTREAM_UNHEALTHY: 'no healthy upstream',
   UPSTREAM_TIMEOUT: 'upstream request timeout',
+  DEADLINE_EXCEEDED: 'upstream request timeout',
   RATE_LIMITED: 'local_rate_limited',
+}
+
+/** Where the HTTP status says less than is known. */
+const OWN_GRPC_STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
+  DEADLINE_EXCEEDED: ERRORS.DEADLINE_EXCEEDED.grpcStatus,
 }
 
 /** Fields of replies that Envoy would mark, so that callers written for it understand ours. */
@@ -69,7 +75,7 @@ export function generatedReply(
 function grpcReply(code: ErrorCode, httpStatus: number, message: string, date: string): Reply {
   const text =
     'HTTP/1.1 200 OK\r\ncontent-type: application/grpc\r\ncontent-length: 0\r\n' +
-    grpcStatusFields(httpStatus, message) +
+    grpcStatusFields(httpStatus, message, OWN_GRPC_STATUS[code]) +
     `x-fairlead-error: ${code}\r\n${EXTRA_FIELDS[code] ?? ''}date: ${date}\r\n`
   return { head: new ResponseHead(200, text, BODY_NONE, 0), body: '' }
 }

@@ -15,7 +15,9 @@ import {
   FIELD_DATE,
   FIELD_ERROR_CODE,
   FIELD_EXPECT,
+  FIELD_EXPECTED_TIMEOUT,
   FIELD_FORWARDED_PROTO,
+  FIELD_GRPC_TIMEOUT,
   FIELD_HOST,
   FIELD_OTHER,
   FIELD_REQUEST_ID,
@@ -48,7 +50,11 @@ const PLAIN_MASK =
   (1 << FIELD_FORWARDED_PROTO) |
   (1 << FIELD_DATE) |
   (1 << FIELD_SERVICE_TIME) |
-  (1 << FIELD_ERROR_CODE)
+  (1 << FIELD_ERROR_CODE) |
+  (1 << FIELD_GRPC_TIMEOUT) |
+  (1 << FIELD_EXPECTED_TIMEOUT)
+
+const TIMEOUT_MASK = (1 << FIELD_GRPC_TIMEOUT) | (1 << FIELD_EXPECTED_TIMEOUT)
 
 /** Removed from every forwarded request; the client certificate is put back by who may say so. */
 const CUT_MASK = HOP_BY_HOP_MASK | (1 << FIELD_CLIENT_CERT)
@@ -115,6 +121,7 @@ function interpretUnusual(
 function finish(parser: HeadParser, head: RequestHead): RequestHead {
   head.hasRequestId = (parser.mask & (1 << FIELD_REQUEST_ID)) !== 0
   head.hasForwardedProto = (parser.mask & (1 << FIELD_FORWARDED_PROTO)) !== 0
+  head.hasTimeout = (parser.mask & TIMEOUT_MASK) !== 0
   return head
 }
 

@@ -29,6 +29,7 @@ export const REQUEST_ID = 14
 export const FORWARDED_PROTO = 15
 export const DATE = 16
 export const SERVICE_TIME = 17
+export const TIMEOUT = 18
 
 const KINDS: ReadonlyMap<string, number> = new Map([
   [':method', METHOD],
@@ -46,6 +47,8 @@ const KINDS: ReadonlyMap<string, number> = new Map([
   ['x-forwarded-proto', FORWARDED_PROTO],
   ['date', DATE],
   ['x-envoy-upstream-service-time', SERVICE_TIME],
+  ['grpc-timeout', TIMEOUT],
+  ['x-envoy-expected-rq-timeout-ms', TIMEOUT],
   ['connection', BAD],
   ['keep-alive', BAD],
   ['proxy-connection', BAD],

@@ -35,6 +35,7 @@ import {
   SCHEME,
   STATUS,
   TE,
+  TIMEOUT,
 } from './field.ts'
 import type { FieldSink } from './hpack-decoder.ts'
 
@@ -55,6 +56,7 @@ export class RequestFields implements FieldSink {
   #hasTrailers = false
   #hasRequestId = false
   #hasForwardedProto = false
+  #hasTimeout = false
   #hasRegular = false
   #text = ''
 
@@ -72,6 +74,7 @@ export class RequestFields implements FieldSink {
     this.#hasTrailers = false
     this.#hasRequestId = false
     this.#hasForwardedProto = false
+    this.#hasTimeout = false
     this.#hasRegular = false
     this.#text = ''
   }
@@ -122,6 +125,9 @@ export class RequestFields implements FieldSink {
       case FORWARDED_PROTO:
         this.#hasForwardedProto = true
         break
+      case TIMEOUT:
+        this.#hasTimeout = true
+        break
       default:
     }
     this.#text += field.line
@@ -153,6 +159,7 @@ export class RequestFields implements FieldSink {
     head.clientCert = this.#clientCert
     head.hasRequestId = this.#hasRequestId
     head.hasForwardedProto = this.#hasForwardedProto
+    head.hasTimeout = this.#hasTimeout
     return head
   }
 

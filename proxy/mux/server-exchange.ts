@@ -42,6 +42,7 @@ export interface ServerExchangeOwner {
 const RESET_CODES: Readonly<Partial<Record<ErrorCode, number>>> = {
   PERMISSION_DENIED: RESET_DENIED,
   UPSTREAM_TIMEOUT: RESET_TIMEOUT,
+  DEADLINE_EXCEEDED: RESET_TIMEOUT,
   UPSTREAM_INVALID: RESET_INVALID,
 }
 

@@ -52,6 +52,8 @@ const FLAGS: Readonly<Partial<Record<ErrorCode, string>>> = {
   UPSTREAM_OVERLOADED: 'UO',
   UPSTREAM_INVALID: 'UPE',
   UPSTREAM_TIMEOUT: 'UT',
+  DEADLINE_EXCEEDED: 'UT',
+  FAULT_INJECTED: 'FI',
   RATE_LIMITED: 'RL',
   NOT_FOUND: 'NR',
 }
@@ -63,6 +65,9 @@ const DETAILS: Readonly<Partial<Record<ErrorCode, string>>> = {
   UPSTREAM_OVERLOADED: 'upstream_reset_before_response_started{overflow}',
   UPSTREAM_INVALID: 'upstream_reset_before_response_started{protocol_error}',
   UPSTREAM_TIMEOUT: 'response_timeout',
+  DEADLINE_EXCEEDED: 'response_timeout',
+  FAULT_INJECTED: 'fault_filter_abort',
+  RATE_LIMITED: 'request_rate_limited',
   PERMISSION_DENIED: 'rbac_access_denied_matched_policy[none]',
   NOT_FOUND: 'route_not_found',
 }

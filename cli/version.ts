@@ -12,6 +12,11 @@ export interface Version {
   readonly version: string
 }
 
+/** How a proxy of this program names itself to agents. */
+export function proxyBuild(version: string): string {
+  return `fairlead ${version}`
+}
+
 export function readVersion(): Version {
   const text = readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8')
   const { version } = JSON.parse(text)

@@ -5,6 +5,7 @@
  * that cannot be applied (a certificate that does not fit its key) leaves the one before in force.
  */
 
+import type { Server } from 'node:net'
 import type { Logger } from '../core/log.ts'
 import type { ListenerProblem } from '../core/mesh/proxy-control.ts'
 import type { ProxySnapshot } from '../core/mesh/proxy-snapshot.ts'
@@ -13,6 +14,7 @@ import type { Clock, Instant } from '../core/time.ts'
 import { newCounters, type ProxyCounters } from './exchange/counters.ts'
 import { HttpDate } from './http1/replies.ts'
 import { TokenJudge } from './jwt/token-judge.ts'
+import type { InheritPort } from './listeners/bind.ts'
 import { LimitedLog } from './listeners/limited-log.ts'
 import { ListenerSet } from './listeners/listener-set.ts'
 import { ProcessCallers } from './listeners/process-callers.ts'
@@ -48,6 +50,7 @@ export class DataPlane {
   readonly #startedAt: Instant
   readonly #metrics: MetricsListeners
   #datacenter = ''
+  #isRetired = false
   #nodeName = ''
 
   constructor(
@@ -58,9 +61,12 @@ export class DataPlane {
       readonly log: Logger
       /** Of the agent; without one, access logs can only go to files. */
       readonly output?: Output
+      /** While a process before this one has the ports. */
+      readonly inherit?: () => InheritPort | undefined
     },
   ) {
     const { clock, rng, log } = deps
+    const inherit = deps.inherit ?? (() => undefined)
     this.observer = new Observer({
       clock,
       log,
@@ -69,7 +75,7 @@ export class DataPlane {
       version: options.version ?? '',
       nodeName: () => this.#nodeName,
     })
-    this.#metrics = new MetricsListeners(() => this.prometheus(), log)
+    this.#metrics = new MetricsListeners(() => this.prometheus(), log, inherit)
     this.#clock = clock
     this.#startedAt = clock.now()
     const sweep = new IdleSweep(clock)
@@ -97,6 +103,7 @@ export class DataPlane {
       rng: rng.fork('requests'),
       callers: this.#callers,
       refusals: new LimitedLog(log, sweep),
+      inherit,
       identity: (id) => this.#mesh.identity(id),
       caller: (clusterId, failover, identityId) =>
         this.#mesh.callerAlong(clusterId, failover, identityId),
@@ -116,6 +123,7 @@ export class DataPlane {
     this.#tokens.update(snapshot.jwtProviders)
     this.#callers.update(snapshot.callers)
     const problems = await this.listeners.apply(snapshot, renewed)
+    if (this.#isRetired) return []
     const unbound = await this.#metrics.apply(snapshot.telemetry?.metricsBinds ?? [])
     return [...problems, ...unbound]
   }
@@ -133,6 +141,18 @@ export class DataPlane {
   /** Stops accepting; resolves when the last exchange has ended. */
   async drain(): Promise<void> {
     await this.listeners.drain()
+  }
+
+  /** The server that listens on a port (bindText), for a successor. */
+  serverOf(bind: string): Server | undefined {
+    return this.listeners.serverOf(bind) ?? this.#metrics.serverOf(bind)
+  }
+
+  /** As ListenerSet.retire has it. What is configured from now on holds for what is still open. */
+  async retire(patienceMs: number): Promise<void> {
+    this.#isRetired = true
+    this.#metrics.close()
+    await this.listeners.retire(patienceMs)
   }
 
   stop(): void {

@@ -1,7 +1,8 @@
 /**
  * One connection from the agent to a running proxy: lines of JSON both ways (core/mesh/proxy-control.ts).
  *
- * Guarantees: `hello` has been received and its protocol checked before `connectProxy` resolves. Which
+ * Guarantees: `hello` has been received before `connectProxy` resolves, and is of our protocol or of a proxy that can
+ * hand over. Which
  * snapshot to send when is the supervisor's business. Lines over LINE_MAX_BYTES end the connection.
  */
 
@@ -66,7 +67,8 @@ export async function connectProxy(
         if (client !== undefined) events.onMessage(message)
         return
       }
-      if (message.protocol !== PROXY_CONTROL_PROTOCOL) {
+      // One of another protocol can still be told to hand over, and nothing else.
+      if (message.protocol !== PROXY_CONTROL_PROTOCOL && message.handsOver !== true) {
         return fail(`the proxy speaks control protocol ${message.protocol}`)
       }
       socket.setTimeout(0)

@@ -22,8 +22,8 @@ import { ProxySupervisor } from './proxy-supervisor.ts'
 import { SidecarApi } from './sidecar-api.ts'
 import type { LeafSource } from './types.ts'
 
-/** sockaddr_un holds 108 bytes with the final zero. */
-const SOCKET_PATH_MAX = 107
+/** sockaddr_un holds 108 bytes with the final zero; the proxy binds it under a name of up to 16 bytes first. */
+const SOCKET_PATH_MAX = 103
 
 export interface MeshDeps {
   readonly clock: Clock
@@ -36,6 +36,8 @@ export interface MeshDeps {
   readonly makeKey: LeafKeyMaker
   /** As LeafStoreDeps has it. */
   readonly signer?: LeafStoreDeps['signer']
+  /** As the proxy that `proxyCommand` runs tells it. */
+  readonly proxyBuild: string
   /** Program and arguments that run a proxy on the control socket given. */
   readonly proxyCommand: (socketPath: string) => readonly [string, ...string[]]
   /** Where a dev agent, which has no data directory, keeps its control socket. */
@@ -68,6 +70,7 @@ export function createMesh(config: AgentConfig, deps: MeshDeps): Mesh {
   const supervisor = new ProxySupervisor(
     {
       command: deps.proxyCommand(socketPath),
+      build: deps.proxyBuild,
       socketPath,
       keepOnStop: config.proxy.keepOnAgentStop && config.dataDir !== '',
     },

@@ -2,29 +2,37 @@
  * Keeps one proxy process running for this host: adopts the one that runs, starts one otherwise, restarts
  * a dead one at once (then with backoff), and hands it the newest snapshot.
  *
- * Guarantees: at most one proxy per control socket; a proxy of another build protocol is drained and
- * replaced; after `stop()` no child of ours runs unless `keepOnStop`. An adopted proxy keeps its own last
- * configuration until this agent has a complete one (see `isComplete` of `configure`).
+ * Guarantees: at most one proxy per control socket; a proxy of another build or protocol is told to hand its
+ * ports over to one of ours; after `stop()` no child of ours runs unless `keepOnStop`. An adopted proxy keeps its own last
+ * configuration until this agent has a complete one (see `isComplete` of `configure`). A connection that ends may mean
+ * that another proxy has taken over: that is looked for before one is started.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { chmod, mkdir, open, readFile, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Logger } from '../../core/log.ts'
-import type { ListenerProblem, ProxyToAgent } from '../../core/mesh/proxy-control.ts'
+import {
+  type ListenerProblem,
+  PROXY_CONTROL_PROTOCOL,
+  type ProxyToAgent,
+} from '../../core/mesh/proxy-control.ts'
 import type { ProxySnapshot } from '../../core/mesh/proxy-snapshot.ts'
 import { patchOf } from '../../core/mesh/snapshot-patch.ts'
 import { AGENT_METRICS } from '../../core/metrics/catalogue/agent.ts'
 import type { Counter } from '../../core/metrics/instruments.ts'
 import type { Metrics } from '../../core/metrics/metrics.ts'
 import { type Clock, instant, type Timer } from '../../core/time.ts'
-import { type ControlClient, connectProxy } from './control-client.ts'
+import { type ControlClient, connectProxy, type ProxyHello } from './control-client.ts'
 import { ProxyObservation } from './proxy-observation.ts'
 
 const CONNECT_TIMEOUT_MS = 2000
 const CONNECT_RETRY_MS = 15
 /** A started proxy must answer on its socket within this. */
 const READY_MAX_MS = 10_000
+/** A proxy whose successor died is back on the control socket within this. */
+const COME_BACK_MS = 3000
+const TAKE_OVER = '-take-over'
 const BACKOFF_FIRST_MS = 50
 const BACKOFF_MAX_MS = 5000
 /** A proxy that ran this long is restarted without delay. */
@@ -39,6 +47,8 @@ const CRASH_TEXT_MAX = 2000
 export interface ProxySupervisorOptions {
   /** Program and arguments that run a proxy on a control socket. */
   readonly command: readonly [string, ...string[]]
+  /** That of the command's proxy, as its greeting says it. */
+  readonly build: string
   readonly socketPath: string
   readonly keepOnStop: boolean
 }
@@ -65,7 +75,13 @@ export class ProxySupervisor {
   #state: ProxyState = 'idle'
   #child: ChildProcess | undefined
   #client: ControlClient | undefined
+  /** The greeting of the proxy whose connection has ended. */
+  #before: ProxyHello | undefined
   #adopted = false
+  /** On which an adopted proxy was told to hand over, and that proxy's pid. */
+  #handingOver:
+    | { readonly client: ControlClient; readonly pid: number; hasFailed: boolean }
+    | undefined
   #snapshot: ProxySnapshot | undefined
   #snapshotIsComplete = false
   /** What this connection was told last. */
@@ -173,6 +189,7 @@ export class ProxySupervisor {
   }
 
   async #startAndConnect(): Promise<void> {
+    if (await this.#joinSuccessor()) return
     const { clock, log } = this.#deps
     const folder = dirname(this.#options.socketPath)
     await mkdir(folder, { recursive: true, mode: 0o700 })
@@ -201,6 +218,33 @@ export class ProxySupervisor {
     this.#push()
   }
 
+  /** @returns false when none answers on the control socket */
+  async #joinSuccessor(): Promise<boolean> {
+    const { clock, log } = this.#deps
+    const before = this.#before
+    this.#before = undefined
+    if (before === undefined) return false
+    const deadline = clock.now() + COME_BACK_MS
+    for (;;) {
+      this.#abort.signal.throwIfAborted()
+      try {
+        await this.#connect()
+        break
+      } catch {
+        // Only while that which had the ports lives, it may come back.
+        if (before.replaces === undefined || !signalProcess(before.replaces, 0)) return false
+        if (clock.now() >= deadline) return false
+        await clock.sleep(CONNECT_RETRY_MS, this.#abort.signal)
+      }
+    }
+    this.#state = 'running'
+    this.#adopted = true
+    this.#startedAt = clock.now()
+    log.info('another proxy took over', { pid: this.pid, before: before.pid })
+    this.#push()
+    return true
+  }
+
   /**
    * In its own process group, so that what stops the agent's group does not cut the mesh's traffic, and with
    * none of the agent's output, which it would hold open. Its log comes over the control socket; what Node
@@ -220,7 +264,7 @@ export class ProxySupervisor {
     child.on('error', (err) => this.#deps.log.error('proxy cannot be started', { err }))
     child.on('exit', (code, signal) => {
       if (this.#child === child) this.#child = undefined
-      if (this.#state !== 'stopped') void this.#tellExit(crashFile, code, signal)
+      if (this.#state !== 'stopped' && code !== 0) void this.#tellExit(crashFile, code, signal)
     })
     return child
   }
@@ -238,11 +282,13 @@ export class ProxySupervisor {
       onClose: () => {
         if (this.#client !== client) return
         this.#client = undefined
+        this.#before = client.hello
         this.observation.disconnected()
         if (this.#state === 'running') this.#lost()
       },
     })
     this.#client = client
+    this.#before = undefined
     this.observation.connected((message) => client.send(message))
   }
 
@@ -251,10 +297,28 @@ export class ProxySupervisor {
     if (client === undefined || this.#snapshot === undefined) return
     const before = this.#sent
     if (this.#adopted && before === undefined && !this.#snapshotIsComplete) return
+    if (this.#adopted && before === undefined && this.#handOver(client)) return
     this.#sent = this.#snapshot
     if (before === undefined || client.hello.takesPatches !== true) {
       client.send({ kind: 'configure', snapshot: this.#snapshot })
     } else client.send({ kind: 'patch', patch: patchOf(before, this.#snapshot) })
+  }
+
+  /** @returns whether this proxy is to be replaced rather than configured */
+  #handOver(client: ControlClient): boolean {
+    const { pid, build, protocol, handsOver } = client.hello
+    const isOurs = protocol === PROXY_CONTROL_PROTOCOL
+    if ((isOurs && build === this.#options.build) || handsOver !== true) return false
+    const asked = this.#handingOver
+    if (asked?.pid === pid) {
+      // Still here on a new connection, or it says so: it could not. What it understands it is told then.
+      if (asked.client === client && !asked.hasFailed) return true
+      return !isOurs
+    }
+    this.#handingOver = { client, pid, hasFailed: false }
+    this.#deps.log.info('the running proxy is of another build, it hands over to ours', { build })
+    client.send({ kind: 'hand-over', command: [...this.#options.command, TAKE_OVER] })
+    return true
   }
 
   #onMessage(message: Exclude<ProxyToAgent, { kind: 'hello' }>): void {
@@ -269,6 +333,12 @@ export class ProxySupervisor {
       return
     }
     if (message.kind === 'stats') return
+    if (message.kind === 'hand-over-failed') {
+      this.#deps.log.warn('the proxy could not hand over', { reason: message.reason })
+      if (this.#handingOver !== undefined) this.#handingOver.hasFailed = true
+      this.#push()
+      return
+    }
     if (message.kind !== 'configured') {
       this.observation.onAnswer(message)
       return

@@ -41,6 +41,7 @@ import { Telemetry } from '../../runtime/metrics/telemetry.ts'
 import { createKeyAndCsr } from '../../runtime/pki/csr.ts'
 import { newUuid, systemRng } from '../../runtime/random/system-random.ts'
 import type { AgentTls } from '../../runtime/tls/agent-tls.ts'
+import { proxyBuild } from '../version.ts'
 import {
   createAgentAcl,
   createTokens,
@@ -268,6 +269,7 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
       return { keyPem: privateKeyPem, csrPem }
     },
     output: (stream, text) => void process[stream].write(text),
+    proxyBuild: proxyBuild(versions.fairlead),
     proxyCommand: (socketPath) => proxyCommand(config, socketPath),
     devFolder: deps.devFolder,
   })

@@ -3,7 +3,7 @@
  *
  * The proxy listens, the agent dials: so a new agent adopts a running proxy. One JSON document per line,
  * at most 64 MiB. The newest agent wins: a second connection replaces the first. Versioned by `protocol`;
- * an agent that finds another number replaces the proxy instead of adopting it.
+ * an agent that finds another number, or another build, has the proxy hand over to one of its own instead of adopting it.
  */
 
 import type { LogLevel } from '../config/model.ts'
@@ -24,6 +24,11 @@ export type AgentToProxy =
   /** Tell of requests that pass the filter, until `untap` or the end of the connection. */
   | { readonly kind: 'tap'; readonly id: number; readonly filter: TapFilter }
   | { readonly kind: 'untap'; readonly id: number }
+  /**
+   * Start this command, a proxy for the same control socket that is told to take over, and give it the ports. The
+   * connection ends when the other answers on the control socket. To proxies that say they can.
+   */
+  | { readonly kind: 'hand-over'; readonly command: readonly [string, ...string[]] }
   /** Stop accepting, let exchanges end until the deadline (ms from receipt), then exit 0. */
   | { readonly kind: 'shutdown'; readonly drainMs: number }
 
@@ -37,6 +42,10 @@ export type ProxyToAgent =
       readonly version: number
       /** Absent in proxies of earlier builds. */
       readonly takesPatches?: boolean
+      /** Absent in proxies that cannot. */
+      readonly handsOver?: boolean
+      /** Pid of the proxy that has the ports until this one is configured. */
+      readonly replaces?: number
     }
   /** Answer to `configure` and `patch`. Listeners that could not be bound are named; everything else is in force. */
   | {
@@ -53,6 +62,8 @@ export type ProxyToAgent =
       /** Requests that passed the filter since the last and were too many to be told. */
       readonly skipped: number
     }
+  /** The proxy goes on as before. */
+  | { readonly kind: 'hand-over-failed'; readonly reason: string }
   | { readonly kind: 'tap-refused'; readonly id: number; readonly reason: string }
   /** Lines of access logs for what the agent's own output goes to. */
   | { readonly kind: 'output'; readonly stream: 'stdout' | 'stderr'; readonly text: string }

@@ -6,7 +6,7 @@
  * agent nothing changes, until the orphan timeout, if one is set. Bounds: LINE_BYTES_MAX a message.
  */
 
-import { chmod, mkdir, unlink } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
 import { dirname } from 'node:path'
 import { FairleadError } from '../../core/errors.ts'
@@ -22,7 +22,7 @@ import {
 import type { ProxySnapshot } from '../../core/mesh/proxy-snapshot.ts'
 import { applyPatch, type SnapshotPatch } from '../../core/mesh/snapshot-patch.ts'
 import { type Clock, instant, type Timer } from '../../core/time.ts'
-import { removeStaleSocket } from '../listeners/bind.ts'
+import { bindUnixSocket, closing, removeStaleSocket } from '../listeners/bind.ts'
 import { TAPS_MAX, type TapSink } from '../telemetry/taps.ts'
 import { LineReader } from './line-reader.ts'
 import type { LogRelay } from './relay-log.ts'
@@ -33,6 +33,8 @@ export interface ControlOptions {
   readonly orphanTimeoutMs: number
   readonly pid: number
   readonly build: string
+  /** Pid of the proxy whose control socket, and place, this one takes. */
+  readonly replaces?: number
 }
 
 export interface Controlled {
@@ -44,6 +46,8 @@ export interface Controlled {
   tap(id: number, filter: TapFilter, sink: TapSink): boolean
   untap(id: number): void
   untapAll(): void
+  /** Starts a proxy that takes this one's place. */
+  handOver(command: readonly [string, ...string[]]): void
   shutdown(drainMs: number, why: string): void
 }
 
@@ -57,13 +61,14 @@ export class ControlServer {
   readonly #clock: Clock
   readonly #log: Logger
   readonly #logRelay: LogRelay | undefined
-  readonly #server: Server
+  #server: Server
   #agent: Socket | undefined
   #version = 0
   /** What the agent's connection has brought last, in force or not: what a patch is made for. */
   #received: ProxySnapshot | undefined
   #next: ProxySnapshot | undefined
   #isApplying = false
+  #leaving: Promise<void> | undefined
   #orphan: Timer | undefined
 
   constructor(
@@ -80,16 +85,12 @@ export class ControlServer {
   }
 
   /** @throws FairleadError INVALID_CONFIG when the socket cannot be opened, or another proxy holds it */
-  async listen(): Promise<void> {
+  async listen(replaces = this.#options.replaces !== undefined): Promise<void> {
     const { socketPath } = this.#options
     try {
       await mkdir(dirname(socketPath), { recursive: true, mode: 0o700 })
-      await removeStaleSocket(socketPath)
-      await new Promise<void>((resolve, reject) => {
-        this.#server.once('error', reject)
-        this.#server.listen({ path: socketPath }, () => resolve())
-      })
-      await chmod(socketPath, 0o600)
+      if (!replaces) await removeStaleSocket(socketPath)
+      await bindUnixSocket(this.#server, socketPath, '600', replaces)
     } catch (cause) {
       const { code } = cause as NodeJS.ErrnoException
       const why = code === 'EADDRINUSE' ? 'another proxy listens there' : (code ?? String(cause))
@@ -110,9 +111,24 @@ export class ControlServer {
     this.#orphan = undefined
     this.#agent?.destroy()
     this.#agent = undefined
-    if (!this.#server.listening) return
-    await new Promise<void>((resolve) => this.#server.close(() => resolve()))
-    await unlink(this.#options.socketPath).catch(() => undefined)
+    await closing(this.#server)
+  }
+
+  /** A successor has the socket's place. */
+  async leave(): Promise<void> {
+    this.#leaving = this.close()
+    await this.#leaving
+  }
+
+  /** The successor came to nothing: the socket's place is ours again. */
+  async comeBack(reason: string): Promise<void> {
+    if (this.#leaving !== undefined) {
+      await this.#leaving
+      this.#leaving = undefined
+      this.#server = createServer((socket) => this.#accept(socket))
+      await this.listen(true)
+    }
+    this.#offer({ kind: 'hand-over-failed', reason })
   }
 
   #accept(socket: Socket): void {
@@ -141,6 +157,7 @@ export class ControlServer {
       this.#logRelay?.disconnect()
       this.#armOrphan()
     })
+    const { replaces } = this.#options
     this.#send(socket, {
       kind: 'hello',
       protocol: PROXY_CONTROL_PROTOCOL,
@@ -148,6 +165,8 @@ export class ControlServer {
       build: this.#options.build,
       version: this.#version,
       takesPatches: true,
+      handsOver: true,
+      ...(this.#version === 0 && replaces !== undefined ? { replaces } : {}),
     })
     this.#logRelay?.connect((record) => this.#send(socket, { kind: 'log', record }))
   }
@@ -181,6 +200,9 @@ export class ControlServer {
         break
       case 'untap':
         this.#controlled.untap(message.id)
+        break
+      case 'hand-over':
+        this.#controlled.handOver(message.command)
         break
       case 'shutdown':
         this.#controlled.shutdown(message.drainMs, 'the agent asked for it')
@@ -267,8 +289,15 @@ function parseMessage(line: string): AgentToProxy | undefined {
     if (typeof value !== 'object' || value === null || !('kind' in value)) return undefined
     if (value.kind === 'configure' && !('snapshot' in value)) return undefined
     if (value.kind === 'patch' && !('patch' in value)) return undefined
+    if (value.kind === 'hand-over' && !isCommand(value)) return undefined
     return value as AgentToProxy
   } catch {
     return undefined
   }
+}
+
+function isCommand(value: object): boolean {
+  if (!('command' in value) || !Array.isArray(value.command) || value.command.length === 0)
+    return false
+  return value.command.every((word) => typeof word === 'string')
 }

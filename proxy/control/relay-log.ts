@@ -51,6 +51,11 @@ export class LogRelay {
     send({ level: 'warn', component: '', message: 'log records were dropped', facts })
   }
 
+  /** Of another proxy, whose place this one takes; judged by its own threshold. */
+  forward(record: LogRecord): void {
+    this.#record(record)
+  }
+
   disconnect(): void {
     this.#send = undefined
   }

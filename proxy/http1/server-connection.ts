@@ -91,10 +91,14 @@ export class Http1ServerConnection implements HttpConnection, WireHandler, Respo
     this.onFailed(failure)
   }
 
-  /** Takes no further request: an idle connection closes now, a busy one after its exchange. */
-  drain(): void {
+  /**
+   * Takes no further request: an idle connection closes now, a busy one after its exchange.
+   *
+   * @param isPatient an idle one waits on and answers its next request with `Connection: close`
+   */
+  drain(isPatient = false): void {
     this.#isDraining = true
-    if (this.#state === 'head' && this.#reader.isFresh) this.#linger()
+    if (!isPatient && this.#state === 'head' && this.#reader.isFresh) this.#linger()
   }
 
   /** Cuts the connection and what runs on it. */

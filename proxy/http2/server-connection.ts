@@ -48,6 +48,7 @@ export class Http2ServerConnection implements LinkOwner, ServerStreamOwner {
   /** The peer was told which streams were taken: no more are. */
   #isDraining = false
   #idleSince: number
+  #drainsWhenReady = false
 
   constructor(wire: Wire, route: HttpRoute, deps: Http2Deps & { readonly date: HttpDate }) {
     this.#route = route
@@ -61,11 +62,16 @@ export class Http2ServerConnection implements LinkOwner, ServerStreamOwner {
     return this.#streams.values()
   }
 
-  /** Tells the peer to open no more streams; the connection ends with the last one. */
-  drain(): void {
+  /**
+   * Tells the peer to open no more streams; the connection ends with the last one.
+   *
+   * @param isPatient a peer that has not said anything yet is heard first
+   */
+  drain(isPatient = false): void {
     if (this.#warnedTick >= 0 || this.link.isDown) return
     if (!this.link.isReady) {
-      this.link.close(NO_ERROR)
+      if (isPatient) this.#drainsWhenReady = true
+      else this.link.close(NO_ERROR)
       return
     }
     this.#warnedTick = this.#sweep.tick
@@ -89,7 +95,9 @@ export class Http2ServerConnection implements LinkOwner, ServerStreamOwner {
     return this.#date.text
   }
 
-  onReady(): void {}
+  onReady(): void {
+    if (this.#drainsWhenReady) this.drain()
+  }
 
   isBusy(): boolean {
     return this.#streams.size > 0

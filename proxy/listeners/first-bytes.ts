@@ -49,8 +49,9 @@ export class FirstBytes implements WireHandler {
     wire.handler = this
   }
 
-  drain(): void {
-    this.destroy()
+  /** @param isPatient what it becomes is drained instead */
+  drain(isPatient = false): void {
+    if (!isPatient) this.destroy()
   }
 
   destroy(): void {

@@ -32,7 +32,7 @@ import { judgePeer, type Peer } from '../tls/peer.ts'
 import { AppTarget, type AppTargetDeps } from '../upstream/app-target.ts'
 import type { Lifetimes } from '../upstream/lifetimes.ts'
 import { RESPONSE_TIMEOUT_MS } from '../upstream/timeouts.ts'
-import { type BindFailure, bindServer, bindText } from './bind.ts'
+import { type BindFailure, bindServer, bindText, closing, type InheritPort } from './bind.ts'
 import { FirstBytes, HTTP2_EXPECTED } from './first-bytes.ts'
 import { DENIED, type InboundPolicy, InboundRoute, type InboundRouteDeps } from './inbound-route.ts'
 import type { LimitedLog } from './limited-log.ts'
@@ -107,8 +107,13 @@ export class InboundListener {
     return this.#server.address()
   }
 
-  async listen(): Promise<BindFailure | undefined> {
-    return await bindServer(this.#server, this.spec.bind)
+  /** The server itself, for a successor that takes its port over. */
+  get server(): Server {
+    return this.#server
+  }
+
+  async listen(inherit?: InheritPort): Promise<BindFailure | undefined> {
+    return await bindServer(this.#server, this.spec.bind, inherit)
   }
 
   /** The bind is the same; everything else holds from now on, also for open connections. */
@@ -149,6 +154,13 @@ export class InboundListener {
     this.closePort()
     await this.#connections.drain()
     this.#policy.target.close()
+  }
+
+  /** Its port is another process's now; also what is still in its handshake gets its answer. */
+  async retire(isPatient: boolean): Promise<void> {
+    const closed = closing(this.#server)
+    await this.#connections.drain(isPatient)
+    await closed
   }
 
   destroy(): void {
@@ -230,7 +242,7 @@ export class InboundListener {
     // Nothing to cut yet, but what changes until the first bytes come holds for them too.
     const waiting: Judged = {
       route,
-      drain: () => first.drain(),
+      drain: (isPatient) => first.drain(isPatient),
       destroy: () => first.destroy(),
       judge: () => {},
     }
@@ -287,7 +299,7 @@ export class InboundListener {
     )
     const judged: Judged = {
       route,
-      drain: () => connection.drain(),
+      drain: (isPatient) => connection.drain(isPatient),
       destroy: () => connection.destroy(),
       judge: () => {
         for (const stream of [...connection.streams]) {
@@ -312,7 +324,7 @@ export class InboundListener {
     )
     const judged: Judged = {
       route,
-      drain: () => connection.drain(),
+      drain: (isPatient) => connection.drain(isPatient),
       destroy: () => connection.destroy(),
       judge: () => {
         const head = connection.currentHead

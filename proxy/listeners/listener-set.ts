@@ -3,9 +3,11 @@
  *
  * Guarantees: a listener equal in two snapshots, or different only in what can change while it runs, keeps
  * its port and connections; one that could not be bound is reported and tried again at each snapshot and every
- * RETRY_MS. Removed listeners stop accepting at once; their exchanges end by themselves.
+ * RETRY_MS. Removed listeners stop accepting at once; their exchanges end by themselves. Once retired, ports are
+ * another process's: snapshots then only change and cut what is still open.
  */
 
+import type { Server } from 'node:net'
 import { sameData } from '../../core/catalog/equality.ts'
 import type { ListenerProblem } from '../../core/mesh/proxy-control.ts'
 import type {
@@ -15,15 +17,19 @@ import type {
 } from '../../core/mesh/proxy-snapshot.ts'
 import { instant, type Timer } from '../../core/time.ts'
 import type { Identity } from '../tls/identity.ts'
-import type { BindFailure } from './bind.ts'
+import type { BindFailure, InheritPort } from './bind.ts'
 import { type InboundDeps, InboundListener } from './inbound-listener.ts'
 import { type OutboundDeps, OutboundListener } from './outbound-listener.ts'
 
 export interface ListenerSetDeps extends InboundDeps, OutboundDeps {
   identity(id: string): Identity | undefined
+  /** While a process before this one has the ports. */
+  readonly inherit?: () => InheritPort | undefined
 }
 
 const RETRY_MS = 3000
+/** A Unix socket was replaced: what connected to it until then has been accepted after this. */
+const UNIX_LINGER_MS = 1000
 
 interface Entry {
   readonly listener: InboundListener | OutboundListener
@@ -54,6 +60,7 @@ export class ListenerSet {
     this.#removeOutbound(snapshot.outbound)
     for (const spec of snapshot.inbound) this.#setInbound(spec, renewed)
     for (const spec of snapshot.outbound) this.#setOutbound(spec)
+    if (this.#isClosed) return []
     await this.#bindMissing()
     return this.problems
   }
@@ -84,6 +91,36 @@ export class ListenerSet {
     this.#retry?.cancel()
     const all = [...[...this.#entries()].map((entry) => entry.listener), ...this.#leaving]
     await Promise.all(all.map(async (listener) => await listener.drain()))
+  }
+
+  /** The server that listens on a port (bindText), for a successor. */
+  serverOf(bind: string): Server | undefined {
+    for (const entry of this.#entries()) {
+      if (entry.isBound && entry.listener.bind === bind) return entry.listener.server
+    }
+    return undefined
+  }
+
+  /**
+   * All ports are a successor's: resolves when every connection has ended.
+   *
+   * @param patienceMs how long callers that keep an idle connection may take to send the request that is told to be the last
+   */
+  async retire(patienceMs: number): Promise<void> {
+    this.#isClosed = true
+    this.#retry?.cancel()
+    const { clock } = this.#deps
+    const all = [...[...this.#entries()].map((entry) => entry.listener), ...this.#leaving]
+    const late = clock.timer(instant(clock.now() + patienceMs), () => {
+      for (const listener of all) void listener.retire(false)
+    })
+    await Promise.all(
+      all.map(async (listener) => {
+        if ('socketPath' in listener.spec.bind) await clock.sleep(UNIX_LINGER_MS)
+        await listener.retire(true)
+      }),
+    )
+    late.cancel()
   }
 
   destroy(): void {
@@ -128,6 +165,7 @@ export class ListenerSet {
     const known = this.#inbound.get(spec.id)?.listener as InboundListener | undefined
     if (identity === undefined) return
     if (known === undefined) {
+      if (this.#isClosed) return
       const listener = new InboundListener(spec, identity, this.#deps)
       this.#inbound.set(spec.id, { listener, isBound: false, problem: undefined })
       return
@@ -141,6 +179,7 @@ export class ListenerSet {
   #setOutbound(spec: OutboundSpec): void {
     const known = this.#outbound.get(spec.id)?.listener as OutboundListener | undefined
     if (known === undefined) {
+      if (this.#isClosed) return
       const listener = new OutboundListener(spec, this.#deps)
       this.#outbound.set(spec.id, { listener, isBound: false, problem: undefined })
     } else if (!sameData(known.spec, spec)) {
@@ -154,7 +193,7 @@ export class ListenerSet {
     const missing = [...this.#entries()].filter((entry) => !entry.isBound)
     await Promise.all(
       missing.map(async (entry) => {
-        entry.problem = await entry.listener.listen()
+        entry.problem = await entry.listener.listen(this.#deps.inherit?.())
         entry.isBound = entry.problem === undefined
         // Let go while it was binding.
         if (entry.isBound && (this.#isClosed || !this.#isCurrent(entry))) entry.listener.closePort()

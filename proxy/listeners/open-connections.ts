@@ -3,15 +3,20 @@
  */
 
 export interface OpenConnection {
-  /** No further exchange; ends when the present one has. */
-  drain(): void
+  /**
+   * No further exchange; ends when the present one has.
+   *
+   * @param isPatient one that waits for its caller may wait on and serve one exchange more, which tells the caller that
+   *   it was the last: closing it now could meet a request that is on its way
+   */
+  drain(isPatient: boolean): void
   /** Ends now, with what runs on it. */
   destroy(): void
 }
 
 export class OpenConnections {
   readonly #open = new Set<OpenConnection>()
-  #isDraining = false
+  #draining: 'no' | 'patiently' | 'at once' = 'no'
   #whenEmpty: (() => void) | undefined
 
   get size(): number {
@@ -20,7 +25,7 @@ export class OpenConnections {
 
   add(connection: OpenConnection): void {
     this.#open.add(connection)
-    if (this.#isDraining) connection.drain()
+    if (this.#draining !== 'no') connection.drain(this.#draining === 'patiently')
   }
 
   remove(connection: OpenConnection): void {
@@ -29,9 +34,9 @@ export class OpenConnections {
   }
 
   /** @returns a promise of all being closed */
-  async drain(): Promise<void> {
-    this.#isDraining = true
-    for (const connection of [...this.#open]) connection.drain()
+  async drain(isPatient = false): Promise<void> {
+    this.#draining = isPatient ? 'patiently' : 'at once'
+    for (const connection of [...this.#open]) connection.drain(isPatient)
     if (this.#open.size === 0) return
     await new Promise<void>((resolve) => {
       const before = this.#whenEmpty

@@ -32,7 +32,7 @@ import type { Observer } from '../telemetry/observer.ts'
 import type { RequestStats } from '../telemetry/request-stats.ts'
 import type { ListenerStats, StatsStore } from '../telemetry/stats-store.ts'
 import type { ClusterCaller } from '../upstream/cluster-caller.ts'
-import { type BindFailure, bindServer, bindText } from './bind.ts'
+import { type BindFailure, bindServer, bindText, closing, type InheritPort } from './bind.ts'
 import type { Detected } from './detect-protocol.ts'
 import {
   ANY_PROTOCOL,
@@ -115,8 +115,13 @@ export class OutboundListener {
     return this.#server.address()
   }
 
-  async listen(): Promise<BindFailure | undefined> {
-    return await bindServer(this.#server, this.spec.bind)
+  /** The server itself, for a successor that takes its port over. */
+  get server(): Server {
+    return this.#server
+  }
+
+  async listen(inherit?: InheritPort): Promise<BindFailure | undefined> {
+    return await bindServer(this.#server, this.spec.bind, inherit)
   }
 
   /** The bind is the same; everything else holds from now on. */
@@ -132,6 +137,13 @@ export class OutboundListener {
   async drain(): Promise<void> {
     this.closePort()
     await this.#connections.drain()
+  }
+
+  /** Its port is another process's now; also what has only just come is served. */
+  async retire(isPatient: boolean): Promise<void> {
+    const closed = closing(this.#server)
+    await this.#connections.drain(isPatient)
+    await closed
   }
 
   destroy(): void {

@@ -181,7 +181,17 @@ export class MuxClientConnection implements SharedConnection, LinkOwner, ClientE
     return this.#exchanges.get(id)?.onData(bytes, from, to, isEnd) ?? true
   }
 
-  onGoaway(): void {
+  /** What was on its way when the peer said farewell has not been begun, and is safe to begin elsewhere. */
+  onGoaway(lastId: number | undefined): void {
+    if (!this.#isClosing) {
+      this.#isClosing = true
+      this.#owner.onClosing(this)
+    }
+    if (lastId !== undefined) {
+      for (const exchange of [...this.#exchanges.values()]) {
+        if (exchange.id > lastId) exchange.fail(NEVER_SENT)
+      }
+    }
     this.drain()
   }
 

@@ -15,6 +15,7 @@ import {
   EXCHANGES_MAX,
   EXTRA_WINDOW_MAX,
   GOAWAY,
+  GOAWAY_DRAIN,
   GOAWAY_FLOOD,
   GOAWAY_PROTOCOL,
   HELLO,
@@ -45,7 +46,8 @@ export interface LinkOwner {
     to: number,
   ): boolean
   onExchangeData(id: number, bytes: Buffer, from: number, to: number, isEnd: boolean): boolean
-  onGoaway(): void
+  /** @param lastId what the peer has begun; undefined when it does not say */
+  onGoaway(lastId: number | undefined): void
   /** The socket takes more again. */
   onRoomy(): void
   /** Something waits for the peer, so its silence matters. */
@@ -169,7 +171,7 @@ export class MuxLink implements WireHandler, FrameHandler, Swept {
         this.#pingTick = -1
         return this.#countControl()
       case GOAWAY:
-        this.#owner.onGoaway()
+        this.#owner.onGoaway(lastBegun(bytes, from))
         return !this.isDown
       case WINDOW:
       case RESET:
@@ -221,4 +223,9 @@ export class MuxLink implements WireHandler, FrameHandler, Swept {
     this.#sweep.remove(this)
     this.#owner.onDown()
   }
+}
+
+/** Who ends a connection for a breach may have begun anything. */
+function lastBegun(bytes: Buffer, from: number): number | undefined {
+  return bytes.readUInt32BE(from) === GOAWAY_DRAIN ? bytes.readUInt32BE(from + 4) : undefined
 }

@@ -11,7 +11,7 @@ import type { Logger } from '../../core/log.ts'
 import type { ListenerProblem } from '../../core/mesh/proxy-control.ts'
 import type { BindAddress } from '../../core/mesh/proxy-snapshot.ts'
 import { PROMETHEUS_TEXT_TYPE } from '../../core/metrics/exposition.ts'
-import { bindServer, bindText } from '../listeners/bind.ts'
+import { bindServer, bindText, type InheritPort } from '../listeners/bind.ts'
 
 const CONNECTIONS_MAX = 64
 const REQUEST_MS = 10_000
@@ -22,9 +22,17 @@ export class MetricsListeners {
   readonly #log: Logger
   readonly #open = new Map<string, Server>()
 
-  constructor(page: () => string, log: Logger) {
+  readonly #inherit: () => InheritPort | undefined
+
+  constructor(page: () => string, log: Logger, inherit: () => InheritPort | undefined) {
     this.#page = page
     this.#log = log
+    this.#inherit = inherit
+  }
+
+  /** The server that listens on a port (bindText), for a successor. */
+  serverOf(bind: string): Server | undefined {
+    return this.#open.get(bind)
   }
 
   /** @returns what could not be bound; it is tried again with the next snapshot */
@@ -39,7 +47,7 @@ export class MetricsListeners {
     for (const [text, bind] of wanted) {
       if (this.#open.has(text)) continue
       const server = this.#make()
-      const failure = await bindServer(server, bind)
+      const failure = await bindServer(server, bind, this.#inherit())
       if (failure === undefined) this.#open.set(text, server)
       else problems.push({ listenerId: 'metrics', bind: text, ...failure })
     }

@@ -38,6 +38,8 @@ export interface AgentOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Its proxy goes on when this agent is gone; the test ends it. */
   readonly leavesProxy?: boolean
+  /** Launcher of another copy of the program. */
+  readonly program?: string
 }
 
 export interface Ready {
@@ -103,7 +105,7 @@ export async function startAgent(options: AgentOptions = {}): Promise<TestAgent>
       ? ['-dev']
       : ['-server', '-bootstrap-expect=1', '-bind=127.0.0.1', `-data-dir=${options.dataDir}`]
   const argv = ['agent', ...role, '-log-json', ...FREE_PORTS, ...(options.flags ?? [])]
-  const child = spawn(PROGRAM, argv, {
+  const child = spawn(options.program ?? PROGRAM, argv, {
     env: { ...process.env, TMPDIR: folder, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

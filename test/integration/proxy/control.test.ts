@@ -6,17 +6,12 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { createServer as createHttpServer, type Server } from 'node:http'
-import { connect, createServer, type Socket } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { after, before, describe, it } from 'node:test'
 import { silentLogger } from '../../../core/log.ts'
-import {
-  type AgentToProxy,
-  PROXY_CONTROL_PROTOCOL,
-  type ProxyToAgent,
-} from '../../../core/mesh/proxy-control.ts'
+import { type AgentToProxy, PROXY_CONTROL_PROTOCOL } from '../../../core/mesh/proxy-control.ts'
 import type { ProxySnapshot } from '../../../core/mesh/proxy-snapshot.ts'
 import { patchOf } from '../../../core/mesh/snapshot-patch.ts'
 import { seededRng } from '../../../core/rng.ts'
@@ -24,6 +19,7 @@ import { instant } from '../../../core/time.ts'
 import { type ProxyService, runProxy } from '../../../proxy/main.ts'
 import { ManualClock } from '../../../runtime/clock/manual-clock.ts'
 import { systemClock } from '../../../runtime/clock/system-clock.ts'
+import { TestAgent } from './control-agent.ts'
 import {
   cluster,
   emptySnapshot,
@@ -37,40 +33,6 @@ import {
   serverPort,
   testCa,
 } from './mesh-fixture.ts'
-
-/** The agent's end of the control socket. */
-class TestAgent {
-  readonly socket: Socket
-  readonly messages: ProxyToAgent[] = []
-  closed = false
-
-  constructor(path: string) {
-    this.socket = connect({ path })
-    this.socket.on('error', () => {})
-    this.socket.on('close', () => {
-      this.closed = true
-    })
-    createInterface({ input: this.socket }).on('line', (line) => {
-      this.messages.push(JSON.parse(line) as ProxyToAgent)
-    })
-  }
-
-  send(message: AgentToProxy): void {
-    this.socket.write(`${JSON.stringify(message)}\n`)
-  }
-
-  async next<K extends ProxyToAgent['kind']>(kind: K): Promise<Extract<ProxyToAgent, { kind: K }>> {
-    const find = (): number => this.messages.findIndex((message) => message.kind === kind)
-    await eventually(() => find() >= 0, `a message of kind ${kind}`)
-    const [found] = this.messages.splice(find(), 1)
-    return found as Extract<ProxyToAgent, { kind: K }>
-  }
-
-  async configure(snapshot: ProxySnapshot): Promise<Extract<ProxyToAgent, { kind: 'configured' }>> {
-    this.send({ kind: 'configure', snapshot })
-    return await this.next('configured')
-  }
-}
 
 describe('a proxy under its agent', () => {
   let folder = ''

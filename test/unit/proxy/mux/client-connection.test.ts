@@ -158,6 +158,35 @@ describe('the calling side', () => {
     assert.equal(far.ended, true)
   })
 
+  it('begins elsewhere what was on its way when the peer said farewell, and only that', async () => {
+    const { far, client } = clientSetup()
+    far.send(hello())
+    await settle()
+    const [begun, late] = [new ScriptedCaller(), new ScriptedCaller()]
+    client.open(request(), begun)
+    client.open(request(), late)
+    far.send(frame(GOAWAY, 0, 0, numbers(0, 1)))
+    await settle()
+    assert.equal(begun.failure, undefined)
+    assert.equal(late.failure?.retry, 'never-sent')
+    far.send(frame(RESPONSE, 1, 1, 'HTTP/1.1 204 No Content\r\n\r\n'))
+    await settle()
+    assert.equal(begun.ended, true)
+  })
+
+  it('does not take an end for a breach as a sign that nothing was begun', async () => {
+    const { far, client } = clientSetup()
+    far.send(hello())
+    await settle()
+    const caller = new ScriptedCaller()
+    client.open(request(), caller)
+    far.send(frame(GOAWAY, 0, 0, numbers(1, 0)))
+    await settle()
+    assert.equal(caller.ended, false)
+    client.destroy()
+    assert.equal(caller.failure?.retry, 'maybe-sent')
+  })
+
   it('finds a peer that fell silent, but only while something is under way', async () => {
     const { b, far, client } = clientSetup()
     far.send(hello())

@@ -9,12 +9,13 @@
  */
 
 import { connect, type Socket } from 'node:net'
-import { connect as connectTls } from 'node:tls'
+import { connect as connectTls, TLSSocket } from 'node:tls'
 import { ERRORS, type ErrorCode, FairleadError } from '../../core/errors.ts'
 import type { OutgoingTls } from '../tls/rpc-tls.ts'
 import { type ByteStream, LOST } from './byte-stream.ts'
 import { REPLY_BYTES_MAX } from './envelope.ts'
 import { FOLLOW_BYTES_MAX, HEAD_BYTES, messageLength } from './feed-messages.ts'
+import { PieceWriter } from './piece-writer.ts'
 
 export const FEED_GREETING = Buffer.from('FEEDS/1\n')
 const KEEPALIVE_MS = 30_000
@@ -83,6 +84,8 @@ interface FeedSocketOptions {
 class FeedSocket implements ByteStream {
   readonly #socket: Socket
   readonly #options: FeedSocketOptions
+  /** Over TLS. */
+  readonly #pieces: PieceWriter | undefined
   #awaitsGreeting: boolean
   /** Received and not a whole message yet. */
   #chunks: Buffer[] = []
@@ -96,6 +99,7 @@ class FeedSocket implements ByteStream {
 
   constructor(socket: Socket, options: FeedSocketOptions) {
     this.#socket = socket
+    this.#pieces = socket instanceof TLSSocket ? new PieceWriter(socket) : undefined
     this.#options = options
     this.#awaitsGreeting = options.isDialled
     this.#wanted = options.isDialled ? FEED_GREETING.length : HEAD_BYTES
@@ -107,13 +111,19 @@ class FeedSocket implements ByteStream {
 
   write(bytes: Buffer, done: () => void): void {
     if (this.#hasEnded) return
+    if (this.#pieces !== undefined) {
+      this.#pieces.write(bytes, done)
+      return
+    }
     this.#socket.write(bytes, (error) => {
       if (error === undefined || error === null) done()
     })
   }
 
   finish(): void {
-    if (!this.#hasEnded) this.#socket.end()
+    if (this.#hasEnded) return
+    this.#pieces?.flush()
+    this.#socket.end()
   }
 
   end(error?: FairleadError): void {
@@ -123,6 +133,7 @@ class FeedSocket implements ByteStream {
       this.#socket.destroy()
       return
     }
+    this.#pieces?.flush()
     if (error !== undefined) this.#socket.write(encodeEnd(error))
     this.#ended(error ?? null)
     // What was written still goes out.

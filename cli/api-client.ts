@@ -335,7 +335,10 @@ export function tokenOf(args: Arguments, env: CliContext['env']): string | undef
 }
 
 /** Of the file, else of all files of the folder; undefined leaves it to the platform. */
-function authorities(file: string | undefined, folder: string | undefined): string[] | undefined {
+export function authorities(
+  file: string | undefined,
+  folder: string | undefined,
+): string[] | undefined {
   const one = fileText(file)
   if (one !== undefined) return [one]
   if (folder === undefined) return undefined

@@ -6,7 +6,7 @@
 
 import { execFileSync } from 'node:child_process'
 import { type BootstrapOptions, envoyBootstrap, type HostPort } from '../../core/xds/bootstrap.ts'
-import { API_FLAGS, ApiClient, tokenOf } from '../api-client.ts'
+import { API_FLAGS, ApiClient, authorities, tokenOf } from '../api-client.ts'
 import {
   type Arguments,
   type CliContext,
@@ -40,17 +40,13 @@ export const connectEnvoyCommand: CommandSpec = {
     flag('admin-bind', 'host:port', 'where Envoy is administered (default: localhost:19000)'),
     flag('admin-access-log-path', 'path', 'log of that (default: /dev/null)'),
     flag('envoy-binary', 'path', 'the program (default: envoy of the PATH)'),
-    flag('grpc-addr', 'address', 'gRPC of the agent: host:port or unix:///path (CONSUL_GRPC_ADDR)'),
     flag(
-      'grpc-ca-file',
-      'path',
-      'not supported: Envoys of this command are served in clear, on loopback',
+      'grpc-addr',
+      'address',
+      'gRPC of the agent: host:port, https://host:port or unix:///path (CONSUL_GRPC_ADDR)',
     ),
-    flag(
-      'grpc-ca-path',
-      'path',
-      'not supported: Envoys of this command are served in clear, on loopback',
-    ),
+    flag('grpc-ca-file', 'path', 'certificate authority for gRPC over TLS (CONSUL_GRPC_CACERT)'),
+    flag('grpc-ca-path', 'path', 'folder of such authorities (CONSUL_GRPC_CAPATH)'),
     toggle('no-central-config', 'has no effect: nothing of the bootstrap is central'),
     toggle('ignore-envoy-compatibility', 'run any version of Envoy'),
     ...API_FLAGS,
@@ -78,12 +74,6 @@ function refuseUnsupported(args: Arguments): void {
       '-gateway is not supported: there are no gateways yet; serve a sidecar by -sidecar-for or -proxy-id',
     )
   }
-  for (const name of ['grpc-ca-file', 'grpc-ca-path']) {
-    if (!args.has(name)) continue
-    throw new UsageError(
-      `-${name} is not supported: its Envoys are served in clear, on loopback; keep ports.grpc on loopback and leave the flag out`,
-    )
-  }
 }
 
 async function bootstrapOptions(
@@ -100,7 +90,7 @@ async function bootstrapOptions(
     nodeName: args.text('node-name') ?? self.Config.NodeName,
     admin: hostPort(admin, 'admin-bind'),
     adminAccessLogPath: args.text('admin-access-log-path') ?? '/dev/null',
-    agent: agentAddress(args, context, self),
+    ...agentAddress(args, context, self),
     token: tokenOf(args, context.env) ?? '',
     prometheus:
       typeof prometheus === 'string' && prometheus !== ''
@@ -111,31 +101,42 @@ async function bootstrapOptions(
 
 interface AgentSelf {
   readonly Config: { readonly NodeName: string }
-  readonly xDS?: { readonly Ports?: { readonly Plaintext?: number } }
+  readonly xDS?: { readonly Ports?: { readonly Plaintext?: number; readonly TLS?: number } }
 }
 
 function agentAddress(
   args: Arguments,
   context: CliContext,
   self: AgentSelf,
-): BootstrapOptions['agent'] {
+): Pick<BootstrapOptions, 'agent' | 'authorities'> {
   const given = args.text('grpc-addr') ?? (context.env['CONSUL_GRPC_ADDR'] || undefined)
-  if (given !== undefined) {
-    if (given.startsWith('unix://')) return { socketPath: given.slice('unix://'.length) }
-    if (given.startsWith('https://')) {
-      throw new UsageError(
-        '-grpc-addr: the Envoys that this command starts are served in clear, on loopback; leave out https://',
-      )
-    }
-    return hostPort(given.replace(/^http:\/\//, ''), 'grpc-addr')
+  if (given?.startsWith('unix://') === true) {
+    return { agent: { socketPath: given.slice('unix://'.length) }, authorities: '' }
   }
-  const port = self.xDS?.Ports?.Plaintext ?? 0
+  const { Plaintext: port = 0, TLS: tlsPort = -1 } = self.xDS?.Ports ?? {}
+  const isTls = given === undefined ? port < 0 && tlsPort > 0 : given.startsWith('https://')
+  const authorities = isTls ? grpcAuthorities(args, context) : ''
+  if (given !== undefined) {
+    return { agent: hostPort(given.replace(/^https?:\/\//, ''), 'grpc-addr'), authorities }
+  }
+  if (isTls) return { agent: { address: '127.0.0.1', port: tlsPort }, authorities }
   if (port < 0) {
     throw new UsageError(
       'The agent has no gRPC listener for Envoy; set ports.grpc = 8502 in its configuration and restart it',
     )
   }
-  return { address: '127.0.0.1', port: port === 0 ? 8502 : port }
+  return { agent: { address: '127.0.0.1', port: port === 0 ? 8502 : port }, authorities }
+}
+
+/** @throws UsageError when none is named: Envoy would take anybody for the agent */
+function grpcAuthorities(args: Arguments, { env }: CliContext): string {
+  const file = args.text('grpc-ca-file') ?? (env['CONSUL_GRPC_CACERT'] || undefined)
+  const folder = args.text('grpc-ca-path') ?? (env['CONSUL_GRPC_CAPATH'] || undefined)
+  const found = authorities(file, folder)
+  if (found !== undefined && found.length > 0) return found.join('\n')
+  throw new UsageError(
+    'gRPC over TLS needs the authority of the agent: -grpc-ca-file or CONSUL_GRPC_CACERT',
+  )
 }
 
 /** @throws UsageError */

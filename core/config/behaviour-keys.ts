@@ -15,6 +15,8 @@ import {
 import { METRICS_PROXY_KEYS } from './telemetry-keys.ts'
 import { AUTO_ENCRYPT_KEYS } from './tls-keys.ts'
 
+const JOIN_INSTEAD = 'Join by token instead: fairlead join-token create'
+
 export const BEHAVIOUR_KEYS: KeyTable = {
   check_update_interval: key(
     'duration',
@@ -183,16 +185,16 @@ export const BEHAVIOUR_KEYS: KeyTable = {
   ),
   peering: unsupportedGroup('Clusters cannot be peered yet', 'enabled'),
   auto_encrypt: group(AUTO_ENCRYPT_KEYS),
-  auto_config: unsupportedGroup(
-    'Join by token instead: fairlead join-token create',
-    'enabled',
-    'intro_token',
-    'intro_token_file',
-    'server_addresses',
-    'dns_sans',
-    'ip_sans',
-    'authorization',
-  ),
+  auto_config: group({
+    // Without what it promises a client has no certificate and no token: not a matter for a warning.
+    enabled: key('bool', 'false', 'Only false; hosts join by token: fairlead join-token create'),
+    intro_token: unsupported('any', JOIN_INSTEAD),
+    intro_token_file: unsupported('any', JOIN_INSTEAD),
+    server_addresses: unsupported('any', JOIN_INSTEAD),
+    dns_sans: unsupported('any', JOIN_INSTEAD),
+    ip_sans: unsupported('any', JOIN_INSTEAD),
+    authorization: unsupported('any', JOIN_INSTEAD),
+  }),
   xds: unsupportedGroup(
     'Envoys of one host are few: nothing is limited or moved',
     'update_max_per_second',

@@ -235,6 +235,13 @@ function checkListener(reader: RawReader, name: StanzaName, stanza: TlsStanza): 
 
 function checkAutoEncrypt(reader: RawReader, config: TlsConfig, facts: TlsFacts): void {
   const { enabled, isAllowed } = config.autoEncrypt
+  if (reader.bool('auto_config.enabled', false)) {
+    reader.problem(
+      'auto_config.enabled',
+      'auto_config is not supported',
+      'remove it, and let the host join by a token: fairlead join-token create',
+    )
+  }
   if (enabled && facts.server) {
     reader.problem(
       'auto_encrypt.tls',

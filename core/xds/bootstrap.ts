@@ -25,6 +25,8 @@ export interface BootstrapOptions {
   readonly adminAccessLogPath: string
   /** Where the agent serves discovery. */
   readonly agent: HostPort | { readonly socketPath: string }
+  /** PEM of those by which the agent is known, when discovery is asked for over TLS; '' in clear. */
+  readonly authorities: string
   /** '' for none. */
   readonly token: string
   /** Where Prometheus may read figures, when the registration asks for it. */
@@ -55,10 +57,7 @@ export function envoyBootstrap(options: BootstrapOptions): JsonObject {
       layers: [{ name: 'base', static_layer: { 're2.max_program_size.error_level': 1_048_576 } }],
     },
     static_resources: {
-      clusters: [
-        agentCluster(options.agent),
-        ...(prometheus === undefined ? [] : [selfCluster(admin)]),
-      ],
+      clusters: [agentCluster(options), ...(prometheus === undefined ? [] : [selfCluster(admin)])],
       ...(prometheus === undefined ? {} : { listeners: [prometheusListener(prometheus)] }),
     },
     dynamic_resources: dynamicResources(options.token),
@@ -66,7 +65,7 @@ export function envoyBootstrap(options: BootstrapOptions): JsonObject {
   }
 }
 
-function agentCluster(agent: BootstrapOptions['agent']): JsonObject {
+function agentCluster({ agent, authorities }: BootstrapOptions): JsonObject {
   const address =
     'socketPath' in agent ? { pipe: { path: agent.socketPath } } : socketAddress(agent)
   return {
@@ -83,7 +82,22 @@ function agentCluster(agent: BootstrapOptions['agent']): JsonObject {
         },
       },
     },
+    ...(authorities === '' ? {} : { transport_socket: tlsTo(authorities) }),
     load_assignment: loadAssignment(ADS, address),
+  }
+}
+
+/** Whoever has a certificate of them will do: the address was chosen by who starts Envoy. */
+function tlsTo(authorities: string): JsonObject {
+  return {
+    name: 'envoy.transport_sockets.tls',
+    typed_config: {
+      '@type': 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext',
+      common_tls_context: {
+        tls_params: { tls_minimum_protocol_version: 'TLSv1_2' },
+        validation_context: { trusted_ca: { inline_string: authorities } },
+      },
+    },
   }
 }
 

@@ -5,9 +5,11 @@
 
 import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
+import { rm } from 'node:fs/promises'
 import { connect, createServer, type Socket } from 'node:net'
 import { describe, it } from 'node:test'
-import { startAgent, type TestAgent } from '../e2e/harness/agent.ts'
+import { startAgent, type TestAgent, temporaryFolder } from '../e2e/harness/agent.ts'
+import { createTestAuthority } from '../e2e/harness/certificates.ts'
 import { freePort } from '../e2e/harness/free-port.ts'
 import {
   type App,
@@ -87,6 +89,30 @@ describe('Envoy', () => {
     assert.match(status.stdout, /web-sidecar-proxy +web +envoy 1\.\d+\.\d+ +current/)
     assert.match(status.stdout, /api-sidecar-proxy +api +fairlead +current/)
     assert.doesNotMatch(agent.output(), /proxy cannot listen|refused its configuration/)
+  })
+
+  it('asks for its configuration over TLS', async (t) => {
+    const program = await envoyProgram(t)
+    if (program === undefined) return
+    const folder = await temporaryFolder()
+    try {
+      const authority = await createTestAuthority(folder)
+      const { certFile, keyFile } = await authority.issue('agent', 'server')
+      const tls = `ports { grpc_tls = 0 } tls { grpc { cert_file = "${certFile}" key_file = "${keyFile}" } }`
+      await using agent = await startAgent({ flags: [...meshFlags(), `-hcl=${tls}`] })
+      await using web = await startApp('web')
+      await using api = await startApp('api')
+      const { toWeb } = await pair(agent, web, api)
+      const at = `-grpc-addr=https://127.0.0.1:${agent.ready.grpcTls}`
+      const bare = await agent.command('connect', 'envoy', '-sidecar-for=web', '-bootstrap', at)
+      assert.equal(bare.code, 1)
+      assert.match(bare.stderr, /needs the authority of the agent/)
+      const grpc = [at, `-grpc-ca-file=${authority.caFile}`]
+      await using _envoy = await startEnvoy(program, agent, 'web', grpc)
+      await callUntil(says('web /y'), HERE, toWeb, '/y')
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
   })
 
   it('obeys intentions for connections and for requests, and is judged by ours', async (t) => {

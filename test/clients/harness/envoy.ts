@@ -27,11 +27,12 @@ export interface TestEnvoy extends PeerProcess {
   admin(path: string): Promise<string>
 }
 
-/** @param sidecarFor id of a service of the agent. Resolves when Envoy has all that it waits for to serve */
+/** @param sidecarFor id of a service of the agent. @param grpc flags that say where discovery is served. Resolves when Envoy has all that it waits for to serve */
 export async function startEnvoy(
   program: string,
   agent: TestAgent,
   sidecarFor: string,
+  grpc: readonly string[] = [`-grpc-addr=127.0.0.1:${agent.ready.grpc}`],
 ): Promise<TestEnvoy> {
   const adminPort = await freePort()
   const argv = [
@@ -40,7 +41,7 @@ export async function startEnvoy(
     `-sidecar-for=${sidecarFor}`,
     `-envoy-binary=${program}`,
     `-admin-bind=127.0.0.1:${adminPort}`,
-    `-grpc-addr=127.0.0.1:${agent.ready.grpc}`,
+    ...grpc,
     `-http-addr=127.0.0.1:${agent.ready.http}`,
     '--',
     '--concurrency',

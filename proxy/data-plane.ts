@@ -12,6 +12,7 @@ import type { ProxySnapshot } from '../core/mesh/proxy-snapshot.ts'
 import type { Rng } from '../core/rng.ts'
 import type { Clock, Instant } from '../core/time.ts'
 import { newCounters, type ProxyCounters } from './exchange/counters.ts'
+import { Mirrors } from './exchange/mirror.ts'
 import { HttpDate } from './http1/replies.ts'
 import { TokenJudge } from './jwt/token-judge.ts'
 import type { InheritPort } from './listeners/bind.ts'
@@ -49,6 +50,7 @@ export class DataPlane {
   readonly #clock: Clock
   readonly #startedAt: Instant
   readonly #metrics: MetricsListeners
+  readonly #mirrors = new Mirrors()
   #datacenter = ''
   #isRetired = false
   #nodeName = ''
@@ -102,6 +104,7 @@ export class DataPlane {
       ...shared,
       rng: rng.fork('requests'),
       callers: this.#callers,
+      mirrors: this.#mirrors,
       refusals: new LimitedLog(log, sweep),
       inherit,
       identity: (id) => this.#mesh.identity(id),
@@ -135,6 +138,7 @@ export class DataPlane {
       uptimeMs: this.#clock.now() - this.#startedAt,
       rssBytes: process.memoryUsage.rss(),
       dropped: this.observer.dropped,
+      mirrorsDropped: this.#mirrors.dropped,
     })
   }
 

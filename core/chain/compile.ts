@@ -12,6 +12,7 @@ import {
   type ChainEntries,
   configuredProtocol,
   type Failover,
+  type Leg,
   type ProxyDefaults,
   proxyDefaultsOf,
   type Resolver,
@@ -24,6 +25,7 @@ import { circularReference, flattenSplitters, nextOf, roundedWeight } from './fl
 import { type Place, placeId, placeSni, rewritten } from './target.ts'
 import {
   type ChainFailover,
+  type ChainMirror,
   type ChainNode,
   type ChainProblem,
   type ChainRoute,
@@ -137,13 +139,17 @@ class ChainCompiler {
     const problem = this.#recordProtocol(serviceName)
     if (problem !== undefined) return problem
     const compiled: ChainRoute[] = []
-    for (const { definition, service, subset } of routes) {
-      const next =
-        subset === ''
-          ? this.#splitterOrResolver(service)
-          : this.#resolver(this.#local(service, subset))
+    for (const { definition, mirrors, ...leg } of routes) {
+      const next = this.#leg(leg)
       if (typeof next !== 'string') return next
-      compiled.push({ definition, nextNode: next })
+      const copies: ChainMirror[] = []
+      for (const { percent, keepsHost, ...to } of mirrors) {
+        const nextNode = this.#leg(to)
+        if (typeof nextNode !== 'string') return nextNode
+        copies.push({ nextNode, percent, keepsHost })
+      }
+      const also = copies.length === 0 ? {} : { mirrors: copies }
+      compiled.push({ definition, nextNode: next, ...also })
     }
     const last = this.#splitterOrResolver(serviceName)
     if (typeof last !== 'string') return last
@@ -151,6 +157,13 @@ class ChainCompiler {
     const key = routerKey(serviceName)
     this.#nodes.set(key, { type: 'router', name: nameIn(key), routes: compiled })
     return key
+  }
+
+  /** Where a route or a copy leads. */
+  #leg({ service, subset }: Pick<Leg, 'service' | 'subset'>): string | ChainProblem {
+    return subset === ''
+      ? this.#splitterOrResolver(service)
+      : this.#resolver(this.#local(service, subset))
   }
 
   /** Services whose protocol knows no requests have no use for routers and splitters. */

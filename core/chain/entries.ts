@@ -16,6 +16,7 @@ import {
   objectsUnder,
   textAt,
 } from '../config-entries/read-field.ts'
+import { mirrorsOf, type RouteMirror } from '../config-entries/route-mirror.ts'
 
 /** Where entries come from: the state store, or the entries a test writes down. Names are as stored. */
 export interface ChainEntries {
@@ -60,6 +61,11 @@ export interface Resolver {
   readonly requestTimeoutNs: number
   readonly localityMode: string
   readonly loadBalancer: JsonObject | undefined
+}
+
+/** A leg of a router. */
+export interface RouteLeg extends Leg {
+  readonly mirrors: readonly RouteMirror[]
 }
 
 export interface Leg {
@@ -158,7 +164,7 @@ function referenceOf(body: JsonObject): Reference {
 }
 
 /** @returns the routes of the router of `service`, or undefined when there is none */
-export function routesOf(entries: ChainEntries, service: string): readonly Leg[] | undefined {
+export function routesOf(entries: ChainEntries, service: string): readonly RouteLeg[] | undefined {
   const body = entries.entry('service-router', service)
   if (body === undefined) return undefined
   return objectsIn(body, 'Routes').map((definition) => {
@@ -167,6 +173,7 @@ export function routesOf(entries: ChainEntries, service: string): readonly Leg[]
       definition,
       service: textAt(destination, 'Service') || service,
       subset: textAt(destination, 'ServiceSubset'),
+      mirrors: mirrorsOf(destination, service),
     }
   })
 }
@@ -220,7 +227,10 @@ export function configuredProtocol(entries: ChainEntries, service: string): stri
 /** Services that the entries of `service` lead to in one step, itself left out (mesh.md 9.2). */
 export function referencesOf(entries: ChainEntries, service: string): ReadonlySet<string> {
   const names = new Set<string>()
-  for (const leg of routesOf(entries, service) ?? []) names.add(leg.service)
+  for (const leg of routesOf(entries, service) ?? []) {
+    names.add(leg.service)
+    for (const mirror of leg.mirrors) names.add(mirror.service)
+  }
   for (const leg of splitsOf(entries, service) ?? []) names.add(leg.service)
   const { redirect, failover } = resolverOf(entries, service)
   if (redirect !== undefined && redirect.peer === '') names.add(redirect.service)

@@ -48,7 +48,12 @@ export function circularReference(
 }
 
 export function nextOf(node: ChainNode | undefined): readonly string[] {
-  if (node?.type === 'router') return node.routes.map((route) => route.nextNode)
+  if (node?.type === 'router') {
+    return node.routes.flatMap(({ nextNode, mirrors = [] }) => [
+      nextNode,
+      ...mirrors.map((mirror) => mirror.nextNode),
+    ])
+  }
   if (node?.type === 'splitter') return node.splits.map((split) => split.nextNode)
   return []
 }

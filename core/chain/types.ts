@@ -10,6 +10,14 @@ import type { JsonObject } from '../catalog/types.ts'
 export interface ChainRoute {
   readonly definition: JsonObject
   readonly nextNode: string
+  /** Where copies of its requests go; absent: nowhere. */
+  readonly mirrors?: readonly ChainMirror[]
+}
+
+export interface ChainMirror {
+  readonly nextNode: string
+  readonly percent: number
+  readonly keepsHost: boolean
 }
 
 export interface ChainSplit {

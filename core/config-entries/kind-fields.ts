@@ -151,7 +151,9 @@ const ROUTE_DESTINATION = fields({
   RetryOnStatusCodes: list('integer'),
   RequestHeaders: HEADER_MODIFIERS,
   ResponseHeaders: HEADER_MODIFIERS,
-  Mirror: 'any',
+  Mirror: list(
+    fields({ Service: 'text', ServiceSubset: 'text', Percent: 'number', KeepHost: 'flag' }),
+  ),
   Fault: 'any',
   PerTryTimeout: 'duration',
   RetryBackoff: fields({ Base: 'duration', Max: 'duration' }),

@@ -17,6 +17,7 @@ import {
   textAt,
 } from './read-field.ts'
 import { faultProblem } from './route-fault.ts'
+import { mirrorProblem } from './route-mirror.ts'
 
 const RETRY_CONDITIONS: ReadonlySet<string> = new Set([
   '5xx',
@@ -115,8 +116,8 @@ function destinationProblem(
   const headers = headerEditsProblem(destination)
   if (headers !== undefined) return headers
   if (durationAt(destination, 'PerTryTimeout') < 0) return 'PerTryTimeout cannot be negative'
-  const fault = faultProblem(destination)
-  if (fault !== undefined) return fault
+  const shaping = faultProblem(destination) ?? mirrorProblem(destination)
+  if (shaping !== undefined) return shaping
   if (numberAt(destination, 'NumRetries') < 0) return 'NumRetries cannot be negative'
   const hasTimeout = hasField(destination, 'RequestTimeout')
   if (hasTimeout && durationAt(destination, 'RequestTimeout') < 0) {

@@ -155,6 +155,16 @@ export interface FaultSpec {
   readonly expiresAt?: number
 }
 
+/** Copies of a route's requests (mesh.md 10.9). */
+export interface MirrorSpec {
+  /** Of the requests, each drawn on its own. */
+  readonly percent: number
+  /** Else the host ends in `-shadow`. */
+  readonly keepsHost: boolean
+  /** One of them is drawn. */
+  readonly splits: readonly SplitSpec[]
+}
+
 export interface RouteSpec {
   readonly match: RequestMatch
   readonly splits: readonly SplitSpec[]
@@ -166,6 +176,7 @@ export interface RouteSpec {
   /** Of one attempt; absent: as long as the request has. */
   readonly perTryTimeoutMs?: number
   readonly fault?: FaultSpec
+  readonly mirrors?: readonly MirrorSpec[]
   readonly requestHeaders: HeaderEdits | undefined
   readonly responseHeaders: HeaderEdits | undefined
 }

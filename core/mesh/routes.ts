@@ -2,11 +2,11 @@
  * From a compiled chain to what the proxy needs to send calls along it (mesh.md 9.7). Pure.
  *
  * Guarantees: the last route of a listener matches everything; legs without weight are left out. Fields whose
- * behaviour this proxy does not have (mirrors, faults, limits) are named by `unsupportedIn`.
+ * behaviour this proxy does not have are named by `unsupportedIn`.
  */
 
 import type { JsonObject } from '../catalog/types.ts'
-import type { ChainNode, ChainResolver, CompiledChain } from '../chain/types.ts'
+import type { ChainNode, ChainResolver, ChainRoute, CompiledChain } from '../chain/types.ts'
 import {
   durationAt,
   flagAt,
@@ -60,7 +60,10 @@ export function routingOf(chain: CompiledChain): ChainRouting {
       return { ...firstOf(route), routes: [route] }
     }
     case 'router': {
-      const routes = start.routes.map((r) => routeOf(chain, r.definition, r.nextNode))
+      const routes = start.routes.map((r) => ({
+        ...routeOf(chain, r.definition, r.nextNode),
+        ...mirrorsAt(chain, r),
+      }))
       const last = routes.at(-1)
       return { ...firstOf(last), routes }
     }
@@ -114,6 +117,17 @@ function routeOf(
     ...faultAt(destination),
     requestHeaders: editsAt(destination, 'RequestHeaders'),
     responseHeaders: editsAt(destination, 'ResponseHeaders'),
+  }
+}
+
+function mirrorsAt(chain: CompiledChain, { mirrors }: ChainRoute): Pick<RouteSpec, 'mirrors'> {
+  if (mirrors === undefined) return {}
+  return {
+    mirrors: mirrors.map(({ nextNode, percent, keepsHost }) => ({
+      percent,
+      keepsHost,
+      splits: splitsOf(chain, chain.nodes[nextNode], nextNode),
+    })),
   }
 }
 
@@ -210,7 +224,7 @@ function editsAt(body: JsonObject | undefined, key: string): HeaderEdits | undef
 }
 
 /** Fields of a route's destination that are stored and compiled, and not obeyed yet. */
-const UNSUPPORTED = ['IdleTimeout', 'Mirror', 'HedgeOnPerTryTimeout', 'RateLimit']
+const UNSUPPORTED = ['IdleTimeout', 'HedgeOnPerTryTimeout', 'RateLimit']
 
 /** @returns names of fields in the chain that this proxy does not obey, sorted */
 export function unsupportedIn(chain: CompiledChain): readonly string[] {

@@ -9,6 +9,7 @@
 import type { Payloads } from '../jwt/token-judge.ts'
 import type { Fault } from '../routing/fault-policy.ts'
 import type { HeadEdits } from '../routing/head-edits.ts'
+import type { MirrorLeg } from '../routing/mirror-policy.ts'
 import type { RetryPolicy } from '../routing/retry-policy.ts'
 import type { ExchangeWatch } from '../telemetry/exchange-watch.ts'
 import type { RequestStats } from '../telemetry/request-stats.ts'
@@ -55,6 +56,8 @@ export class RequestHead {
   perTryTimeoutMs: number | undefined = undefined
   /** Of its route: what is put in its way on purpose. */
   fault: Fault | undefined = undefined
+  /** Of its route: where copies of it go. */
+  mirrors: readonly MirrorLeg[] | undefined = undefined
   /** What its route changes in the response's head, in order. */
   responseEdits: readonly HeadEdits[] | undefined = undefined
   /** What its tokens were found to say when it came; asked only where an intention wants to know. */

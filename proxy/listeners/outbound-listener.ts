@@ -17,10 +17,18 @@ import type { Rng } from '../../core/rng.ts'
 import type { Clock } from '../../core/time.ts'
 import type { ProxyCounters } from '../exchange/counters.ts'
 import type { HttpConnection, HttpRoute } from '../exchange/http-route.ts'
+import {
+  MirrorCopy,
+  type Mirrors,
+  mirrorHead,
+  type SentCopy,
+  withCopies,
+} from '../exchange/mirror.ts'
 import type { Failure, RequestSink, ResponseSink } from '../exchange/types.ts'
 import type { RequestHead } from '../http1/message.ts'
 import { Http1ServerConnection, type Http1ServerDeps } from '../http1/server-connection.ts'
 import { Http2ServerConnection } from '../http2/server-connection.ts'
+import type { MirrorLeg } from '../routing/mirror-policy.ts'
 import type { CallSource } from '../routing/request-hash.ts'
 import { DEFAULT_ROUTE, RouteTable } from '../routing/route-table.ts'
 import type { Turn } from '../sockets/turn.ts'
@@ -60,6 +68,7 @@ export interface OutboundDeps extends Http1ServerDeps {
   readonly datacenter: () => string
   readonly counters: ProxyCounters
   readonly callers: CallerIdentities
+  readonly mirrors: Mirrors
   caller(
     clusterId: string,
     failover: readonly string[],
@@ -73,6 +82,9 @@ const EXPECTED: Readonly<Record<Exclude<ProxyProtocol, 'tcp'>, FirstBytesOptions
   grpc: HTTP2_EXPECTED,
   auto: ANY_PROTOCOL,
 }
+
+/** Listener and route of copies, which are counted apart from what callers asked for. */
+const MIRROR = 'mirror'
 
 const NO_ROUTE: Failure = {
   code: 'UPSTREAM_UNHEALTHY',
@@ -289,7 +301,32 @@ class OutboundRoute implements HttpRoute {
     if (observer.isActive) {
       observer.begin(this.#sceneOf(), aimOf(target.stats.clusterId, routeName), head)
     }
-    return target.open(head, caller, this.#source)
+    const { mirrors } = head
+    return mirrors === undefined
+      ? target.open(head, caller, this.#source)
+      : this.#openWithCopies(target, head, caller, mirrors)
+  }
+
+  #openWithCopies(
+    target: ClusterCaller,
+    head: RequestHead,
+    caller: ResponseSink,
+    legs: readonly MirrorLeg[],
+  ): RequestSink {
+    const { mirrors } = this.#deps
+    // Made first: what becomes of the head on its own way is not for the copies.
+    const copies = legs.map((leg) => mirrorHead(head, leg))
+    const primary = target.open(head, caller, this.#source)
+    const sent: SentCopy[] = []
+    for (const [i, { clusterId, failover }] of legs.entries()) {
+      const copy = copies[i]
+      const to = this.#deps.caller(clusterId, failover, this.#identityId)
+      if (copy === undefined || to === undefined || !mirrors.admits(copy)) continue
+      copy.stats = to.stats.requestsBy(MIRROR, MIRROR)
+      const answer = new MirrorCopy(mirrors)
+      sent.push({ sink: to.open(copy, answer, this.#source), answer })
+    }
+    return withCopies(primary, head, sent, mirrors)
   }
 
   #sceneOf(): ExchangeScene {

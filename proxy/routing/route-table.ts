@@ -19,6 +19,7 @@ import { RequestView } from '../http1/request-view.ts'
 import { mayNeedNormalising, normaliseTarget, pathOf } from '../http1/target.ts'
 import { FaultPolicy } from './fault-policy.ts'
 import { HeadEdits, withTarget } from './head-edits.ts'
+import { MirrorPolicy } from './mirror-policy.ts'
 import { RetryPolicy } from './retry-policy.ts'
 import { regexTest, type TextTest, textTest } from './text-test.ts'
 
@@ -49,6 +50,7 @@ interface CompiledRoute {
   readonly request: HeadEdits | undefined
   readonly retry: RetryPolicy | undefined
   readonly fault: FaultPolicy | undefined
+  readonly mirrors: MirrorPolicy | undefined
 }
 
 export class RouteTable {
@@ -77,6 +79,7 @@ export class RouteTable {
       head.responseTimeoutMs = route.spec.requestTimeoutMs
       head.retry = route.retry
       head.perTryTimeoutMs = route.spec.perTryTimeoutMs
+      if (route.mirrors !== undefined) head.mirrors = route.mirrors.draw()
       if (route.fault !== undefined) head.fault = route.fault.draw(view)
       return leg
     }
@@ -115,6 +118,7 @@ function compileRoute(spec: RouteSpec, rng: Rng, wall: () => WallTime): Compiled
     weights: legs.reduce((sum, leg) => sum + leg.weight, 0),
     request: HeadEdits.of(spec.requestHeaders),
     retry: spec.retry === undefined ? undefined : new RetryPolicy(spec.retry, rng),
+    mirrors: spec.mirrors === undefined ? undefined : new MirrorPolicy(spec.mirrors, rng),
     fault: spec.fault === undefined ? undefined : new FaultPolicy(spec.fault, rng, wall),
   }
 }

@@ -65,6 +65,10 @@ export const PROXY_FIGURES = {
   ],
   fairlead_request_duration_ms: ['histogram', 'Milliseconds to the last byte of the answer'],
   fairlead_requests_cancelled_total: ['counter', 'Requests whose caller went away'],
+  fairlead_mirrors_dropped_total: [
+    'counter',
+    'Copies of requests that were not sent, or not whole: too many under way, or too long a body',
+  ],
   fairlead_telemetry_dropped_total: [
     'counter',
     'Lines of access logs, spans and taps that were dropped because their sink was too slow',

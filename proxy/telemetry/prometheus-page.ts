@@ -18,6 +18,7 @@ export interface PageFacts {
   readonly rssBytes: number
   /** By kind: access log, spans, tap. */
   readonly dropped: Readonly<Record<string, number>>
+  readonly mirrorsDropped: number
 }
 
 export function prometheusPage(store: StatsStore, facts: PageFacts): string {
@@ -203,6 +204,7 @@ function serverLines(lines: FigureLines, facts: PageFacts, connections: number):
   lines.set('envoy_server_uptime', [], Math.floor(facts.uptimeMs / 1000))
   lines.set('envoy_server_memory_allocated', [], facts.rssBytes)
   lines.set('envoy_server_total_connections', [], connections)
+  lines.set('fairlead_mirrors_dropped_total', [], facts.mirrorsDropped)
   for (const [kind, count] of Object.entries(facts.dropped)) {
     lines.set('fairlead_telemetry_dropped_total', [['kind', kind]], count)
   }

@@ -397,3 +397,48 @@ describe('overrides', () => {
     assert.equal(chain('main', entries, { protocol: 'tcp' }).startNode, R('main'))
   })
 })
+
+describe('mirrors of a route', () => {
+  const entries: Written = {
+    'service-defaults/main': HTTP,
+    'service-defaults/shadow': HTTP,
+    'service-router/main': {
+      Routes: [
+        {
+          Destination: {
+            Mirror: [
+              { Service: 'shadow', Percent: 5 },
+              { ServiceSubset: 'v2', KeepHost: true },
+            ],
+          },
+        },
+      ],
+    },
+    'service-resolver/main': { Subsets: { v2: { Filter: '' } } },
+  }
+
+  test('lead to targets of their own', () => {
+    const c = chain('main', entries)
+    const node = c.nodes[c.startNode]
+    assert.ok(node?.type === 'router')
+    assert.deepEqual(node.routes[0]?.mirrors, [
+      { nextNode: R('shadow'), percent: 5, keepsHost: false },
+      { nextNode: R('v2.main'), percent: 100, keepsHost: true },
+    ])
+    assert.equal(node.routes[1]?.mirrors, undefined)
+    assert.deepEqual(Object.keys(c.targets), [
+      'main.default.default.dc1',
+      'shadow.default.default.dc1',
+      'v2.main.default.default.dc1',
+    ])
+  })
+
+  test('have to understand the requests', () => {
+    const to = (mirror: { readonly [key: string]: string }): Written => ({
+      ...entries,
+      'service-router/main': { Routes: [{ Destination: { Mirror: [mirror] } }] },
+    })
+    assert.match(problem('main', to({ Service: 'bytes' })), /inconsistent protocols/)
+    assert.match(problem('main', to({ ServiceSubset: 'v9' })), /does not have a subset/)
+  })
+})

@@ -1,0 +1,83 @@
+/**
+ * Copies of requests, second attempts and what else bears with instances that are slow or new, as config entries say it.
+ */
+
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { startAgent, type TestAgent } from './harness/agent.ts'
+import {
+  call,
+  callUntil,
+  meshFlags,
+  registerMesh,
+  sharedAddress,
+  startApp,
+} from './harness/mesh.ts'
+
+async function write(agent: TestAgent, entry: object): Promise<void> {
+  const response = await agent.put('/v1/config', entry)
+  assert.equal(response.status, 200, await response.text())
+}
+
+async function refusal(agent: TestAgent, destination: object): Promise<string> {
+  const response = await agent.put('/v1/config', {
+    Kind: 'service-router',
+    Name: 'api',
+    Routes: [{ Destination: destination }],
+  })
+  assert.notEqual(response.status, 200)
+  return await response.text()
+}
+
+describe('a mirror of a route', () => {
+  it('gets copies of its requests, and answers nobody', async () => {
+    await using agent = await startAgent({ flags: meshFlags() })
+    const copies: string[] = []
+    await using api = await startApp('api')
+    await using next = await startApp('next', (incoming, response) => {
+      copies.push(`${incoming.headers.host} ${incoming.url}`)
+      response.statusCode = 500
+      response.end('not for you')
+    })
+    for (const app of [api, next]) await registerMesh(agent, app)
+    const address = await sharedAddress(agent, 'api')
+    await callUntil(({ status }) => status === 200, address, api.port)
+    for (const Name of ['api', 'next']) {
+      await write(agent, { Kind: 'service-defaults', Name, Protocol: 'http' })
+    }
+    await write(agent, {
+      Kind: 'service-router',
+      Name: 'api',
+      Routes: [
+        {
+          Match: { HTTP: { PathPrefix: '/copied' } },
+          Destination: { Mirror: [{ Service: 'next' }] },
+        },
+      ],
+    })
+    // The first copies may find their destination not known here yet.
+    await callUntil(() => copies.length > 0, address, api.port, '/copied/1')
+    assert.match(copies[0] as string, /-shadow(:\d+)? \/copied\/1$/)
+    const reply = await call(address, api.port, '/copied/2')
+    assert.equal(reply.body, 'api /copied/2')
+    const before = copies.length
+    assert.equal((await call(address, api.port, '/other')).body, 'api /other')
+    assert.deepEqual(
+      copies.slice(before).filter((copy) => copy.endsWith('/other')),
+      [],
+    )
+  })
+
+  it('is refused where it says too little or too much', async () => {
+    await using agent = await startAgent({ flags: meshFlags() })
+    await write(agent, { Kind: 'service-defaults', Name: 'api', Protocol: 'http' })
+    assert.match(
+      await refusal(agent, { Mirror: [{ Percent: 5 }] }),
+      /Route\[0\] Mirror\[0\] needs a Service, a ServiceSubset or both/,
+    )
+    assert.match(
+      await refusal(agent, { Mirror: [{ Service: 'api', Percent: 101 }] }),
+      /Route\[0\] Mirror\[0\]\.Percent must be 0 to 100/,
+    )
+  })
+})

@@ -4,6 +4,7 @@
 
 import { AutoEncrypt } from '../../agent/tls/auto-encrypt.ts'
 import { MeshAuthorities } from '../../agent/tls/mesh-authorities.ts'
+import { OwnRenewal } from '../../agent/tls/own-renewal.ts'
 import type { CatalogViews } from '../../agent/view/types.ts'
 import type { AgentConfig } from '../../core/config/model.ts'
 import type { Service } from '../../core/lifecycle.ts'
@@ -47,6 +48,19 @@ export function createAutoEncrypt(
       },
     },
   )
+}
+
+/** Undefined where this is no server that could. */
+export function createOwnRenewal(
+  config: AgentConfig,
+  { tls, clock, log }: Pick<CertificateDeps, 'tls' | 'clock' | 'log'>,
+): Service | undefined {
+  if (tls === undefined || !config.server || !OwnRenewal.isFor(config.tls)) return undefined
+  return new OwnRenewal(config.tls, {
+    clock,
+    log: log.child('tls'),
+    onRenewed: async () => tls.putInForce(await tls.prepare(config.tls)),
+  })
 }
 
 /** When the certificate for calls between agents ends, for figures. */

@@ -43,6 +43,7 @@ const PART_DRAIN_MS = 2_000
 /** The running order, and the only copy of it. */
 const START_ORDER = [
   'telemetry',
+  'ownRenewal',
   'tls',
   'lastSeen',
   'tokens',

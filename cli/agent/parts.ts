@@ -50,7 +50,12 @@ import {
   registrants,
   sidecarRights,
 } from './agent-acl.ts'
-import { createAutoEncrypt, createMeshAuthorities, showCertificate } from './agent-certificates.ts'
+import {
+  createAutoEncrypt,
+  createMeshAuthorities,
+  createOwnRenewal,
+  showCertificate,
+} from './agent-certificates.ts'
 import { BootstrapEntries } from './bootstrap-entries.ts'
 import { showViews } from './feed-metrics.ts'
 import type { LoadedConfig } from './load-config.ts'
@@ -76,6 +81,7 @@ export interface Parts {
   /** The life of the agent's certificates. */
   readonly tls: Service
   readonly autoEncrypt: Service
+  readonly ownRenewal: Service
   readonly meshAuthorities: Service
   readonly role: Role
   readonly pool: MemberPool
@@ -361,6 +367,7 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
     agentTokens: tokens,
     tls: deps.tls ?? NOTHING,
     autoEncrypt: autoEncrypt ?? NOTHING,
+    ownRenewal: createOwnRenewal(config, { tls: deps.tls, clock, log }) ?? NOTHING,
     meshAuthorities: createMeshAuthorities(config, deps.tls, views) ?? NOTHING,
     role,
     pool,

@@ -38,11 +38,11 @@ import {
   CA_PATH,
   configText,
   type HostChoices,
-  SERVER_CERT_PATH,
-  SERVER_KEY_PATH,
+  SERVER_CERTIFICATE_DAYS,
+  serverCertPath,
 } from '../join/written-config.ts'
 
-const CERTIFICATE_DAYS = 1_825
+const AUTHORITY_DAYS = 1_825
 const GOSSIP_KEY_BYTES = 32
 const MANAGEMENT_TOKEN_PATH = 'management-token'
 const CLIENT_USES = 100
@@ -91,12 +91,12 @@ async function filesOf(
   { datacenter, domain }: { readonly datacenter: string; readonly domain: string },
 ): Promise<readonly HostFile[]> {
   const now = systemClock.wall()
-  const lifetime = { days: CERTIFICATE_DAYS, now }
   const authority = await createAgentAuthority({
     commonName: '',
     onlyDomains: [],
     clusterUri: '',
-    ...lifetime,
+    days: AUTHORITY_DAYS,
+    now,
   })
   const names = namesOfRole('server', { datacenter, domain, node: host.node })
   const own = await createAgentCertificate({
@@ -105,7 +105,8 @@ async function filesOf(
     commonName: names.commonName,
     dnsNames: names.dnsNames,
     ipAddresses: host.advertise === '' ? names.ips : [...names.ips, host.advertise],
-    ...lifetime,
+    days: SERVER_CERTIFICATE_DAYS,
+    now,
   })
   const text = configText('fairlead init', host, {
     isServer: true,
@@ -121,8 +122,7 @@ async function filesOf(
   return [
     { path: CA_PATH, text: authority.certPem, isPublic: true },
     { path: CA_KEY_PATH, text: authority.keyPem },
-    { path: SERVER_CERT_PATH, text: own.certPem, isPublic: true },
-    { path: SERVER_KEY_PATH, text: own.keyPem },
+    { path: serverCertPath(host), text: own.certPem + own.keyPem },
     { path: 'init.hcl', text },
   ]
 }

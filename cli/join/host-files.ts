@@ -6,14 +6,14 @@
  */
 
 import { chown, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, isAbsolute, join } from 'node:path'
 import { FairleadError } from '../../core/errors.ts'
 
 /** The user of systemd/fairlead.service. */
 const SERVICE_USER = 'fairlead'
 
 export interface HostFile {
-  /** Relative to the folder of the configuration. */
+  /** Relative to the folder of the configuration, or absolute. */
   readonly path: string
   readonly text: string
   /** Anybody may read it. */
@@ -61,8 +61,8 @@ export async function writeHostFiles(
   const written: string[] = []
   try {
     for (const { path, text, isPublic } of files) {
-      const full = join(configDir, path)
-      await makeFolders(configDir, path, owner)
+      const full = isAbsolute(path) ? path : join(configDir, path)
+      await makeFolders(dirname(full), dirname(full) === configDir, owner)
       await writeFile(full, text, { flag: 'wx', mode: isPublic === true ? 0o644 : 0o600 })
       written.push(full)
       if (owner !== undefined) await chown(full, owner.uid, owner.gid)
@@ -105,15 +105,16 @@ export async function serviceOwner(): Promise<
 }
 
 async function makeFolders(
-  configDir: string,
-  path: string,
+  folder: string,
+  isConfigDir: boolean,
   owner: { readonly uid: number; readonly gid: number } | undefined,
 ): Promise<void> {
-  await mkdir(configDir, { recursive: true, mode: 0o755 })
-  const folder = path.includes('/') ? join(configDir, path.slice(0, path.lastIndexOf('/'))) : ''
-  if (folder === '') return
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-  if (owner !== undefined) await chown(folder, owner.uid, owner.gid)
+  const first = await mkdir(folder, { recursive: true, mode: isConfigDir ? 0o755 : 0o700 })
+  if (first === undefined || isConfigDir || owner === undefined) return
+  // All that was made, so that the service may go through it.
+  for (let made = folder; made.length >= first.length; made = dirname(made)) {
+    await chown(made, owner.uid, owner.gid)
+  }
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -5,8 +5,9 @@
  * nowhere. A server makes its own certificate, with the key of the authority that it was given.
  */
 
-import { randomUUID } from 'node:crypto'
+import { createPrivateKey, randomUUID, X509Certificate } from 'node:crypto'
 import { hashSecret } from '../../core/acl/secret.ts'
+import { FairleadError } from '../../core/errors.ts'
 import type { JoinGrant } from '../../core/join/grant.ts'
 import { readJoinTicket } from '../../core/join/join-token.ts'
 import { systemClock } from '../../runtime/clock/system-clock.ts'
@@ -26,11 +27,9 @@ import {
   CA_PATH,
   configText,
   type HostChoices,
-  SERVER_CERT_PATH,
-  SERVER_KEY_PATH,
+  SERVER_CERTIFICATE_DAYS,
+  serverCertPath,
 } from './written-config.ts'
-
-const CERTIFICATE_DAYS = 1_825
 
 export async function joinByToken(
   text: string,
@@ -84,17 +83,24 @@ async function serverFiles(host: HostChoices, grant: JoinGrant): Promise<readonl
   const { datacenter, domain, authorities, authorityKey } = grant
   const names = namesOfRole('server', { datacenter, domain, node: host.node })
   const made = await createAgentCertificate({
-    authority: { certPem: authorities[0] ?? '', keyPem: authorityKey },
+    authority: { certPem: authorityOf(authorities, authorityKey), keyPem: authorityKey },
     role: 'server',
     commonName: names.commonName,
     dnsNames: names.dnsNames,
     ipAddresses: host.advertise === '' ? names.ips : [...names.ips, host.advertise],
-    days: CERTIFICATE_DAYS,
+    days: SERVER_CERTIFICATE_DAYS,
     now: systemClock.wall(),
   })
   return [
     { path: CA_KEY_PATH, text: authorityKey },
-    { path: SERVER_CERT_PATH, text: made.certPem, isPublic: true },
-    { path: SERVER_KEY_PATH, text: made.keyPem },
+    { path: serverCertPath(host), text: made.certPem + made.keyPem },
   ]
+}
+
+/** Several may be trusted while they change. */
+function authorityOf(authorities: readonly string[], keyPem: string): string {
+  const key = createPrivateKey(keyPem)
+  const found = authorities.find((pem) => new X509Certificate(pem).checkPrivateKey(key))
+  if (found !== undefined) return found
+  throw new FairleadError('BAD_REQUEST', 'The server sent a key that belongs to no authority')
 }

@@ -27,10 +27,19 @@ export interface ClusterFacts {
   readonly dnsToken: string
 }
 
+/** Servers renew them when a third is left. */
+export const SERVER_CERTIFICATE_DAYS = 365
+
 export const CA_PATH = 'tls/ca.pem'
 export const CA_KEY_PATH = 'tls/ca-key.pem'
-export const SERVER_CERT_PATH = 'tls/server.pem'
-export const SERVER_KEY_PATH = 'tls/server-key.pem'
+
+/**
+ * Certificate and key of a server, in one file, so that both are replaced at once: by the server itself, which may
+ * write to its data and nowhere else.
+ */
+export function serverCertPath({ dataDir }: Pick<HostChoices, 'dataDir'>): string {
+  return join(dataDir, 'tls', 'server.pem')
+}
 
 /** @param by the command that writes it */
 export function configText(by: string, host: HostChoices, cluster: ClusterFacts): string {
@@ -83,14 +92,15 @@ function acl({ hasAcl, defaultPolicy, agentToken, dnsToken }: ClusterFacts): str
   ].join('\n')
 }
 
-function serverTls({ configDir }: HostChoices): string {
-  const path = (name: string): string => JSON.stringify(join(configDir, name))
+function serverTls(host: HostChoices): string {
+  const path = (name: string): string => JSON.stringify(join(host.configDir, name))
+  const own = JSON.stringify(serverCertPath(host))
   return `tls {
   authority_key_file = ${path(CA_KEY_PATH)}
   defaults {
     ca_file   = ${path(CA_PATH)}
-    cert_file = ${path(SERVER_CERT_PATH)}
-    key_file  = ${path(SERVER_KEY_PATH)}
+    cert_file = ${own}
+    key_file  = ${own}
   }
   internal_rpc {
     verify_incoming        = true

@@ -92,6 +92,34 @@ export async function createAgentCertificate(
   return { certPem, keyPem: key.pem }
 }
 
+/**
+ * Another of the same names and the same length of life, with a new key.
+ *
+ * @param certPem the one that is to be replaced
+ * @throws FairleadError BAD_REQUEST, as for a first one
+ */
+export async function renewAgentCertificate(
+  certPem: string,
+  authority: CertificateAndKeyPem,
+  now: WallTime,
+): Promise<CertificateAndKeyPem> {
+  const x509 = await loadX509()
+  const old = new x509.X509Certificate(parseCertificate(certPem).raw)
+  const names = old.getExtension(x509.SubjectAlternativeNameExtension)?.names.toJSON() ?? []
+  const valuesOf = (type: string): readonly string[] =>
+    names.filter((name) => name.type === type).map(({ value }) => value)
+  const lifeMs = old.notAfter.getTime() - old.notBefore.getTime()
+  return createAgentCertificate({
+    authority,
+    role: 'server',
+    commonName: old.subjectName.getField('CN')[0] ?? '',
+    dnsNames: valuesOf('dns'),
+    ipAddresses: valuesOf('ip'),
+    days: Math.max(1, Math.round(lifeMs / DAY_MS)),
+    now,
+  })
+}
+
 async function sign(options: AgentCertificateOptions, key: PrivateKey): Promise<string> {
   const { authority, role, dnsNames, ipAddresses } = options
   const x509 = await loadX509()

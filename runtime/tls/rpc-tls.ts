@@ -74,9 +74,13 @@ export class RpcTls {
     }
   }
 
-  /** Of the operator's own, PEM. */
+  /** The operator's own, PEM; that of this agent's certificate first, while several are trusted. */
   get authorities(): readonly string[] {
-    return this.#side.fileAuthorities
+    const all = this.#side.fileAuthorities
+    const { certificate } = this.#side
+    if (certificate === undefined || all.length < 2) return all
+    const isOwn = (pem: string): boolean => isIssuedUnder(certificate, [pem])
+    return [...all.filter(isOwn), ...all.filter((pem) => !isOwn(pem))]
   }
 
   /** To be called with nothing of `this`. */

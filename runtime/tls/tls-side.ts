@@ -49,7 +49,7 @@ export class TlsSide {
   #options: SecureContextOptions
   #context: SecureContext
   #version = 1
-  #end: { readonly of: CertificateAndKey; readonly at: number } | undefined
+  #parsed: { readonly of: CertificateAndKey; readonly certificate: X509Certificate } | undefined
 
   /** @throws what OpenSSL says of material that makes no context */
   constructor(stanza: Pick<TlsStanza, 'minVersion' | 'ciphers'>, files: TlsFiles) {
@@ -81,15 +81,20 @@ export class TlsSide {
     return this.#files.authorities
   }
 
-  /** Epoch ms at which the own certificate ends; undefined without one. */
-  get notAfter(): number | undefined {
+  /** Its own; undefined without one. */
+  get certificate(): X509Certificate | undefined {
     const own = this.#own()
     if (own === undefined) return undefined
-    // Read as often as figures are, and a certificate has one end.
-    if (this.#end?.of !== own) {
-      this.#end = { of: own, at: new X509Certificate(own.certPem).validToDate.getTime() }
+    // Looked at as often as figures are read, and for every join.
+    if (this.#parsed?.of !== own) {
+      this.#parsed = { of: own, certificate: new X509Certificate(own.certPem) }
     }
-    return this.#end.at
+    return this.#parsed.certificate
+  }
+
+  /** Epoch ms at which the own certificate ends; undefined without one. */
+  get notAfter(): number | undefined {
+    return this.certificate?.validToDate.getTime()
   }
 
   /** From now on these files. @throws as the constructor; then nothing has changed */

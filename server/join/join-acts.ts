@@ -23,6 +23,7 @@ import type { TokenIdentity } from '../../core/rpc/operator.ts'
 import type { Clock } from '../../core/time.ts'
 import { readPrivateKey } from '../../runtime/pki/keys.ts'
 
+const SECRET_LENGTH_MAX = 64
 const DNS_TEMPLATE = 'builtin/dns'
 
 export interface JoinActsDeps {
@@ -57,8 +58,10 @@ export class JoinActs {
   async redeem(request: JoinRequest): Promise<JoinGrant> {
     const { store, write, clock, log, gossipKey } = this.#deps
     const { datacenter, domain, acl } = this.#config
-    const { node } = request
-    const secretHash = hashSecret(request.secret)
+    const { node, secret } = request
+    // Before it costs a digest.
+    if (secret.length > SECRET_LENGTH_MAX) throw refused()
+    const secretHash = hashSecret(secret)
     const role = store.joinTokenByHash(secretHash)?.role ?? 'client'
     // Before the token is used up.
     const authorityKey = role === 'server' ? await this.#authorityKey() : ''
@@ -141,4 +144,8 @@ export class JoinActs {
       .map(({ address, port }) => hostAndPort(address, port))
       .slice(0, 8)
   }
+}
+
+function refused(): FairleadError {
+  return new FairleadError('PERMISSION_DENIED', 'Permission denied: that is no join token')
 }

@@ -18,7 +18,7 @@ import type { ServerDeps } from '../../../server/server-parts.ts'
 export const NODE_ID = '11111111-aaaa-4444-8888-0000000000a1'
 export const CLUSTER_ID = '11111111-2222-3333-4444-555555555555'
 
-const TLS_OFF: AgentConfig['tls'] = resolveTls(new RawReader(new Map()), {
+export const TLS_OFF: AgentConfig['tls'] = resolveTls(new RawReader(new Map()), {
   server: true,
   datacenter: 'dc1',
   domain: 'consul',

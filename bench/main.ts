@@ -67,7 +67,11 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
     title: 'Blocked reads',
     run: async () => (await import('./waiters.ts')).benchWaiters(),
   },
-  proxy: {
+  'proxy/soak': {
+    title: 'Two proxies under full load while applications and peers are killed',
+    run: async () => (await import('./proxy/soak.ts')).soak(),
+  },
+  'proxy/peers': {
     title: 'The proxy beside its peers',
     run: async () => (await import('./proxy.ts')).benchProxy(),
   },

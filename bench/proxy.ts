@@ -10,7 +10,6 @@
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -26,6 +25,7 @@ import {
   nginxTwoHops,
   type PathPorts,
 } from './proxy/peers.ts'
+import { end, freePorts, ready } from './proxy/processes.ts'
 import { calleeSnapshot, callerSnapshot, configure, SNI } from './proxy/snapshots.ts'
 
 const run = promisify(execFile)
@@ -37,7 +37,6 @@ const GRPC_CONNECTIONS = 8
 const GRPC_CALLS_EACH = 4
 const PROXY_CORE = '0'
 const LOAD_CORE = '1'
-const READY_MAX_MS = 10_000
 
 interface Path {
   readonly name: string
@@ -276,50 +275,9 @@ async function peer(
   return child
 }
 
-/** NGINX must end by itself: killed, it leaves its worker behind. */
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const gone = new Promise((resolve) => child.once('exit', resolve))
-  child.kill('SIGTERM')
-  const kill = setTimeout(() => child.kill('SIGKILL'), 2000)
-  await gone
-  clearTimeout(kill)
-}
-
 /** `taskset` becomes the program it starts; NGINX works in a child. */
 function familyOf(pid: number): readonly number[] {
   return [pid, ...childrenOf(pid)]
-}
-
-async function ready(where: number | string): Promise<void> {
-  const deadline = performance.now() + READY_MAX_MS
-  for (;;) {
-    const isOpen = await new Promise<boolean>((resolve) => {
-      const socket =
-        typeof where === 'number'
-          ? connect({ port: where, host: '127.0.0.1' })
-          : connect({ path: where })
-      socket.on('connect', () => {
-        socket.destroy()
-        resolve(true)
-      })
-      socket.on('error', () => resolve(false))
-    })
-    if (isOpen) return
-    if (performance.now() > deadline) throw new Error(`nothing listens on ${where}`)
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
-  const ports: number[] = []
-  for (const server of servers) {
-    if (!server.listening) await new Promise((resolve) => server.once('listening', resolve))
-    ports.push((server.address() as { port: number }).port)
-  }
-  for (const server of servers) server.close()
-  return ports
 }
 
 async function isInstalled(tool: string): Promise<boolean> {

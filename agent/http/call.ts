@@ -61,6 +61,12 @@ export class HttpCall {
     return withoutMapping(address)
   }
 
+  /** Address and port at the other end; '' for a socket file, and for a connection that is closed. */
+  get connection(): string {
+    const { remoteAddress, remotePort } = this.#request.socket
+    return remoteAddress === undefined ? '' : `${withoutMapping(remoteAddress)}:${remotePort}`
+  }
+
   /** As it came, without the query. */
   get path(): string {
     const end = this.#url.indexOf('?')

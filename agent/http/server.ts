@@ -24,6 +24,7 @@ import type { SidecarApi } from '../mesh/sidecar-api.ts'
 import type { MeshProxy } from '../mesh/types.ts'
 import type { CatalogViews } from '../view/types.ts'
 import { AgentCache } from './agent-cache.ts'
+import type { AuditLog } from './audit-log.ts'
 import { BodyCache } from './body-cache.ts'
 import type { HttpCall } from './call.ts'
 import type { AgentContext, BuildFacts, HttpApiHooks } from './context.ts'
@@ -80,6 +81,7 @@ export type HttpApiDeps = HttpApiHooks &
     readonly sidecars?: SidecarApi
     /** What HTTPS is served with. */
     readonly tls?: TlsSide
+    readonly audit?: AuditLog | undefined
     /** By which servers are known, PEM; without them nobody can be let in by a token. */
     readonly authorities?: () => readonly string[]
   }
@@ -123,6 +125,7 @@ class HttpApiServer implements HttpApi {
   readonly #servers: Server[] = []
   readonly #tlsServers: Server[] = []
   readonly #tls: TlsSide | undefined
+  readonly #audit: AuditLog | undefined
   /** Requests between dispatch and the end of their response. */
   readonly #open = new OpenCalls<HttpCall>()
   readonly #pipelines = new Pipelines()
@@ -154,6 +157,7 @@ class HttpApiServer implements HttpApi {
       authorities,
     } = deps
     this.#tls = tls
+    this.#audit = deps.audit
     const { onLeave, onReload } = deps
     this.#agent = {
       config: options.config,
@@ -350,6 +354,7 @@ class HttpApiServer implements HttpApi {
     const { clock } = this.#agent
     const latency = this.#latency.sampleOf(route, call.method)
     const began = clock.now()
+    if (this.#audit !== undefined) this.#auditAtEnd(this.#audit, call, response)
     response.on('close', () => {
       latency.record(clock.now() - began)
       this.#open.remove(call)
@@ -357,6 +362,17 @@ class HttpApiServer implements HttpApi {
       if (this.#open.size === 0) this.#whenIdle?.()
     })
     if (this.#isDraining) call.abort(STOPPING)
+  }
+
+  #auditAtEnd(audit: AuditLog, call: HttpCall, response: ServerResponse): void {
+    const beganAt = this.#agent.clock.wall()
+    // Asked now: a connection that is closed has forgotten it.
+    const { connection } = call
+    response.on('close', () => {
+      // Nothing was sent: who asked went away.
+      const status = response.headersSent ? response.statusCode : 0
+      audit.record(call, { status, connection, beganAt })
+    })
   }
 
   async #receive({ served, raw }: FastifyRequest): Promise<void> {

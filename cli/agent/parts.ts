@@ -13,6 +13,7 @@ import { CriticalReaper } from '../../agent/checks/critical-reaper.ts'
 import { CoordinatePublisher } from '../../agent/coordinates/coordinate-publisher.ts'
 import { createDnsServer, type DnsServer } from '../../agent/dns/dns-server.ts'
 import { OperatorEvents } from '../../agent/events/operator-events.ts'
+import type { AuditLog } from '../../agent/http/audit-log.ts'
 import { createHttpApi, type HttpApi } from '../../agent/http/server.ts'
 import { DefinitionFiles } from '../../agent/local/definition-files.ts'
 import { LocalState } from '../../agent/local/local-state.ts'
@@ -115,6 +116,8 @@ export interface PartsDeps extends Pick<RoleDeps, 'createServer'> {
   readonly clock: Clock
   readonly log: Logger
   readonly logLines: LogLines
+  /** Where it is written who did what; absent for nowhere. */
+  readonly audit: AuditLog | undefined
   /** Where a dev agent keeps its control socket. */
   readonly devFolder: string
   /** Of this process, for the handlers of watches. */
@@ -310,6 +313,7 @@ export function createParts(loaded: LoadedConfig, versions: AgentVersions, deps:
       clock,
       log,
       logLines: deps.logLines,
+      audit: deps.audit,
       telemetry,
       servers: role.servers,
       ...(acl === undefined ? {} : { acl }),

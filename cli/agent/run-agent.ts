@@ -7,7 +7,9 @@
  * configured; a farewell that would cost the cluster its quorum is left out then, and said so.
  */
 
+import { AuditLog } from '../../agent/http/audit-log.ts'
 import { changesNeedingRestart } from '../../core/config/changes.ts'
+import type { LogFileConfig } from '../../core/config/model.ts'
 import { formatProblem } from '../../core/config/problem.ts'
 import { FairleadError, toFairleadError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
@@ -54,30 +56,50 @@ export async function runAgent(
   context: CliContext,
 ): Promise<number> {
   const held = holdLines(stdoutSink({ clock: systemClock }))
-  const { file } = loaded.config.log
   let files: FileSink | undefined
-  if (file !== undefined) {
-    try {
-      files = await openFileSink(file, { clock: systemClock })
-    } catch (thrown) {
-      const reason = thrown instanceof Error ? thrown.message : String(thrown)
-      context.stderr(`==> The agent could not start: log_file cannot be written: ${reason}\n`)
-      return 1
-    }
+  let auditFiles: FileSink | undefined
+  try {
+    files = await openFiles('log_file', loaded.config.log.file)
+    auditFiles = await openFiles('the file of audit.sink', loaded.config.audit)
+  } catch (thrown) {
+    const reason = thrown instanceof Error ? thrown.message : String(thrown)
+    context.stderr(`==> The agent could not start: ${reason}\n`)
+    await files?.[Symbol.asyncDispose]()
+    return 1
   }
   await using _files = files
+  await using _auditFiles = auditFiles
   const sink: LogSink = files === undefined ? held : bothSinks(held, files)
   const log = createLogger(loaded.config.log, { clock: systemClock, sink })
   const manager = createServiceManager(context.env, {
     log: log.child('systemd'),
     monotonicUs: () => process.hrtime.bigint() / 1_000n,
   })
-  const run = new AgentRun(loaded, { sources, context, sink: held, log, manager })
+  const audit =
+    auditFiles === undefined
+      ? undefined
+      : new AuditLog(auditFiles, { clock: systemClock, log: log.child('audit') })
+  const run = new AgentRun(loaded, { sources, context, sink: held, log, manager, audit })
   const code = await run.toEnd()
   await manager.settled()
   await log.flush(LOG_FLUSH_MS)
+  await auditFiles?.flush(LOG_FLUSH_MS)
   endIfLingering(code)
   return code
+}
+
+/** @throws Error naming what cannot be written */
+async function openFiles(
+  what: string,
+  file: LogFileConfig | undefined,
+): Promise<FileSink | undefined> {
+  if (file === undefined) return undefined
+  try {
+    return await openFileSink(file, { clock: systemClock })
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new Error(`${what} cannot be written: ${reason}`, { cause })
+  }
 }
 
 interface RunDeps {
@@ -86,6 +108,7 @@ interface RunDeps {
   readonly sink: HeldSink
   readonly log: RootLogger
   readonly manager: ServiceManager
+  readonly audit: AuditLog | undefined
 }
 
 class AgentRun {
@@ -135,6 +158,7 @@ class AgentRun {
           clock: systemClock,
           log: this.#deps.log,
           logLines: this.#deps.log,
+          audit: this.#deps.audit,
           env: this.#deps.context.env,
           signal: this.#starting.signal,
           onFatal: (error) => this.#stop({ kind: 'failed', error }),

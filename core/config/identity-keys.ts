@@ -2,6 +2,7 @@
  * Keys of identity, addresses and joining (agent-config.md 3.1 to 3.3); part of the table in keys.ts.
  */
 
+import { AUDIT_KEYS } from './audit.ts'
 import { NO_OUTGOING_CALLS, NO_WAN } from './key-reasons.ts'
 import { fixed, group, ignored, type KeyTable, key, unsupported } from './key-table.ts'
 
@@ -47,7 +48,7 @@ export const IDENTITY_KEYS: KeyTable = {
     'An enterprise feature of Consul: every server gets a vote once it is stable',
   ),
   license_path: ignored('there is no licence to enter'),
-  audit: unsupported('any', 'An enterprise feature of Consul: there is no audit log'),
+  ...AUDIT_KEYS,
   reporting: ignored(NO_OUTGOING_CALLS),
   cloud: ignored(NO_OUTGOING_CALLS),
   experiments: ignored('no experiments'),

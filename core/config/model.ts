@@ -190,6 +190,9 @@ export interface AgentConfig {
     readonly file: LogFileConfig | undefined
   }
 
+  /** Where it is written who did what; undefined for nowhere. */
+  readonly audit: LogFileConfig | undefined
+
   /** Definitions found in configuration files, as given (decoded by agent/local/definitions.ts). */
   readonly services: readonly unknown[]
   readonly checkDefinitions: readonly unknown[]

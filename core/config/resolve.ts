@@ -9,6 +9,7 @@
 import { LOOPBACK_BASE } from '../mesh/virtual-address.ts'
 import { type AclConfig, resolveAcl } from './acl.ts'
 import { expandedList, resolveAddresses, resolveTaggedAddresses } from './addresses.ts'
+import { resolveAudit } from './audit.ts'
 import { resolveCluster } from './cluster.ts'
 import { resolveConnect } from './connect.ts'
 import { resolveDns } from './dns.ts'
@@ -116,6 +117,7 @@ export function resolveConfig(raw: RawConfig, devMode: boolean, host: HostFacts)
     },
     watches: resolveWatches(reader),
     autoReload: reader.bool('auto_reload_config', false),
+    audit: resolveAudit(reader),
     telemetry: resolveTelemetry(reader),
     ...(metricsProxy === undefined ? {} : { metricsProxy }),
     log: {

@@ -199,6 +199,7 @@ export function serverConfig(change: Partial<AgentConfig> = {}): AgentConfig {
     defaultIntentionPolicy: 'allow',
     proxy: { keepOnAgentStop: false, loopbackBase: '127.128.0.0', virtualPorts: [80] },
     watches: [],
+    audit: undefined,
     telemetry: {
       prefix: 'consul',
       disableHostname: false,

@@ -35,6 +35,8 @@ export const MISSING_ENDPOINTS: readonly (readonly [prefix: string, instead: str
 
 /** Keys that work, but not in every respect. */
 export const KEY_DIFFERENCES: Readonly<Record<string, string>> = {
+  'audit.sink':
+    'One file, of the type and format that Consul Enterprise knows; a request is one line, at its end',
   'auto_config.enabled':
     'Only `false`: `true` stops the start; hosts join by token (`fairlead join-token create`)',
   'connect.ca_provider': '`consul`, `vault`, `files` and `command`; another stops the start',

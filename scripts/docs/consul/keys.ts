@@ -7,7 +7,7 @@
 const BLOCKS: Readonly<Record<string, string>> = {
   '': `server bootstrap bootstrap_expect datacenter primary_datacenter node_name node_id disable_host_node_id node_meta
     locality domain alt_domain data_dir pid_file tagged_addresses translate_wan_addrs segment segments partition
-    read_replica license_path audit reporting cloud experiments
+    read_replica license_path audit.enabled audit.sink reporting cloud experiments
     bind_addr advertise_addr advertise_addr_ipv4 advertise_addr_ipv6 advertise_addr_wan advertise_addr_wan_ipv4
     advertise_addr_wan_ipv6 serf_lan serf_wan serf_lan_allowed_cidrs serf_wan_allowed_cidrs client_addr
     retry_join retry_interval retry_max retry_join_wan retry_interval_wan retry_max_wan start_join start_join_wan

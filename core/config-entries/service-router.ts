@@ -116,6 +116,12 @@ function destinationProblem(
   const headers = headerEditsProblem(destination)
   if (headers !== undefined) return headers
   if (durationAt(destination, 'PerTryTimeout') < 0) return 'PerTryTimeout cannot be negative'
+  if (
+    flagAt(destination, 'HedgeOnPerTryTimeout') &&
+    durationAt(destination, 'PerTryTimeout') <= 0
+  ) {
+    return 'HedgeOnPerTryTimeout needs a PerTryTimeout, after which the next attempt begins'
+  }
   const shaping = faultProblem(destination) ?? mirrorProblem(destination)
   if (shaping !== undefined) return shaping
   if (numberAt(destination, 'NumRetries') < 0) return 'NumRetries cannot be negative'

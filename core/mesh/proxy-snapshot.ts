@@ -175,6 +175,8 @@ export interface RouteSpec {
   readonly retry: RetrySpec | undefined
   /** Of one attempt; absent: as long as the request has. */
   readonly perTryTimeoutMs?: number
+  /** Requests that may be sent twice are, each time that this has passed without an answer. */
+  readonly hedge?: { readonly delayMs: number; readonly attemptsMax: number }
   readonly fault?: FaultSpec
   readonly mirrors?: readonly MirrorSpec[]
   readonly requestHeaders: HeaderEdits | undefined

@@ -131,9 +131,14 @@ function mirrorsAt(chain: CompiledChain, { mirrors }: ChainRoute): Pick<RouteSpe
   }
 }
 
-function perTryOf(destination: JsonObject | undefined): Pick<RouteSpec, 'perTryTimeoutMs'> {
+function perTryOf(
+  destination: JsonObject | undefined,
+): Pick<RouteSpec, 'perTryTimeoutMs' | 'hedge'> {
   const perTryTimeoutMs = durationAt(destination, 'PerTryTimeout') / NS_PER_MS
-  return perTryTimeoutMs > 0 ? { perTryTimeoutMs } : {}
+  if (perTryTimeoutMs <= 0) return {}
+  if (!flagAt(destination, 'HedgeOnPerTryTimeout')) return { perTryTimeoutMs }
+  const attemptsMax = numberAt(destination, 'NumRetries') || 1
+  return { perTryTimeoutMs, hedge: { delayMs: perTryTimeoutMs, attemptsMax } }
 }
 
 function faultAt(destination: JsonObject | undefined): Pick<RouteSpec, 'fault'> {
@@ -224,7 +229,7 @@ function editsAt(body: JsonObject | undefined, key: string): HeaderEdits | undef
 }
 
 /** Fields of a route's destination that are stored and compiled, and not obeyed yet. */
-const UNSUPPORTED = ['IdleTimeout', 'HedgeOnPerTryTimeout', 'RateLimit']
+const UNSUPPORTED = ['IdleTimeout', 'RateLimit']
 
 /** @returns names of fields in the chain that this proxy does not obey, sorted */
 export function unsupportedIn(chain: CompiledChain): readonly string[] {
@@ -236,7 +241,12 @@ export function unsupportedIn(chain: CompiledChain): readonly string[] {
         for (const field of UNSUPPORTED) {
           if (hasField(destination, field)) found.add(`Destination.${field}`)
         }
-        if (hasField(destination, 'NumRetries') && retryOf(destination) === undefined) {
+        const isHedged = flagAt(destination, 'HedgeOnPerTryTimeout')
+        if (
+          hasField(destination, 'NumRetries') &&
+          retryOf(destination) === undefined &&
+          !isHedged
+        ) {
           found.add('Destination.NumRetries without a condition')
         }
         const match = objectAt(objectAt(definition, 'Match'), 'HTTP')

@@ -6,6 +6,7 @@
  * delimited stands beside the text and `wireText` writes it. Latin1: one character a byte.
  */
 
+import type { Hedge } from '../exchange/hedged-call.ts'
 import type { Payloads } from '../jwt/token-judge.ts'
 import type { Fault } from '../routing/fault-policy.ts'
 import type { HeadEdits } from '../routing/head-edits.ts'
@@ -56,6 +57,8 @@ export class RequestHead {
   perTryTimeoutMs: number | undefined = undefined
   /** Of its route: what is put in its way on purpose. */
   fault: Fault | undefined = undefined
+  /** Of its route: when a second instance is asked as well. */
+  hedge: Hedge | undefined = undefined
   /** Of its route: where copies of it go. */
   mirrors: readonly MirrorLeg[] | undefined = undefined
   /** What its route changes in the response's head, in order. */

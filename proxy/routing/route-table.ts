@@ -79,6 +79,7 @@ export class RouteTable {
       head.responseTimeoutMs = route.spec.requestTimeoutMs
       head.retry = route.retry
       head.perTryTimeoutMs = route.spec.perTryTimeoutMs
+      head.hedge = route.spec.hedge
       if (route.mirrors !== undefined) head.mirrors = route.mirrors.draw()
       if (route.fault !== undefined) head.fault = route.fault.draw(view)
       return leg

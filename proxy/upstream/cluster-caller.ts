@@ -11,6 +11,7 @@ import { OUTLIER_DEFAULTS } from '../../core/resilience/outlier.ts'
 import { allowsRetry, RETRY_BUDGET_DEFAULT } from '../../core/resilience/retry-budget.ts'
 import { Call, type CallTarget } from '../exchange/call.ts'
 import type { ProxyCounters } from '../exchange/counters.ts'
+import { HedgedCall, mayHedge } from '../exchange/hedged-call.ts'
 import type { Failure, RequestSink, ResponseSink } from '../exchange/types.ts'
 import type { RequestHead } from '../http1/message.ts'
 import { disconnectReason } from '../http1/replies.ts'
@@ -70,9 +71,14 @@ export class ClusterCaller implements CallTarget, Swept {
     caller: ResponseSink,
     source: () => CallSource | undefined,
   ): RequestSink {
-    const call = new Call(this, head, caller, this.#deps)
     const policies = this.#cluster.hashPolicies
-    if (policies.length > 0) call.hash = requestHash(policies, head, source())
+    const hash = policies.length > 0 ? requestHash(policies, head, source()) : undefined
+    if (head?.hedge !== undefined && mayHedge(head)) {
+      const options = { hedge: head.hedge, hash }
+      return new HedgedCall(this, head, caller, this.#deps, options).start()
+    }
+    const call = new Call(this, head, caller, this.#deps)
+    call.hash = hash
     return call.start()
   }
 

@@ -81,3 +81,36 @@ describe('a mirror of a route', () => {
     )
   })
 })
+
+describe('a second attempt beside the first', () => {
+  it('answers for an instance that hangs', async () => {
+    await using agent = await startAgent({ flags: meshFlags() })
+    await using hung = await startApp('api', (incoming, response) => {
+      if (incoming.url !== '/hang') response.end('hung')
+    })
+    await using quick = await startApp('api', (_, response) => response.end('quick'))
+    await write(agent, { Kind: 'service-defaults', Name: 'api', Protocol: 'http' })
+    await write(agent, {
+      Kind: 'service-resolver',
+      Name: 'api',
+      LoadBalancer: { Policy: 'round_robin' },
+    })
+    await write(agent, {
+      Kind: 'service-router',
+      Name: 'api',
+      Routes: [{ Destination: { HedgeOnPerTryTimeout: true, PerTryTimeout: '100ms' } }],
+    })
+    // After the entries, so that no call is made without them.
+    await registerMesh(agent, hung, { id: 'api-1' })
+    await registerMesh(agent, quick, { id: 'api-2' })
+    const address = await sharedAddress(agent, 'api')
+    await callUntil(({ status }) => status === 200, address, hung.port)
+    for (let i = 0; i < 8; i++) {
+      assert.equal((await call(address, hung.port, '/hang')).body, 'quick')
+    }
+    assert.match(
+      await refusal(agent, { HedgeOnPerTryTimeout: true }),
+      /HedgeOnPerTryTimeout needs a PerTryTimeout/,
+    )
+  })
+})

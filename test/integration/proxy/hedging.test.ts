@@ -56,6 +56,7 @@ for (const offerMux of [true, false]) {
         if (!response.writableFinished) cut++
       })
       if (incoming.url === '/fine') response.end('slow one\n')
+      else if (incoming.url === '/late') setTimeout(() => response.end('slow one\n'), 250)
       else stuck.push(response)
     })
     const fast: Server = createServer((incoming, response) => {
@@ -172,14 +173,12 @@ for (const offerMux of [true, false]) {
 
     it('keeps to the retry budget', async () => {
       await configure({ retryBudget: { percent: 0, minConcurrency: 0 } })
-      const pending = [ask('/'), ask('/')]
-      await eventually(() => stuck.length === 1 && quick === 1, 'each instance has one')
       const retries = figure('envoy_cluster_upstream_rq_retry')
-      await new Promise((resolve) => setTimeout(resolve, 200))
+      const texts = await Promise.all([ask('/late'), ask('/late')])
+      // Five times as long as it takes until another one would be asked.
+      assert.equal(texts.filter((text) => text.includes('slow one')).length, 1)
       assert.equal(quick, 1)
       assert.equal(figure('envoy_cluster_upstream_rq_retry'), retries)
-      stuck[0]?.end('slow one\n')
-      await Promise.all(pending)
       await configure()
     })
 

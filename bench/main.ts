@@ -67,6 +67,10 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
     title: 'Blocked reads',
     run: async () => (await import('./waiters.ts')).benchWaiters(),
   },
+  'proxy/scale': {
+    title: 'The proxy of a host in a large mesh',
+    run: async () => (await import('./proxy/scale.ts')).benchScale(),
+  },
   'proxy/soak': {
     title: 'Two proxies under full load while applications and peers are killed',
     run: async () => (await import('./proxy/soak.ts')).soak(),

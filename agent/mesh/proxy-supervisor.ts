@@ -18,7 +18,7 @@ import {
   type ProxyToAgent,
 } from '../../core/mesh/proxy-control.ts'
 import type { ProxySnapshot } from '../../core/mesh/proxy-snapshot.ts'
-import { patchOf } from '../../core/mesh/snapshot-patch.ts'
+import { PATCH_FORMAT, patchOf } from '../../core/mesh/snapshot-patch.ts'
 import { AGENT_METRICS } from '../../core/metrics/catalogue/agent.ts'
 import type { Counter } from '../../core/metrics/instruments.ts'
 import type { Metrics } from '../../core/metrics/metrics.ts'
@@ -299,7 +299,7 @@ export class ProxySupervisor {
     if (this.#adopted && before === undefined && !this.#snapshotIsComplete) return
     if (this.#adopted && before === undefined && this.#handOver(client)) return
     this.#sent = this.#snapshot
-    if (before === undefined || client.hello.takesPatches !== true) {
+    if (before === undefined || client.hello.patchFormat !== PATCH_FORMAT) {
       client.send({ kind: 'configure', snapshot: this.#snapshot })
     } else client.send({ kind: 'patch', patch: patchOf(before, this.#snapshot) })
   }

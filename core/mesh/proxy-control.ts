@@ -40,8 +40,8 @@ export type ProxyToAgent =
       readonly build: string
       /** Version of the snapshot in force, 0 before the first. */
       readonly version: number
-      /** Absent in proxies of earlier builds. */
-      readonly takesPatches?: boolean
+      /** Form of the patches that it takes; absent: it takes none. */
+      readonly patchFormat?: number
       /** Absent in proxies that cannot. */
       readonly handsOver?: boolean
       /** Pid of the proxy that has the ports until this one is configured. */

@@ -20,7 +20,7 @@ import {
   type ProxyToAgent,
 } from '../../core/mesh/proxy-control.ts'
 import type { ProxySnapshot } from '../../core/mesh/proxy-snapshot.ts'
-import { applyPatch, type SnapshotPatch } from '../../core/mesh/snapshot-patch.ts'
+import { applyPatch, PATCH_FORMAT, type SnapshotPatch } from '../../core/mesh/snapshot-patch.ts'
 import { type Clock, instant, type Timer } from '../../core/time.ts'
 import { bindUnixSocket, closing, removeStaleSocket } from '../listeners/bind.ts'
 import { TAPS_MAX, type TapSink } from '../telemetry/taps.ts'
@@ -164,7 +164,7 @@ export class ControlServer {
       pid: this.#options.pid,
       build: this.#options.build,
       version: this.#version,
-      takesPatches: true,
+      patchFormat: PATCH_FORMAT,
       handsOver: true,
       ...(this.#version === 0 && replaces !== undefined ? { replaces } : {}),
     })

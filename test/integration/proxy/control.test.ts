@@ -13,7 +13,7 @@ import { after, before, describe, it } from 'node:test'
 import { silentLogger } from '../../../core/log.ts'
 import { type AgentToProxy, PROXY_CONTROL_PROTOCOL } from '../../../core/mesh/proxy-control.ts'
 import type { ProxySnapshot } from '../../../core/mesh/proxy-snapshot.ts'
-import { patchOf } from '../../../core/mesh/snapshot-patch.ts'
+import { PATCH_FORMAT, patchOf } from '../../../core/mesh/snapshot-patch.ts'
 import { seededRng } from '../../../core/rng.ts'
 import { instant } from '../../../core/time.ts'
 import { type ProxyService, runProxy } from '../../../proxy/main.ts'
@@ -150,7 +150,7 @@ describe('a proxy under its agent', () => {
   it('takes the change of a snapshot that it has, and of no other', async () => {
     const { proxy, path } = await start()
     const agent = new TestAgent(path)
-    assert.equal((await agent.next('hello')).takesPatches, true)
+    assert.equal((await agent.next('hello')).patchFormat, PATCH_FORMAT)
     const one = await snapshot(1)
     await agent.configure(one)
     const client = new RawClient(portOf(proxy.dataPlane, 'upstream'))

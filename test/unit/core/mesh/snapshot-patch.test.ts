@@ -5,7 +5,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import type { Cluster, ProxySnapshot } from '../../../../core/mesh/proxy-snapshot.ts'
+import type {
+  Cluster,
+  OutboundListener,
+  ProxySnapshot,
+} from '../../../../core/mesh/proxy-snapshot.ts'
 import { applyPatch, patchOf, type SnapshotPatch } from '../../../../core/mesh/snapshot-patch.ts'
 
 const clusters = fc
@@ -34,10 +38,26 @@ const clusters = fc
       .sort((a, b) => (a.id < b.id ? -1 : 1)),
   )
 
-const snapshots = fc.record({ clusters, trustDomain: fc.constantFrom('x', 'y') })
+/** In any order, as they come from the agent. */
+const outbound = fc
+  .uniqueArray(
+    fc.record({
+      id: fc.constantFrom('p', 'q', 'r', '__proto__'),
+      port: fc.integer({ min: 1, max: 2 }),
+    }),
+    { selector: ({ id }) => id },
+  )
+  .map((given) =>
+    given.map(({ id, port }): OutboundListener => {
+      const source = { kind: 'identity', identityId: 'svc/web' } as const
+      return { id, bind: { address: '127.0.0.1', port }, clusterId: 'a', protocol: 'tcp', source }
+    }),
+  )
+
+const snapshots = fc.record({ clusters, outbound, trustDomain: fc.constantFrom('x', 'y') })
 
 function snapshotOf(
-  given: { readonly clusters: readonly Cluster[]; readonly trustDomain: string },
+  given: Pick<ProxySnapshot, 'clusters' | 'outbound' | 'trustDomain'>,
   version: number,
 ): ProxySnapshot {
   return {
@@ -47,7 +67,6 @@ function snapshotOf(
     rootsPem: ['root'],
     identities: [],
     inbound: [],
-    outbound: [],
     callers: { services: [] },
     ...given,
   }
@@ -69,9 +88,12 @@ describe('a patch', () => {
           const made = applyPatch(received, patch)
           assert.ok(made !== undefined)
           assert.deepEqual(made, next)
-          const changed = new Set(patch.snapshot.clusters.map(({ id }) => id))
-          for (const cluster of made.clusters) {
-            if (!changed.has(cluster.id)) assert.ok(received.clusters.includes(cluster))
+          for (const name of ['clusters', 'outbound'] as const) {
+            const changed = new Set(patch.snapshot[name].map(({ id }) => id))
+            const before: readonly unknown[] = received[name]
+            for (const each of made[name]) {
+              if (!changed.has(each.id)) assert.ok(before.includes(each))
+            }
           }
           received = made
         }
@@ -79,20 +101,27 @@ describe('a patch', () => {
     )
   })
 
-  it('says nothing of clusters that are equal', () => {
+  it('says nothing of what is equal', () => {
     fc.assert(
       fc.property(snapshots, (given) => {
         const patch = patchOf(snapshotOf(given, 1), sent(snapshotOf(given, 2)))
-        assert.deepEqual([patch.snapshot.clusters, patch.removed], [[], []])
+        const { clusters: sentClusters, outbound: sentOutbound } = patch.snapshot
+        assert.deepEqual([sentClusters, sentOutbound, patch.order], [[], [], {}])
       }),
     )
   })
 
   it('of another base is refused', () => {
     const [one, two] = [1, 2].map((version) =>
-      snapshotOf({ clusters: [], trustDomain: 'x' }, version),
+      snapshotOf({ clusters: [], outbound: [], trustDomain: 'x' }, version),
     )
     assert.ok(one !== undefined && two !== undefined)
     assert.equal(applyPatch(two, patchOf(one, two)), undefined)
+  })
+
+  it('that names what nobody has sent is refused', () => {
+    const one = snapshotOf({ clusters: [], outbound: [], trustDomain: 'x' }, 1)
+    const patch = { ...patchOf(one, { ...one, version: 2 }), order: { clusters: ['a'] } }
+    assert.equal(applyPatch(one, patch), undefined)
   })
 })

@@ -45,7 +45,15 @@ export function loadBalancerProblem(balancer: JsonObject | undefined): string | 
     const problem = hashPolicyProblem(hashPolicy)
     if (problem !== undefined) return `Bad LoadBalancer HashPolicy[${i}]: ${problem}`
   }
-  return extensionsProblem(balancer)
+  return ringProblem(objectAt(balancer, 'RingHashConfig')) ?? extensionsProblem(balancer)
+}
+
+function ringProblem(config: JsonObject | undefined): string | undefined {
+  const min = numberAt(config, 'MinimumRingSize')
+  const max = numberAt(config, 'MaximumRingSize')
+  if (min < 0 || max < 0) return 'Bad LoadBalancer configuration. Ring sizes must be >= 0'
+  if (max === 0 || min <= max) return undefined
+  return 'Bad LoadBalancer configuration. MinimumRingSize must not be above MaximumRingSize'
 }
 
 function hashPolicyProblem(policy: JsonObject): string | undefined {

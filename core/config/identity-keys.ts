@@ -26,7 +26,10 @@ export const IDENTITY_KEYS: KeyTable = {
     'Facts about the node: at most 64, keys up to 128, values up to 512 characters',
     true,
   ),
-  locality: unsupported('any', 'Instances are not preferred by region or zone'),
+  locality: unsupported(
+    'any',
+    'Say where each service is, by its `locality`; a host has none of its own',
+  ),
   domain: key('string', 'consul.', 'The DNS domain that is answered'),
   alt_domain: key('string', '', 'A second domain, answered alike'),
   data_dir: key('string', '', 'Where state is kept; required unless -dev'),

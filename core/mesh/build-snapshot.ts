@@ -13,6 +13,7 @@ import type {
   IntentionAction,
   IntentionRecord,
   JsonObject,
+  Locality,
   ServiceDefinition,
   Upstream,
   VirtualIpRecord,
@@ -82,7 +83,7 @@ export function buildProxySnapshot(inputs: MeshInputs, memo = new ClusterMemo())
     ...sharedAddresses(inputs),
     ...transparent(inputs),
   ]
-  const clusters = clustersOf(inputs, memo)
+  const clusters = clustersOf({ ...inputs, locality: hostLocality(inputs) }, memo)
   const known = new Set(clusters.map((c) => c.id))
   const settings = callerSettings({
     sidecars: ownProxies(inputs),
@@ -106,6 +107,14 @@ export function buildProxySnapshot(inputs: MeshInputs, memo = new ClusterMemo())
     clusters,
     ...(settings.length === 0 ? {} : { callerSettings: settings }),
   }
+}
+
+/** All services of a host are at one place: the first that says where. */
+function hostLocality({ services }: MeshInputs): Locality | undefined {
+  for (const { locality } of localProxies(services)) {
+    if (locality !== undefined && locality.region !== '') return locality
+  }
+  return undefined
 }
 
 function revokedPeers(revocations: readonly CaRevocation[]): Pick<ProxySnapshot, 'revoked'> {

@@ -7,7 +7,7 @@
  */
 
 import { sameData } from '../catalog/equality.ts'
-import type { HealthEntry } from '../catalog/types.ts'
+import type { HealthEntry, Locality } from '../catalog/types.ts'
 import type { ChainTarget } from '../chain/types.ts'
 import type { Cluster, LoadBalancer } from './proxy-snapshot.ts'
 
@@ -18,6 +18,8 @@ export interface ClusterOrigin {
   readonly trustDomain: string
   readonly protocol: string
   readonly loadBalancer: LoadBalancer | undefined
+  /** Where the callers are. */
+  readonly locality: Locality | undefined
 }
 
 interface Made {
@@ -52,6 +54,7 @@ function isSame(one: ClusterOrigin, other: ClusterOrigin): boolean {
     one.trustDomain === other.trustDomain &&
     one.protocol === other.protocol &&
     sameData(one.loadBalancer, other.loadBalancer) &&
+    sameData(one.locality, other.locality) &&
     sameData(one.target, other.target)
   )
 }

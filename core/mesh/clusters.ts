@@ -5,7 +5,7 @@
  * to where it fails over to. A target whose instances are not known yet is none.
  */
 
-import type { HealthEntry } from '../catalog/types.ts'
+import type { HealthEntry, Locality } from '../catalog/types.ts'
 import { type CompiledChain, isHttpLike } from '../chain/types.ts'
 import { NS_PER_MS } from '../duration.ts'
 import type { ClusterMemo, ClusterOrigin } from './cluster-memo.ts'
@@ -20,6 +20,8 @@ const WEIGHT_MAX = 128
 export interface ClusterInputs {
   readonly datacenter: string
   readonly trustDomain: string
+  /** Where this host is; undefined when nobody said so. */
+  readonly locality: Locality | undefined
   /** By service; a missing key means not known yet. */
   readonly instances: ReadonlyMap<string, readonly HealthEntry[]>
   /** By upstream. */
@@ -44,7 +46,8 @@ export function clustersOf(inputs: ClusterInputs, memo: ClusterMemo): readonly C
       const isHere = target.peer === '' && target.datacenter === inputs.datacenter
       const entries = isHere ? inputs.instances.get(target.service) : NO_INSTANCES
       if (entries === undefined) continue
-      const origin = { target, entries, trustDomain: inputs.trustDomain, protocol, loadBalancer }
+      const { trustDomain, locality } = inputs
+      const origin = { target, entries, trustDomain, protocol, loadBalancer, locality }
       clusters.set(
         target.name,
         memo.of(origin, () => clusterOf(inputs, origin)),
@@ -57,11 +60,15 @@ export function clustersOf(inputs: ClusterInputs, memo: ClusterMemo): readonly C
 
 function clusterOf(
   inputs: ClusterInputs,
-  { target, entries, trustDomain, protocol, loadBalancer }: ClusterOrigin,
+  { target, entries, trustDomain, protocol, loadBalancer, locality }: ClusterOrigin,
 ): Cluster {
   const chosen =
     target.subsetFilter === '' ? entries : inputs.matching(entries, target.subsetFilter)
-  const endpoints = chosen.map((entry) => endpointOf(entry, target.onlyPassing))
+  const near = target.localityMode === 'failover' ? locality : undefined
+  const endpoints = chosen.map((entry) => ({
+    ...endpointOf(entry, target.onlyPassing),
+    ...distanceFrom(near, entry.service.locality ?? entry.node.locality),
+  }))
   return {
     id: target.name,
     serviceName: target.service,
@@ -72,6 +79,16 @@ function clusterOf(
     ...(isHttpLike(protocol) ? { protocol: protocolOf(protocol) } : {}),
     ...(loadBalancer === undefined ? {} : { loadBalancer }),
   }
+}
+
+/** mesh.md 10.10. @param own undefined where all are taken alike */
+function distanceFrom(
+  own: Locality | undefined,
+  other: Locality | undefined,
+): Pick<Endpoint, 'distance'> {
+  if (own === undefined) return {}
+  if (other === undefined || other.region !== own.region) return { distance: 2 }
+  return other.zone === own.zone ? {} : { distance: 1 }
 }
 
 function endpointOf(entry: HealthEntry, onlyPassing: boolean): Endpoint {

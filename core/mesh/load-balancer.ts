@@ -16,6 +16,9 @@ import {
 import { NS_PER_MS } from '../duration.ts'
 import type { BalancePolicy, HashPolicy, LoadBalancer } from './proxy-snapshot.ts'
 
+const RING_SIZE_DEFAULT = 1024
+const RING_SIZE_MAX = 65_536
+
 const POLICIES: Readonly<Record<string, BalancePolicy>> = {
   random: 'random',
   round_robin: 'round_robin',
@@ -54,6 +57,7 @@ export function loadBalancerOf(body: JsonObject | undefined): LoadBalancer | und
   return {
     policy: POLICIES[textAt(body, 'Policy')] ?? '',
     choices: choices > 0 ? choices : 2,
+    ...ringSizeAt(body),
     hashPolicies: objectsIn(body, 'HashPolicies').map(hashPolicyOf),
     panicPercent: numberAt(body, 'PanicThreshold'),
     ...(windowMs > 0
@@ -76,6 +80,15 @@ export function loadBalancerOf(body: JsonObject | undefined): LoadBalancer | und
           },
         }),
   }
+}
+
+/** The defaults are Consul's; a ring beyond RING_SIZE_MAX would take too long to make. */
+function ringSizeAt(body: JsonObject): Pick<LoadBalancer, 'ringSize'> {
+  const config = objectAt(body, 'RingHashConfig')
+  if (config === undefined) return {}
+  const max = Math.min(RING_SIZE_MAX, numberAt(config, 'MaximumRingSize') || RING_SIZE_MAX)
+  const min = Math.min(max, numberAt(config, 'MinimumRingSize') || RING_SIZE_DEFAULT)
+  return { ringSize: { min, max } }
 }
 
 function hashPolicyOf(body: JsonObject): HashPolicy {

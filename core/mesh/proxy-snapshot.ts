@@ -198,6 +198,8 @@ export interface Endpoint {
   readonly port: number
   readonly weight: number
   readonly healthy: boolean
+  /** How far away it is, where near ones are preferred: 1 in another zone, 2 in another region; absent: near. */
+  readonly distance?: number
 }
 
 /** '' takes what suits the traffic: peak_ewma for requests, round_robin for raw streams. */
@@ -222,11 +224,18 @@ export interface HashPolicy {
   readonly made?: { readonly maxAgeS: number; readonly path: string }
 }
 
+export interface RingSize {
+  readonly min: number
+  readonly max: number
+}
+
 /** How the instances of a destination are chosen among (mesh.md 7.6, 10.3). */
 export interface LoadBalancer {
   readonly policy: BalancePolicy
   /** Of least_request. */
   readonly choices: number
+  /** Points on the ring of ring_hash; absent: some for each instance. */
+  readonly ringSize?: RingSize
   readonly hashPolicies: readonly HashPolicy[]
   /** With less of the instances healthy, all are used; 0: never. */
   readonly panicPercent: number

@@ -7,7 +7,7 @@ import { Maglev } from '../../core/balance/maglev.ts'
 import { RandomChoices } from '../../core/balance/random-choices.ts'
 import { RingHash } from '../../core/balance/ring-hash.ts'
 import { RoundRobin } from '../../core/balance/round-robin.ts'
-import type { BalancePolicy } from '../../core/mesh/proxy-snapshot.ts'
+import type { BalancePolicy, RingSize } from '../../core/mesh/proxy-snapshot.ts'
 import type { Rng } from '../../core/rng.ts'
 import { HashRing } from '../../runtime/hash-ring/hash-ring.ts'
 
@@ -18,10 +18,12 @@ export interface BalancedEntries {
   /** Of least_request. */
   readonly choices: number
   readonly rng: Rng
+  /** Of ring_hash. */
+  readonly ringSize: RingSize | undefined
 }
 
 export function balancerOf(policy: Exclude<BalancePolicy, ''>, entries: BalancedEntries): Balancer {
-  const { keys, weights, choices, rng } = entries
+  const { keys, weights, choices, rng, ringSize } = entries
   switch (policy) {
     case 'random':
       return new RandomChoices(weights, 1, rng)
@@ -31,7 +33,7 @@ export function balancerOf(policy: Exclude<BalancePolicy, ''>, entries: Balanced
     case 'p2c_ewma_penalty':
       return new RandomChoices(weights, 2, rng)
     case 'ring_hash':
-      return new RingHash(keys, weights, (members) => new HashRing(members), rng)
+      return new RingHash(keys, weights, (members) => new HashRing(members, ringSize), rng)
     case 'maglev':
       return new Maglev(keys, weights, rng)
     case 'round_robin':

@@ -66,6 +66,9 @@ export class Cluster implements Candidates {
   // What `isUsable` and `cost` look at during one pick.
   #exclude: object | undefined
   #strictness = STRICT
+  /** Of the instances' distances, and how far this pick goes (mesh.md 10.10). */
+  #farthest = 0
+  #reach = 0
   #now: Instant
 
   constructor(spec: ClusterSpec, deps: { readonly clock: Clock; readonly rng: Rng }) {
@@ -101,6 +104,10 @@ export class Cluster implements Candidates {
       return known
     })
     this.#chosen = this.#choose(spec.loadBalancer)
+    this.#farthest = 0
+    for (const { distance = 0 } of spec.endpoints) {
+      if (distance > this.#farthest) this.#farthest = distance
+    }
     const isSameSet =
       wasChosen.length === this.#chosen.length &&
       wasChosen.every((endpoint, i) => endpoint === this.#chosen[i])
@@ -121,17 +128,28 @@ export class Cluster implements Candidates {
     this.#now = now
     this.#exclude = picker.triedEndpoint
     this.#strictness = STRICT
+    this.#reach = 0
     let index = balancer.pick(this, picker.hash)
-    while (index < 0 && this.#strictness < ANY) {
-      this.#strictness++
-      index = balancer.pick(this, picker.hash)
-    }
+    while (index < 0 && this.#relax()) index = balancer.pick(this, picker.hash)
     this.#exclude = undefined
     return this.#chosen[index]
   }
 
+  /** Further away first, then less particular. @returns false when there is nothing left to give up */
+  #relax(): boolean {
+    if (this.#reach < this.#farthest) {
+      this.#reach++
+      return true
+    }
+    if (this.#strictness === ANY) return false
+    this.#strictness++
+    this.#reach = 0
+    return true
+  }
+
   isUsable(index: number): boolean {
     const endpoint = this.#chosen[index] as Endpoint
+    if (this.#farthest > 0 && (endpoint.spec.distance ?? 0) > this.#reach) return false
     if (this.#strictness === ANY) return true
     if (endpoint === this.#exclude || endpoint.outlier.isEjected(this.#now)) return false
     if (this.#strictness === LENIENT) return true
@@ -191,7 +209,13 @@ export class Cluster implements Candidates {
     const keys = this.#chosen.map((endpoint) => endpoint.spec.id)
     const policy = balancing?.policy ?? ''
     const make = (of: Parameters<typeof balancerOf>[0]): Balancer =>
-      balancerOf(of, { keys, weights, choices: balancing?.choices ?? 2, rng: this.#rng })
+      balancerOf(of, {
+        keys,
+        weights,
+        choices: balancing?.choices ?? 2,
+        rng: this.#rng,
+        ringSize: balancing?.ringSize,
+      })
     this.#requestBalancer = make(policy === '' ? 'peak_ewma' : policy)
     this.#streamBalancer = policy === '' ? make('round_robin') : this.#requestBalancer
     this.#comparesLatency = policy === '' || policy === 'peak_ewma' || policy === 'p2c_ewma_penalty'

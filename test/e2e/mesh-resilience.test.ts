@@ -114,3 +114,32 @@ describe('a second attempt beside the first', () => {
     )
   })
 })
+
+describe('instances of several zones', () => {
+  it('are called by who is in their zone, and by others when there is nobody else', async () => {
+    await using agent = await startAgent({ flags: meshFlags() })
+    await using near = await startApp('api', (_, response) => response.end('near'))
+    await using far = await startApp('api', (_, response) => response.end('far'))
+    const Locality = { Region: 'eu', Zone: 'one' }
+    await write(agent, { Kind: 'service-defaults', Name: 'api', Protocol: 'http' })
+    await write(agent, {
+      Kind: 'service-resolver',
+      Name: 'api',
+      PrioritizeByLocality: { Mode: 'failover' },
+      LoadBalancer: { Policy: 'ring_hash', RingHashConfig: { MinimumRingSize: 2048 } },
+    })
+    await registerMesh(agent, near, { id: 'api-1', sidecar: { Locality } })
+    await registerMesh(agent, far, {
+      id: 'api-2',
+      sidecar: { Locality: { ...Locality, Zone: 'two' } },
+    })
+    const address = await sharedAddress(agent, 'api')
+    await callUntil(({ body }) => body === 'near', address, near.port)
+    for (let i = 0; i < 30; i++) {
+      assert.equal((await call(address, near.port)).body, 'near')
+    }
+    const gone = await agent.put('/v1/agent/service/maintenance/api-1-sidecar-proxy?enable=true')
+    assert.equal(gone.status, 200, await gone.text())
+    await callUntil(({ body }) => body === 'far', address, near.port)
+  })
+})

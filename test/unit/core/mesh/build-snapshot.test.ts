@@ -337,3 +337,30 @@ test('clusters that are made of the same things are the same objects, others are
     }
   }
 })
+
+test('instances are told how far away they are, where that is asked for and the host says where it is', () => {
+  const at = (id: string, region: string, zone: string): HealthEntry => {
+    const entry = instance('payments', id, 'passing')
+    return { ...entry, service: { ...entry.service, locality: { region, zone } } }
+  }
+  const entries = [
+    at('far', 'us', 'a'),
+    at('near', 'eu', 'a'),
+    instance('payments', 'nowhere', 'passing'),
+    at('region', 'eu', 'b'),
+  ]
+  const cart = sidecarOf('cart', 21000, [upstreamTo('payments', 7000)])
+  const asked: Written = {
+    'service-resolver/payments': { PrioritizeByLocality: { Mode: 'failover' } },
+  }
+  const distances = (services: MeshInputs['services'], written: Written): unknown[] => {
+    const instances = new Map([['payments', entries]])
+    const snapshot = buildProxySnapshot(inputs({ services, instances, chains: chains(written) }))
+    return snapshot.clusters[0]?.endpoints.map(({ distance }) => distance) ?? []
+  }
+  const here = [{ ...cart, locality: { region: 'eu', zone: 'a' } }]
+  assert.deepEqual(distances(here, asked), [2, undefined, 2, 1])
+  const alike = [undefined, undefined, undefined, undefined]
+  assert.deepEqual(distances(here, {}), alike)
+  assert.deepEqual(distances([cart], asked), alike)
+})

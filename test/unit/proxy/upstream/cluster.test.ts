@@ -188,3 +188,59 @@ it('gives a new instance its share little by little', () => {
   some.clock.advance(60_001)
   assert.equal(share(), 500)
 })
+
+it('stays near while anybody near is usable, then goes no further than it must', () => {
+  const near4 = setup(
+    endpoint('n'),
+    endpoint('N'),
+    endpoint('z', { distance: 1 }),
+    endpoint('r', { distance: 2 }),
+  )
+  const { clock, cluster } = near4
+  const ids = (count: number, head?: object): string => near4.ids(count, head)
+  const pick = (tried: object, head: object): Endpoint | undefined => near4.pick(tried, head)
+  for (const head of [undefined, REQUEST]) {
+    assert.match(ids(100, head), /^[nN]+$/)
+    assert.match(ids(100, head), /n/)
+    assert.match(ids(100, head), /N/)
+  }
+  const near = cluster.endpoints.filter(({ spec: { distance } }) => distance === undefined)
+  for (const each of near) each.avoidance.failed(clock.now())
+  assert.match(ids(50, REQUEST), /^z+$/)
+  const zone = cluster.endpoints[2]
+  assert.ok(zone !== undefined)
+  assert.equal(pick(zone, REQUEST)?.spec.id, 'r')
+  zone.outlier.eject(clock.now(), OUTLIER_DEFAULTS)
+  assert.match(ids(50, REQUEST), /^r+$/)
+  for (const each of near) each.avoidance.succeeded()
+  assert.match(ids(50, REQUEST), /^[nN]+$/)
+  zone.outlier.forgive()
+  const farOnly = [endpoint('z', { distance: 1 }), endpoint('r', { distance: 2 })]
+  cluster.update(spec(endpoint('n', { healthy: false }), ...farOnly))
+  assert.match(ids(50, REQUEST), /^z+$/)
+})
+
+it('stays near whatever the policy', () => {
+  for (const policy of [
+    'random',
+    'round_robin',
+    'least_request',
+    'peak_ewma',
+    'ring_hash',
+    'maglev',
+  ] as const) {
+    const endpoints = [
+      ...['a', 'b', 'c', 'd', 'e', 'f'].map((id) => endpoint(id, { distance: 1 })),
+      endpoint('n'),
+      endpoint('N', { weight: 3 }),
+    ]
+    const made = new Setup({ ...spec(...endpoints), loadBalancer: balanced(policy) })
+    const counts = new Map<string, number>()
+    for (let i = 0; i < 400; i++) {
+      const id = made.pick(undefined, REQUEST, Math.imul(i, 0x9e3779b1) >>> 0)?.spec.id ?? '-'
+      counts.set(id, (counts.get(id) ?? 0) + 1)
+    }
+    assert.deepEqual([...counts.keys()].sort(), ['N', 'n'], policy)
+    assert.ok((counts.get('N') ?? 0) > (counts.get('n') ?? 0), `${policy} ${[...counts]}`)
+  }
+})

@@ -49,3 +49,23 @@ test('a member that goes gives its keys away and moves no other', () => {
     { numRuns: 30 },
   )
 })
+
+test('a ring of a size is finer, and the same while its members are about as many', () => {
+  const worst = (ring: HashRing): number => {
+    const counts = new Map(SERVERS.map((server) => [server, 0]))
+    for (const key of KEYS) {
+      const owner = ring.owner(key) ?? ''
+      counts.set(owner, (counts.get(owner) ?? 0) + 1)
+    }
+    return Math.max(...counts.values()) / (KEYS.length / SERVERS.length)
+  }
+  const fine = { min: 32_768, max: 65_536 }
+  assert.ok(worst(new HashRing(SERVERS, fine)) < worst(new HashRing(SERVERS)))
+  assert.ok(worst(new HashRing(SERVERS, { min: 1, max: 20 })) > worst(new HashRing(SERVERS)))
+  const gone = SERVERS[0]
+  const before = new HashRing(SERVERS, { min: 1024, max: 65_536 })
+  const after = new HashRing(SERVERS.slice(1), { min: 1024, max: 65_536 })
+  const stayed = KEYS.filter((key) => before.owner(key) !== gone)
+  const moved = stayed.filter((key) => before.owner(key) !== after.owner(key))
+  assert.ok(moved.length < stayed.length / 3, `${moved.length} of ${stayed.length}`)
+})

@@ -4,11 +4,13 @@
 
 import { cleanPath, decodePercent, isPrintable } from '../../../agent/http/path.ts'
 import { parseQuery } from '../../../agent/http/query.ts'
+import { cipherSuites } from '../../../core/config/cipher-suites.ts'
 import { decodeDocument } from '../../../core/config/decode.ts'
 import { parseDuration } from '../../../core/duration.ts'
 import { FairleadError } from '../../../core/errors.ts'
 import { compileFilter } from '../../../core/filter/compile.ts'
 import { HEALTH_ENTRY_SCHEMA } from '../../../core/filter/schemas.ts'
+import { readJoinTicket } from '../../../core/join/join-token.ts'
 import type { Rng } from '../../../core/rng.ts'
 import { pemBlocks } from '../../../runtime/pki/pem.ts'
 import { type FuzzTarget, never } from '../target.ts'
@@ -28,6 +30,13 @@ const FILTERS = [
   'Checks.Status is not empty',
   'Service.Meta.version matches "^1\\\\.[0-9]+$"',
 ]
+
+const TICKET = JSON.stringify([
+  ['10.0.0.5:8300'],
+  'server.dc1.consul',
+  'p'.repeat(43),
+  's'.repeat(43),
+])
 
 function text(
   name: string,
@@ -82,5 +91,22 @@ export const TEXT_TARGETS: readonly FuzzTarget[] = [
       '-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgIBATAKBggqhkjOPQQDAjAA\n-----END CERTIFICATE-----\n',
     pemBlocks,
     (thrown) => thrown instanceof FairleadError,
+  ),
+  text(
+    'join token',
+    () => `flj1_${Buffer.from(TICKET).toString('base64url')}`,
+    (input) => readJoinTicket(input, (coded) => Buffer.from(coded, 'base64url').toString()),
+    (thrown) => thrown instanceof FairleadError,
+  ),
+  text(
+    'what a join token says',
+    () => TICKET,
+    (input) => readJoinTicket('flj1_', () => input),
+    (thrown) => thrown instanceof FairleadError,
+  ),
+  text(
+    'cipher suites',
+    () => 'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_RSA_WITH_RC4_128_SHA',
+    cipherSuites,
   ),
 ]

@@ -7,7 +7,7 @@
  */
 
 import { randomBytes } from 'node:crypto'
-import { chown, rm } from 'node:fs/promises'
+import { chown, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { AgentConfig } from '../../core/config/model.ts'
 import { formatProblem } from '../../core/config/problem.ts'
@@ -63,6 +63,7 @@ export const initCommand: CommandSpec = {
     const datacenter = args.text('datacenter') ?? 'dc1'
     const domain = args.text('domain') ?? 'consul'
     await assertIsNew(host.configDir, host.dataDir)
+    const before = new Set(await entriesOf(host.dataDir))
     const written = await writeHostFiles(
       host.configDir,
       await filesOf(host, { datacenter, domain }),
@@ -77,13 +78,26 @@ export const initCommand: CommandSpec = {
       report(host, made, args.bool('start'), context)
       return 0
     } catch (thrown) {
-      const folders = ['raft', 'serf', 'node-id', 'acl-tokens.json']
-      const token = join(host.configDir, MANAGEMENT_TOKEN_PATH)
-      const left = [...written, token, ...folders.map((name) => join(host.dataDir, name))]
+      const made = (await entriesOf(host.dataDir)).filter((name) => !before.has(name))
+      const left = [
+        ...written,
+        join(host.configDir, MANAGEMENT_TOKEN_PATH),
+        ...made.map((name) => join(host.dataDir, name)),
+      ]
       await Promise.all(left.map((path) => rm(path, { recursive: true, force: true })))
       throw thrown
     }
   },
+}
+
+/** Of a folder that may not be there. */
+async function entriesOf(folder: string): Promise<readonly string[]> {
+  try {
+    return await readdir(folder)
+  } catch (err) {
+    if ((err as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw err
+  }
 }
 
 async function filesOf(
@@ -157,7 +171,7 @@ async function setUp(
   const ttl = args.text('ttl') ?? '1h'
   await using server = new FirstRun(
     {
-      args: [`-config-dir=${host.configDir}`, '-bootstrap-expect=1', '-log-level=warn'],
+      args: [`-config-dir=${host.configDir}`, '-bootstrap-expect=1'],
       owner,
       env: context.env,
     },
@@ -168,28 +182,33 @@ async function setUp(
     new ApiClient(none, {
       env: { CONSUL_HTTP_ADDR: apiAddress(config), CONSUL_HTTP_TOKEN: token },
     })
-  const secret = await server.until('the first token', async () => {
-    const answer = await client('').put('/v1/acl/bootstrap')
+  const secret = await server.until('the first token', async (signal) => {
+    const answer = await client('').put('/v1/acl/bootstrap', { signal })
     return (answer.json() as { readonly SecretID: string }).SecretID
   })
   const tokenPath = join(host.configDir, MANAGEMENT_TOKEN_PATH)
   await writeFileAtomic(tokenPath, `${secret}\n`, { durable: true })
   if (owner !== undefined) await chown(tokenPath, 0, 0)
   const api = client(secret)
-  await server.until('the token of DNS', async () => {
+  await server.until('the token of DNS', async (signal) => {
     const made = await api.put('/v1/acl/token', {
+      signal,
       body: JSON.stringify({
         Description: `DNS of ${host.node}`,
         TemplatedPolicies: [{ TemplateName: 'builtin/dns' }],
       }),
     })
     const { SecretID } = made.json() as { readonly SecretID: string }
-    return await api.put('/v1/agent/token/dns', { body: JSON.stringify({ Token: SecretID }) })
+    const body = JSON.stringify({ Token: SecretID })
+    return await api.put('/v1/agent/token/dns', { body, signal })
   })
   const joinToken = (role: string, uses: number): Promise<string> =>
-    server.until(`the join token of ${role}s`, async () => {
+    server.until(`the join token of ${role}s`, async (signal) => {
       const body = { Role: role, Uses: uses, TTL: ttl, Description: 'made by fairlead init' }
-      const answer = await api.put('/v1/operator/join-token', { body: JSON.stringify(body) })
+      const answer = await api.put('/v1/operator/join-token', {
+        body: JSON.stringify(body),
+        signal,
+      })
       return (answer.json() as { readonly Token: string }).Token
     })
   const clientToken = await joinToken('client', CLIENT_USES)

@@ -5,8 +5,10 @@
 
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { temporaryFolder } from './harness/agent.ts'
@@ -111,6 +113,34 @@ function ok(result: Finished): Finished {
 function joinTokens(output: string): readonly string[] {
   return [...output.matchAll(/fairlead join (flj1_\S+)/g)].map((match) => match[1] ?? '')
 }
+
+test('an init that fails leaves nothing, and the next one works', async () => {
+  const root = await temporaryFolder()
+  try {
+    const host = await Host.make(root, 's1')
+    const wrong = join(host.configDir, 'wrong.hcl')
+    await writeFile(wrong, 'no_such_key = 1')
+    const refused = await host.run('init')
+    assert.equal(refused.code, 1)
+    assert.match(refused.stderr, /invalid config key no_such_key/)
+    // It fails later: the port of its API is taken by what was there before.
+    const taken = createServer()
+    taken.listen(host.http, '127.0.0.1')
+    await once(taken, 'listening')
+    await writeFile(wrong, '')
+    const late = await host.run('init')
+    taken.close()
+    assert.equal(late.code, 1)
+    assert.match(late.stderr, /The new server was not set up/)
+    const left = await readdir(host.configDir, { recursive: true })
+    assert.deepEqual(left.sort(), ['ports.hcl', 'tls', 'wrong.hcl'])
+    assert.deepEqual(await readdir(host.dataDir), [])
+    ok(await host.run('init'))
+  } finally {
+    for (const pid of processesMentioning(root)) kill(pid)
+    await rm(root, { recursive: true, force: true })
+  }
+})
 
 test('init, and two kinds of hosts that join', async () => {
   const root = await temporaryFolder()

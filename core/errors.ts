@@ -36,6 +36,8 @@ export const ERRORS = {
   PERMISSION_DENIED: { httpStatus: 403, grpcStatus: PERMISSION_DENIED, retryable: false },
   TOO_LARGE: { httpStatus: 413, grpcStatus: INVALID_ARGUMENT, retryable: false },
   RATE_LIMITED: { httpStatus: 429, grpcStatus: RESOURCE_EXHAUSTED, retryable: true },
+  /** A write, on the leader: another server would only hand it over. */
+  LEADER_RATE_LIMITED: { httpStatus: 503, grpcStatus: RESOURCE_EXHAUSTED, retryable: true },
   NOT_SUPPORTED: { httpStatus: 501, grpcStatus: UNIMPLEMENTED, retryable: false },
   NO_LEADER: {
     httpStatus: 500,

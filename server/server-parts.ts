@@ -18,6 +18,7 @@ import { RequestNames } from '../core/rpc/request-names.ts'
 import type { ServerApi } from '../core/rpc/server-api.ts'
 import type { Clock } from '../core/time.ts'
 import { newUuid } from '../runtime/random/system-random.ts'
+import { LimitedServerApi } from '../runtime/rpc/limited-server-api.ts'
 import { ObservedServerApi } from '../runtime/rpc/observed-server-api.ts'
 import { RpcHost } from '../runtime/rpc/rpc-host.ts'
 import { RpcPeerCalls } from '../runtime/rpc/rpc-peer-calls.ts'
@@ -36,6 +37,7 @@ import { LeaderCalls } from './api/leader-calls.ts'
 import { LocalServerApi } from './api/local-server-api.ts'
 import { OperatorActs } from './api/operator-acts.ts'
 import { raftConfigurationView } from './api/raft-view.ts'
+import { RequestLimiter } from './api/request-limiter.ts'
 import { countRequests } from './api/request-metrics.ts'
 import { StateImages } from './api/state-images.ts'
 import { CertificateAuthority } from './ca/certificate-authority.ts'
@@ -261,7 +263,16 @@ export function createServerParts(config: AgentConfig, deps: ServerDeps): Server
           }),
     },
   )
-  const observed = new ObservedServerApi(api, countRequests(metrics, clock))
+  const limiter = new RequestLimiter(config.requestLimits, {
+    clock,
+    log: log.child('limits'),
+    metrics,
+    isLeader: () => raft.status().role === 'leader',
+  })
+  const observed = new LimitedServerApi(
+    new ObservedServerApi(api, countRequests(metrics, clock)),
+    (kind, method) => limiter.admit(kind, method),
+  )
   const hideFigures = showServer(metrics, clock, {
     sizes: () => store.sizes(),
     autopilot: () => autopilot.latest,
@@ -336,6 +347,7 @@ export function createServerParts(config: AgentConfig, deps: ServerDeps): Server
       await Promise.all([transport.close(), calls.close()])
     },
     reload: (wanted) => {
+      limiter.reload(wanted.requestLimits)
       raftSettings = wanted.raft
     },
   }

@@ -97,10 +97,17 @@ function bytesOf(reply: Reply, body: Exclude<Reply['body'], StreamedBody>, layou
   return Buffer.from(reply.type === JSON_TYPE ? renderJson(body, layout) : body)
 }
 
+/** Seconds; the rates are of a second. */
+const RETRY_AFTER_S = '1'
+
 /** The error as a client sees it: plain text with the status of its code (http-api.md 2.1). */
 export function errorReply(thrown: unknown): Reply {
   const error = toFairleadError(thrown)
-  return textReply(error.entry.httpStatus, error.message, ['X-Fairlead-Error', error.code])
+  const headers = ['X-Fairlead-Error', error.code]
+  if (error.code === 'RATE_LIMITED' || error.code === 'LEADER_RATE_LIMITED') {
+    headers.push('Retry-After', RETRY_AFTER_S)
+  }
+  return textReply(error.entry.httpStatus, error.message, headers)
 }
 
 /** Whether an operator should see it in the log: what no client can cause. */

@@ -191,7 +191,7 @@ class RunningAgent implements Agent {
     local.reconfigure({ nodeMeta: config.nodeMeta, discardOutput: config.checks.discardOutput })
     http.reload(config)
     if (!isDeepStrictEqual(former, local.nodeMeta())) await sync.syncAll()
-    role.server?.reload(config)
+    role.reload(config)
     this.#parts.agentTokens?.reload(config.acl.tokens)
     this.#parts.telemetry.reload(loaded.config.telemetry)
     await this.#parts.watches.replace(loaded.config.watches)

@@ -8,11 +8,15 @@
 import type { NoticeBoard } from '../../core/catalog/notice.ts'
 import { serverMembers } from '../../core/cluster/server-members.ts'
 import type { AgentConfig } from '../../core/config/model.ts'
+import { FairleadError } from '../../core/errors.ts'
 import type { Service } from '../../core/lifecycle.ts'
 import type { Membership } from '../../core/membership.ts'
 import { AGENT_METRICS } from '../../core/metrics/catalogue/agent.ts'
 import type { Metrics } from '../../core/metrics/metrics.ts'
+import { type RateLimit, TokenBucket } from '../../core/resilience/token-bucket.ts'
 import type { ServerApi } from '../../core/rpc/server-api.ts'
+import type { Clock } from '../../core/time.ts'
+import { LimitedServerApi } from '../../runtime/rpc/limited-server-api.ts'
 import { type CallObserver, ObservedServerApi } from '../../runtime/rpc/observed-server-api.ts'
 import { RpcServerApi } from '../../runtime/rpc/rpc-server-api.ts'
 import type { createServer, Server } from '../../server/server.ts'
@@ -25,6 +29,8 @@ export interface Role {
   readonly server: Server | undefined
   /** Of the server, or of the client's connection. */
   readonly life: Service
+  /** Takes over what a reload may change. */
+  readonly reload: (config: AgentConfig) => void
 }
 
 export interface RoleDeps extends ServerDeps {
@@ -41,7 +47,8 @@ export function createRole(config: AgentConfig, deps: RoleDeps): Role {
   const { clock, log, rng, membership, board } = deps
   if (deps.createServer !== undefined) {
     const server = deps.createServer(config, { ...deps, rng: rng.fork('server') })
-    return { servers: server.api, server, life: server }
+    const reload = (wanted: AgentConfig): void => server.reload(wanted)
+    return { servers: server.api, server, life: server, reload }
   }
   const alive = (): readonly string[] => aliveServers(membership, config.datacenter)
   const client = new RpcServerApi(
@@ -60,7 +67,11 @@ export function createRole(config: AgentConfig, deps: RoleDeps): Role {
       ...(deps.rpcTls === undefined ? {} : { tls: deps.rpcTls.outgoing }),
     },
   )
-  const servers = new ObservedServerApi(client, countClientCalls(deps.metrics))
+  const limit = new OwnRate(config.rpcRate, clock)
+  const servers = new LimitedServerApi(
+    new ObservedServerApi(client, countClientCalls(deps.metrics)),
+    () => limit.admit(),
+  )
   let unfollow: readonly (() => void)[] = []
   const life: Service = {
     start: async () => {
@@ -81,7 +92,29 @@ export function createRole(config: AgentConfig, deps: RoleDeps): Role {
       await client.close()
     },
   }
-  return { servers, server: undefined, life }
+  const reload = ({ rpcRate }: AgentConfig): void => limit.reload(rpcRate)
+  return { servers, server: undefined, life, reload }
+}
+
+/** What this client agent asks of the servers at most, whoever asks it. */
+class OwnRate {
+  readonly #clock: Clock
+  #bucket: TokenBucket | undefined
+
+  constructor(rate: RateLimit | undefined, clock: Clock) {
+    this.#clock = clock
+    this.reload(rate)
+  }
+
+  reload(rate: RateLimit | undefined): void {
+    this.#bucket = rate === undefined ? undefined : new TokenBucket(rate, this.#clock.now())
+  }
+
+  /** @throws FairleadError RATE_LIMITED */
+  admit(): void {
+    if (this.#bucket === undefined || this.#bucket.take(this.#clock.now())) return
+    throw new FairleadError('RATE_LIMITED', 'RPC rate limit exceeded')
+  }
 }
 
 /** `host:port` of their RPC. */

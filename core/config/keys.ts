@@ -8,7 +8,8 @@ import { ACL_KEYS } from './acl-keys.ts'
 import { BEHAVIOUR_KEYS } from './behaviour-keys.ts'
 import { IDENTITY_KEYS } from './identity-keys.ts'
 import { NO_WAN, RPC_LIMITS } from './key-reasons.ts'
-import { group, ignored, type KeyTable, key, unsupported, unsupportedGroup } from './key-table.ts'
+import { group, ignored, type KeyTable, key, unsupported } from './key-table.ts'
+import { RATE_KEYS } from './limits.ts'
 import { TELEMETRY_KEYS } from './telemetry-keys.ts'
 import { TLS_KEYS } from './tls-keys.ts'
 
@@ -144,16 +145,9 @@ const CLUSTER: KeyTable = {
     ),
     rpc_client_timeout: unsupported('duration', RPC_LIMITS),
     rpc_max_conns_per_client: unsupported('integer', RPC_LIMITS),
-    rpc_rate: unsupported('number', RPC_LIMITS),
-    rpc_max_burst: unsupported('integer', RPC_LIMITS),
+    ...RATE_KEYS,
     kv_max_value_size: key('integer', '524288', 'Bytes of a value in the KV store'),
     txn_max_req_len: key('integer', '524288', 'Bytes of a transaction'),
-    request_limits: unsupportedGroup(
-      'Requests are not limited by their rate',
-      'mode',
-      'read_rate',
-      'write_rate',
-    ),
   }),
   telemetry: group(TELEMETRY_KEYS),
 }

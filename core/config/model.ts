@@ -9,9 +9,11 @@ import type { AutopilotSettings } from '../autopilot/types.ts'
 import type { IntentionAction, JsonObject, StringMap } from '../catalog/types.ts'
 import type { IpNetwork } from '../ip-network.ts'
 import type { NameFilter } from '../metrics/naming.ts'
+import type { RateLimit } from '../resilience/token-bucket.ts'
 import type { GossipKey } from '../swim/gossip-key.ts'
 import type { GossipTiming } from '../swim/timing.ts'
 import type { AclConfig } from './acl.ts'
+import type { RequestLimits } from './limits.ts'
 import type { TlsConfig } from './tls.ts'
 import type { WatchDefinition } from './watches.ts'
 
@@ -138,6 +140,10 @@ export interface AgentConfig {
   readonly sessionTtlMinMs: number
   readonly kvMaxValueSize: number
   readonly txnMaxReqLen: number
+  /** Of a server. */
+  readonly requestLimits: RequestLimits
+  /** Of a client agent; undefined for no limit. */
+  readonly rpcRate: RateLimit | undefined
   readonly httpMaxConnsPerClient: number
   readonly http: HttpConfig
   readonly httpResponseHeaders: StringMap

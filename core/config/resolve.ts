@@ -14,6 +14,7 @@ import { resolveCluster } from './cluster.ts'
 import { resolveConnect } from './connect.ts'
 import { resolveDns } from './dns.ts'
 import { resolveHttp } from './http.ts'
+import { resolveRequestLimits, resolveRpcRate } from './limits.ts'
 import { resolveMetricsProxy } from './metrics-proxy.ts'
 import type { AgentConfig, LogFileConfig, LogLevel } from './model.ts'
 import { refuseOpenServer } from './open-server.ts'
@@ -98,6 +99,8 @@ export function resolveConfig(raw: RawConfig, devMode: boolean, host: HostFacts)
     sessionTtlMinMs: reader.number('session_ttl_min', 10_000),
     kvMaxValueSize: reader.number('limits.kv_max_value_size', 524_288, 1),
     txnMaxReqLen: reader.number('limits.txn_max_req_len', 524_288, 1),
+    requestLimits: resolveRequestLimits(reader),
+    rpcRate: resolveRpcRate(reader),
     httpMaxConnsPerClient: reader.number('limits.http_max_conns_per_client', 200),
     http: resolveHttp(reader, addresses.httpSockets),
     httpResponseHeaders: reader.map('http_config.response_headers'),

@@ -10,6 +10,11 @@ export const SERVER_METRICS = {
     'Requests that this server was given by agents, its own among them',
   ),
   requestError: counter('rpc.request_error', 'Requests of agents that failed'),
+  rateLimited: counter(
+    'rpc.rate_limit.exceeded',
+    'Requests beyond limits.request_limits, whether they were refused (mode) or not',
+    ['limit_type', 'op', 'mode'],
+  ),
   query: counter('rpc.query', 'Reads among the requests of agents'),
   queriesBlocking: gauge('rpc.queries_blocking', 'Reads that wait for a change'),
   consistentRead: sample('rpc.consistentRead', 'Reads of consistency `consistent`'),

@@ -155,6 +155,8 @@ export function serverConfig(change: Partial<AgentConfig> = {}): AgentConfig {
     sessionTtlMinMs: 10_000,
     kvMaxValueSize: 524_288,
     txnMaxReqLen: 524_288,
+    requestLimits: { mode: 'disabled', read: undefined, write: undefined },
+    rpcRate: undefined,
     httpMaxConnsPerClient: 200,
     enableDebug: false,
     autoReload: false,

@@ -38,6 +38,8 @@ const BUSY = Number(process.env['BENCH_BUSY'] ?? 5000)
 const BUSY_SECONDS = 8
 const SETTLE_MS = 2000
 const MB = 1024 * 1024
+/** The limits of 1,024 would refuse what is to be measured. */
+const UNLIMITED = { maxConnections: 100, maxPending: 100_000, maxRequests: 100_000 }
 /** As bin/fairlead starts it. */
 const LAUNCHED = {
   MALLOC_ARENA_MAX: '1',
@@ -237,19 +239,21 @@ async function connections(scene: Scene): Promise<Figure[]> {
   const callee = await startProxy('callee', scene)
   await callee.control.configure(calleeSnapshot(ports, scene.certificates, 'http'))
   const caller = await startProxy('caller', scene)
-  await caller.control.configure(callerSnapshot(ports, scene.certificates, 'http'))
+  await caller.control.configure({
+    ...callerSnapshot(ports, scene.certificates, 'http'),
+    callerSettings: [{ identityId: scene.certificates.web.id, defaults: UNLIMITED, byCluster: {} }],
+  })
   const pid = caller.child.pid ?? 0
   await pause(SETTLE_MS)
   const fresh = rssBytes(pid)
   const crowds = []
   for (let i = 0; i < IDLE_CROWDS; i++) crowds.push(await startCrowd(front, i, scene))
-  for (const crowd of crowds) await crowd.ask('/')
   await pause(SETTLE_MS)
   const idle = rssBytes(pid)
   const idleCpuFrom = cpuMs(pid)
   await pause(5000)
   const idleCpu = (cpuMs(pid) - idleCpuFrom) / 5000
-  await Promise.all(crowds.map(async ({ child }) => await end(child)))
+  await Promise.all(crowds.map(async (child) => await end(child)))
   await pause(SETTLE_MS)
   const { stdout } = await promisify(execFile)('wrk', [
     ...['-t', '1', '-c', `${BUSY}`, '-d', `${BUSY_SECONDS}s`, '--timeout', '10s'],
@@ -280,32 +284,15 @@ async function connections(scene: Scene): Promise<Figure[]> {
   ]
 }
 
-interface Crowd {
-  readonly child: ChildProcess
-  ask(path: string): Promise<void>
-}
-
-async function startCrowd(port: number, i: number, { children }: Scene): Promise<Crowd> {
-  const script = join(import.meta.dirname, '..', 'waiters', 'crowd.ts')
+async function startCrowd(port: number, i: number, { children }: Scene): Promise<ChildProcess> {
+  const script = join(import.meta.dirname, 'idle-crowd.ts')
   const args = [script, `${port}`, `127.0.0.${10 + i}`, `${Math.floor(IDLE / IDLE_CROWDS)}`]
   const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
   children.push(child)
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-  const heard = async (word: string): Promise<void> => {
-    for (;;) {
-      const { value, done } = await lines.next()
-      if (done === true) throw new Error('a crowd of callers ended')
-      if (value.startsWith(word)) return
-    }
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (line === 'idle') return child
   }
-  await heard('connected')
-  return {
-    child,
-    ask: async (path) => {
-      child.stdin.write(`${path}\n`)
-      await heard('answered')
-    },
-  }
+  throw new Error('a crowd of callers ended')
 }
 
 async function startProxy(

@@ -5,9 +5,11 @@
 
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { connect } from 'node:tls'
 import { agentSpiffeUri } from '../../core/mesh/spiffe.ts'
 import { systemClock } from '../../runtime/clock/system-clock.ts'
 import { createKeyAndCsr } from '../../runtime/pki/csr.ts'
@@ -15,6 +17,7 @@ import { RpcChannel } from '../../runtime/rpc/rpc-channel.ts'
 import { RpcPeerCalls } from '../../runtime/rpc/rpc-peer-calls.ts'
 import { createTestAuthority } from './harness/certificates.ts'
 import { createCluster, type TestNode } from './harness/cluster.ts'
+import { freePort } from './harness/free-port.ts'
 import { eventually } from './harness/program.ts'
 import { tlsOf } from './harness/rpc-tls.ts'
 
@@ -64,6 +67,8 @@ test('auto_encrypt: from an authority and a token to a certificate', async () =>
   )
   const { SecretID } = JSON.parse(made) as { SecretID: string }
   const good = await client('c1', SecretID)
+  const grpcTls = await freePort()
+  good.addFlags(`-hcl=ports { grpc_tls = ${grpcTls} } tls { grpc { use_auto_cert = true } }`)
   const bad = await client('c2', SecretID)
   await good.start()
   await bad.start()
@@ -78,6 +83,20 @@ test('auto_encrypt: from an authority and a token to a certificate', async () =>
     WAIT_MS,
   )
   assert.match(good.output, /got a certificate from a server/)
+
+  // Envoys of the host are served with the same certificate.
+  const seen = connect({
+    host: '127.0.0.1',
+    port: grpcTls,
+    rejectUnauthorized: false,
+    ALPNProtocols: ['h2'],
+  })
+  await once(seen, 'secureConnect')
+  assert.match(
+    seen.getPeerX509Certificate()?.subjectAltName ?? '',
+    /agent\/client\/dc\/dc1\/id\/c1/,
+  )
+  seen.destroy()
 
   // A token of another node gets no certificate for this one.
   await eventually(

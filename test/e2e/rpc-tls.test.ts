@@ -155,6 +155,45 @@ async function readHcl(cluster: TestCluster, name: string): Promise<string> {
   return readFile(fileOf(cluster, name), 'utf8')
 }
 
+test('who claims in gossip to be a server, and has the certificate of a client, becomes none', async () => {
+  await using cluster = await clusterOf('s1')
+  const authority = await createTestAuthority(cluster.folder)
+  await configure(cluster, 's1', { authority, rules: DEMANDING })
+  const client = await cluster.addClient('c1')
+  client.addFlags(`-config-file=${fileOf(cluster, 'c1')}`)
+  await configure(cluster, 'c1', { authority, rules: DEMANDING, role: 'client' })
+  const rogue = await cluster.addServer('evil')
+  rogue.addFlags(`-config-file=${fileOf(cluster, 'evil')}`)
+  await configure(cluster, 'evil', { authority, rules: DEMANDING, role: 'client' })
+  await cluster.startAll()
+  const server = cluster.node('s1')
+  await eventually('a write through the client', () => write(client, 'a'), WAIT_MS)
+  await eventually(
+    'everybody takes it for a server, by gossip',
+    async () => {
+      const members =
+        await server.json<{ Name: string; Tags: Record<string, string> }[]>('/v1/agent/members')
+      return members.some(({ Name, Tags }) => Name === 'evil' && Tags['role'] === 'consul')
+    },
+    WAIT_MS,
+  )
+  const looked = Date.now()
+  let isWritten = 0
+  // Long enough for several rounds of the leader's looking after servers, with clients choosing among both.
+  while (Date.now() - looked < 8_000) {
+    if (await write(client, `key-${isWritten}`)) isWritten += 1
+  }
+  assert.ok(isWritten > 0)
+  const { Servers } = await server.json<{ Servers: { Node: string }[] }>(
+    '/v1/operator/raft/configuration',
+  )
+  assert.deepEqual(
+    Servers.map(({ Node }) => Node),
+    ['s1'],
+  )
+  assert.equal(await write(rogue, 'b').catch(() => false), false)
+})
+
 test('a server with the certificate of a client is none to who looks at the name', async () => {
   await using cluster = await clusterOf('s1')
   const authority = await createTestAuthority(cluster.folder)

@@ -86,7 +86,10 @@ const EXPECTED: Readonly<Record<Exclude<ProxyProtocol, 'tcp'>, FirstBytesOptions
 /** Listener and route of copies, which are counted apart from what callers asked for. */
 const MIRROR = 'mirror'
 
-const NO_ROUTE: Failure = {
+/** mesh.md 10.12: without a body. */
+const NO_ROUTE: Failure = { code: 'NOT_FOUND', reason: '', retry: 'final' }
+/** A destination that this proxy was told nothing of. */
+const NO_CLUSTER: Failure = {
   code: 'UPSTREAM_UNHEALTHY',
   reason: 'no healthy upstream',
   retry: 'final',
@@ -229,7 +232,7 @@ export class OutboundListener {
     const caller = this.#deps.caller(clusterId, failover, identityId)
     const { socket } = wire
     stream.begin(
-      caller === undefined ? NO_ROUTE : caller.open(undefined, stream, () => sourceOf(socket)),
+      caller === undefined ? NO_CLUSTER : caller.open(undefined, stream, () => sourceOf(socket)),
     )
   }
 }
@@ -286,10 +289,10 @@ class OutboundRoute implements HttpRoute {
   open(head: RequestHead, caller: ResponseSink): RequestSink | Failure {
     const { spec, routes } = this.#listener
     const to = routes === undefined ? spec : routes.take(head)
-    if (to === undefined) return this.#noRoute(head, '')
+    if (to === undefined) return this.#refused(head, '', NO_ROUTE)
     const target = this.#deps.caller(to.clusterId, to.failover ?? NO_FAILOVER, this.#identityId)
     const routeName = 'routeName' in to ? to.routeName : DEFAULT_ROUTE
-    if (target === undefined) return this.#noRoute(head, to.clusterId)
+    if (target === undefined) return this.#refused(head, to.clusterId, NO_CLUSTER)
     this.#countAt(head, target, routeName)
     if (!head.hasRequestId) head.text += `x-request-id: ${requestId(this.#deps.rng)}\r\n`
     if (!head.hasForwardedProto) head.text += 'x-forwarded-proto: http\r\n'
@@ -352,15 +355,15 @@ class OutboundRoute implements HttpRoute {
     head.stats = this.#stats
   }
 
-  #noRoute(head: RequestHead, clusterId: string): Failure {
+  #refused(head: RequestHead, clusterId: string, failure: Failure): Failure {
     this.#listener.stats.noRoute++
     const { observer } = this.#deps
     if (observer.isActive) {
       const aim = aimOf(clusterId, '')
       const destination = aim.destination || this.#listener.stats.service
-      observer.refused(this.#sceneOf(), { ...aim, destination }, head, NO_ROUTE)
+      observer.refused(this.#sceneOf(), { ...aim, destination }, head, failure)
     }
-    return NO_ROUTE
+    return failure
   }
 }
 

@@ -166,5 +166,11 @@ describe('figures of the proxy', () => {
     assert.equal(await get('/api/2'), 200)
     assert.equal(await get('/other'), 200)
     assert.equal(figure(mesh.caller, 'fairlead_requests_total', { route: '/api*' }), 2)
+
+    await mesh.configureCaller({
+      outbound: [{ ...outboundListener('http'), routes: [{ ...route, match: api }] }],
+    })
+    assert.equal(await get('/api/3'), 200)
+    assert.equal(await get('/other'), 404, 'no route takes it')
   })
 })

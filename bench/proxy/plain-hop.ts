@@ -28,6 +28,7 @@ const target = new AppTarget(
     connectTimeoutMs: 1000,
     responseTimeoutMs: 15_000,
     connectionsMax: 0,
+    concurrency: undefined,
   },
   { clock, turn, sweep, date, log: silentLogger, counters: newCounters() },
 )

@@ -91,6 +91,11 @@ const SERVICE_DEFAULTS: Fields = {
   LocalRequestTimeoutMs: 'integer',
   BalanceInboundConnections: 'text',
   RateLimits: 'any',
+  AdaptiveConcurrency: fields({
+    Enabled: 'flag',
+    MinConcurrency: 'integer',
+    MaxConcurrency: 'integer',
+  }),
   EnvoyExtensions: ENVOY_EXTENSIONS,
 }
 

@@ -4,6 +4,7 @@
 
 import type { JsonObject } from '../catalog/types.ts'
 import { ipFamily } from '../config/ip-address.ts'
+import { adaptiveConcurrencyProblem } from './adaptive-concurrency.ts'
 import { rateLimitsProblem } from './rate-limits.ts'
 import { hasField, listAt, numberAt, objectAt, objectsIn, textAt } from './read-field.ts'
 import { upstreamProblem } from './upstream-config.ts'
@@ -25,6 +26,7 @@ export function serviceDefaultsProblem(body: JsonObject): string | undefined {
     proxySettingsProblem(body) ??
     limitsProblem(body) ??
     rateLimitsProblem(body) ??
+    adaptiveConcurrencyProblem(body) ??
     upstreamConfigProblem(objectAt(body, 'UpstreamConfig')) ??
     destinationProblem(objectAt(body, 'Destination'))
   )

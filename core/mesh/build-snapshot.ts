@@ -20,6 +20,7 @@ import type {
 } from '../catalog/types.ts'
 import type { CompiledChain } from '../chain/types.ts'
 
+import { adaptiveConcurrencyOf } from '../config-entries/adaptive-concurrency.ts'
 import { rateLimitsOf } from '../config-entries/rate-limits.ts'
 import { objectAt } from '../config-entries/read-field.ts'
 
@@ -135,6 +136,7 @@ function inboundListeners(inputs: MeshInputs): InboundListener[] {
     const requestTimeoutMs = number(proxy.config, 'local_request_timeout_ms')
     const defaults = inputs.serviceDefaultsOf(proxy.destinationServiceName)
     const rateLimits = rateLimitsOf(defaults)
+    const adaptiveConcurrency = adaptiveConcurrencyOf(defaults)
     listeners.push({
       id: sidecar.id,
       serviceName: proxy.destinationServiceName,
@@ -158,6 +160,7 @@ function inboundListeners(inputs: MeshInputs): InboundListener[] {
       ...(requestTimeoutMs === undefined ? {} : { requestTimeoutMs }),
       maxConnections: number(proxy.config, 'max_inbound_connections') ?? 0,
       ...(rateLimits === undefined ? {} : { rateLimits }),
+      ...(adaptiveConcurrency === undefined ? {} : { adaptiveConcurrency }),
       intentions,
       defaultAction: inputs.defaultAction,
     })

@@ -8,6 +8,7 @@
 
 import type { IntentionAction, IntentionRecord, JsonObject } from '../catalog/types.ts'
 import type { LogFormat } from '../exchange/log-format.ts'
+import type { AdaptiveLimitSettings } from '../resilience/adaptive-limit.ts'
 import type { OutlierSettings } from '../resilience/outlier.ts'
 import type { RetryBudget } from '../resilience/retry-budget.ts'
 import type { RateLimit } from '../resilience/token-bucket.ts'
@@ -56,6 +57,8 @@ export interface InboundListener {
   readonly maxConnections: number
   /** Absent: none. */
   readonly rateLimits?: InboundRateLimits
+  /** Requests under way at the application are limited by how long it takes to answer; absent: they are not. */
+  readonly adaptiveConcurrency?: AdaptiveLimitSettings
   /** Rules whose destination is this service, precedence descending. */
   readonly intentions: readonly IntentionRecord[]
   readonly defaultAction: IntentionAction

@@ -201,7 +201,7 @@ export class Call implements RequestSink, ResponseSink {
   onResponse(head: ResponseHead): void {
     const policy = this.head?.retry
     const now = this.#deps.clock.now()
-    this.#target.answered(this, head.status, now)
+    this.#target.answered(this, judgedStatus(head), now)
     if (policy?.retriesStatus(head.status) === true && this.#mayRetry(policy)) {
       this.#target.released(this)
       const upstream = this.#upstream
@@ -444,4 +444,9 @@ export class Call implements RequestSink, ResponseSink {
     this.#holdsRetry = false
     this.#target.retryEnded()
   }
+}
+
+/** An instance that turns away what is too much for it is not ill, as other answers of 5xx make it look. */
+function judgedStatus({ status, text }: ResponseHead): number {
+  return status === 503 && text.includes('x-envoy-overloaded: true') ? 429 : status
 }

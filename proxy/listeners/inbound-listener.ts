@@ -17,6 +17,7 @@ import type {
   InboundListener as InboundSpec,
   ProxyProtocol,
 } from '../../core/mesh/proxy-snapshot.ts'
+import { AdaptiveLimit } from '../../core/resilience/adaptive-limit.ts'
 import type { RequestHead } from '../http1/message.ts'
 import { Http1ServerConnection, type Http1ServerDeps } from '../http1/server-connection.ts'
 import { H2_ALPN } from '../http2/format.ts'
@@ -71,13 +72,13 @@ export class InboundListener {
     this.spec = spec
     this.#deps = deps
     this.#identity = identity
+    this.#stats = deps.store.listener('inbound', spec.serviceName, 'public_listener')
     this.#policy = {
       spec,
       target: this.#makeTarget(spec),
       providers: providersOfAll(spec),
       limiter: this.#makeLimiter(spec),
     }
-    this.#stats = deps.store.listener('inbound', spec.serviceName, 'public_listener')
     this.#server = createServer({
       ...identity.contextOptions,
       requestCert: true,
@@ -170,6 +171,10 @@ export class InboundListener {
   }
 
   #makeTarget(spec: InboundSpec): AppTarget {
+    const settings = spec.adaptiveConcurrency
+    const now = this.#deps.clock.now()
+    const concurrency = settings === undefined ? undefined : new AdaptiveLimit(settings, now)
+    this.#stats.concurrency = concurrency
     return new AppTarget(
       {
         address: spec.target,
@@ -177,6 +182,7 @@ export class InboundListener {
         connectTimeoutMs: spec.connectTimeoutMs,
         responseTimeoutMs: spec.requestTimeoutMs ?? RESPONSE_TIMEOUT_MS,
         connectionsMax: spec.maxConnections,
+        concurrency,
       },
       this.#deps,
     )
@@ -381,7 +387,8 @@ function sameTarget(a: InboundSpec, b: InboundSpec): boolean {
     a.protocol === b.protocol &&
     a.connectTimeoutMs === b.connectTimeoutMs &&
     a.requestTimeoutMs === b.requestTimeoutMs &&
-    a.maxConnections === b.maxConnections
+    a.maxConnections === b.maxConnections &&
+    sameData(a.adaptiveConcurrency, b.adaptiveConcurrency)
   )
 }
 

@@ -47,7 +47,8 @@ const RESET_CODES: Readonly<Partial<Record<ErrorCode, number>>> = {
 }
 
 /** What is no failure of the way: the caller's proxy passes the answer on. */
-function isAnswered(code: ErrorCode): boolean {
+function isAnswered({ code, retry }: Failure): boolean {
+  if (code === 'UPSTREAM_OVERLOADED') return retry === 'final'
   return code === 'PERMISSION_DENIED' || code === 'RATE_LIMITED'
 }
 
@@ -144,8 +145,8 @@ export class ServerExchange implements ResponseSink {
   onFailed(failure: Failure): void {
     if (this.#isOver) return
     this.#call = undefined
-    if (this.head !== undefined && !this.#hasResponse && isAnswered(failure.code)) {
-      this.#reply(this.head, failure.code)
+    if (this.head !== undefined && !this.#hasResponse && isAnswered(failure)) {
+      this.#reply(this.head, failure)
     } else if (failure.retry === 'never-sent') {
       this.#reset(RESET_REFUSED)
     } else {
@@ -225,9 +226,9 @@ export class ServerExchange implements ResponseSink {
     return true
   }
 
-  #reply(head: RequestHead, code: ErrorCode): void {
+  #reply(head: RequestHead, { code, reason }: Failure): void {
     const date = this.#owner.httpDate()
-    const reply = generatedReply(code, { request: head, date })
+    const reply = generatedReply(code, { reason, request: head, date })
     const { out } = this.#owner.link
     const isWhole = reply.head.body === BODY_NONE
     out.text(RESPONSE, isWhole ? FLAG_END : 0, this.id, wireText(reply.head))

@@ -50,6 +50,18 @@ export const PROXY_FIGURES = {
   envoy_tcp_downstream_cx_total: ['counter', 'Connections of a listener, whatever they carry'],
   envoy_tcp_downstream_cx_rx_bytes_total: ['counter', 'Bytes received from callers'],
   envoy_tcp_downstream_cx_tx_bytes_total: ['counter', 'Bytes sent to callers'],
+  envoy_http_adaptive_concurrency_gradient_controller_concurrency_limit: [
+    'gauge',
+    'Requests that may be under way at the application, where `AdaptiveConcurrency` is on',
+  ],
+  envoy_http_adaptive_concurrency_gradient_controller_min_rtt_msecs: [
+    'gauge',
+    'Milliseconds that the application takes to answer with little under way',
+  ],
+  envoy_http_adaptive_concurrency_gradient_controller_rq_blocked: [
+    'counter',
+    'Requests beyond that limit, answered 503',
+  ],
   envoy_tcp_rbac_denied: ['counter', 'Raw streams that intentions denied'],
   envoy_listener_ssl_handshake: ['counter', 'TLS handshakes of callers that succeeded'],
   envoy_listener_ssl_fail_verify_error: ['counter', 'Callers whose certificate was not accepted'],

@@ -12,6 +12,8 @@ import { FigureLines } from './figure-lines.ts'
 import { type RequestStats, statusClass } from './request-stats.ts'
 import type { ClusterStats, ListenerStats, StatsStore } from './stats-store.ts'
 
+const CONTROLLER = 'envoy_http_adaptive_concurrency_gradient_controller'
+
 export interface PageFacts {
   readonly datacenter: string
   readonly uptimeMs: number
@@ -151,6 +153,13 @@ function listenerLines(lines: FigureLines, stats: ListenerStats, facts: PageFact
   lines.set('envoy_listener_ssl_fail_verify_error', own, connections.peersRefused)
   lines.set('envoy_listener_ssl_connection_error', own, connections.handshakeErrors)
   lines.set('envoy_listener_downstream_cx_active', own, connections.active)
+  const { concurrency } = stats
+  if (concurrency !== undefined) {
+    const { limit, baseMs, refused } = concurrency
+    lines.set(`${CONTROLLER}_concurrency_limit`, http, limit)
+    lines.set(`${CONTROLLER}_min_rtt_msecs`, http, Math.round(baseMs))
+    lines.set(`${CONTROLLER}_rq_blocked`, http, refused)
+  }
   const bySource = [...stats.requests]
   const all = bySource.map(([, each]) => each)
   requestLines(lines, http, all)

@@ -6,6 +6,7 @@
  * OVERFLOW, so that no caller can fill the memory by varying what it sends.
  */
 
+import type { AdaptiveLimit } from '../../core/resilience/adaptive-limit.ts'
 import { ConnectionStats } from './connection-stats.ts'
 import { RequestStats } from './request-stats.ts'
 
@@ -59,6 +60,8 @@ export class ListenerStats {
   /** Raw streams that rules turned away. */
   streamsDenied = 0
   noRoute = 0
+  /** Of the application behind an inbound listener; undefined where none is set. */
+  concurrency: AdaptiveLimit | undefined
   readonly #store: StatsStore
   readonly #bySource = new Map<string, RequestStats>()
 

@@ -10,7 +10,8 @@
 import type { Logger } from '../../core/log.ts'
 import { speaksHttp2 } from '../../core/mesh/protocol.ts'
 import type { ProxyProtocol } from '../../core/mesh/proxy-snapshot.ts'
-import type { Clock } from '../../core/time.ts'
+import type { AdaptiveLimit } from '../../core/resilience/adaptive-limit.ts'
+import { type Clock, type Instant, instant } from '../../core/time.ts'
 import { Call, type CallTarget } from '../exchange/call.ts'
 import type { ProxyCounters } from '../exchange/counters.ts'
 import { fitsHttp2 } from '../exchange/shared-connection.ts'
@@ -34,6 +35,8 @@ export interface AppTargetOptions {
   readonly responseTimeoutMs: number
   /** 0: no limit. */
   readonly connectionsMax: number
+  /** Of requests under way; undefined: none. */
+  readonly concurrency: AdaptiveLimit | undefined
 }
 
 export interface AppTargetDeps {
@@ -57,6 +60,9 @@ const OVERLOADED: Failure = {
   reason: disconnectReason('overflow'),
   retry: 'never-sent',
 }
+
+/** The instance is well and says so: whoever wants to may ask another. */
+const TOO_MANY: Failure = { ...OVERLOADED, retry: 'final' }
 
 export class AppTarget implements CallTarget, Http1ClientOwner, Swept {
   readonly retriesElsewhere = false
@@ -91,6 +97,16 @@ export class AppTarget implements CallTarget, Http1ClientOwner, Swept {
   }
 
   attempt(call: Call): void {
+    const { concurrency } = this.#options
+    if (concurrency !== undefined && call.head !== undefined) {
+      const now = this.#deps.clock.now()
+      if (!concurrency.begin(now)) {
+        call.onFailed(TOO_MANY)
+        return
+      }
+      call.isHeld = true
+      call.heldAt = now
+    }
     if (this.#goesOverHttp2(call.head)) {
       this.#http2.acquire(call)
       return
@@ -111,11 +127,24 @@ export class AppTarget implements CallTarget, Http1ClientOwner, Swept {
     this.#connectMore()
   }
 
-  failed(): void {}
+  failed(call: Call, { code }: Failure): void {
+    if (call.isHeld && code === 'UPSTREAM_TIMEOUT') this.#sample(call, this.#deps.clock.now())
+  }
 
-  answered(): void {}
+  /** Failing is quick, and says nothing about how much is borne. */
+  answered(call: Call, status: number, now: number): void {
+    if (call.isHeld && status < 500) this.#sample(call, instant(now))
+  }
 
-  released(): void {}
+  released(call: Call): void {
+    if (!call.isHeld) return
+    call.isHeld = false
+    this.#options.concurrency?.ended()
+  }
+
+  #sample(call: Call, now: Instant): void {
+    this.#options.concurrency?.sample(instant(call.heldAt), now)
+  }
 
   beginRetry(): boolean {
     return true

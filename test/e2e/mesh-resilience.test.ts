@@ -143,3 +143,30 @@ describe('instances of several zones', () => {
     await callUntil(({ body }) => body === 'far', address, near.port)
   })
 })
+
+describe('an adaptive limit', () => {
+  it('stands in front of the application when its service-defaults ask for it', async () => {
+    await using agent = await startAgent({ flags: meshFlags() })
+    await using api = await startApp('api')
+    const refused = await agent.put('/v1/config', {
+      Kind: 'service-defaults',
+      Name: 'api',
+      AdaptiveConcurrency: { Enabled: true, MinConcurrency: 50, MaxConcurrency: 10 },
+    })
+    assert.match(
+      await refused.text(),
+      /AdaptiveConcurrency\.MinConcurrency \(50\) must not be above MaxConcurrency \(10\)/,
+    )
+    await write(agent, {
+      Kind: 'service-defaults',
+      Name: 'api',
+      Protocol: 'http',
+      AdaptiveConcurrency: { Enabled: true, MaxConcurrency: 7 },
+    })
+    await registerMesh(agent, api)
+    const address = await sharedAddress(agent, 'api')
+    await callUntil(({ status }) => status === 200, address, api.port)
+    const figures = await (await agent.get('/v1/agent/proxy/metrics')).text()
+    assert.match(figures, /gradient_controller_concurrency_limit\{[^}]*\} 7\n/)
+  })
+})

@@ -3,7 +3,7 @@
  *
  * Guarantees: no frame of an exchange is passed on before the peer's HELLO; a peer that breaks the format or
  * floods is told so with GOAWAY and cut; one that falls silent while something is under way is found out by
- * PING. What exchanges are is the owner's business (client-connection.ts, server-connection.ts).
+ * PING; one that does not read our farewell, or does not answer it, is cut after LINGER_TICKS without progress. What exchanges are is the owner's business (client-connection.ts, server-connection.ts).
  * Bounds: format.ts.
  */
 
@@ -68,6 +68,8 @@ const PING_AFTER_TICKS = 10
 const PING_LOST_TICKS = 10
 /** The peer must greet within this. */
 const HELLO_TICKS = 6
+/** After our farewell: without a byte taken, or without the peer's end. */
+export const LINGER_TICKS = 10
 
 export class MuxLink implements WireHandler, FrameHandler, Swept {
   readonly out: FrameWriter
@@ -86,6 +88,9 @@ export class MuxLink implements WireHandler, FrameHandler, Swept {
   #pingTick = -1
   #controlTick = 0
   #controlFrames = 0
+  /** Since when nothing moved after our farewell; -1 before it. */
+  #lingerTick = -1
+  #unsentBytes = 0
 
   constructor(wire: Wire, owner: LinkOwner, deps: MuxDeps) {
     this.#wire = wire
@@ -106,6 +111,8 @@ export class MuxLink implements WireHandler, FrameHandler, Swept {
     this.out.numbers(GOAWAY, 0, code, lastId)
     this.out.flush()
     this.#wire.end()
+    this.#lingerTick = this.#sweep.tick
+    this.#unsentBytes = this.#wire.unsentBytes
     this.#down()
   }
 
@@ -113,6 +120,17 @@ export class MuxLink implements WireHandler, FrameHandler, Swept {
     if (this.isDown) return
     this.#wire.destroy()
     this.#down()
+  }
+
+  #linger(tick: number): void {
+    const { unsentBytes } = this.#wire
+    if (unsentBytes !== this.#unsentBytes) {
+      this.#unsentBytes = unsentBytes
+      this.#lingerTick = tick
+    } else if (tick - this.#lingerTick > LINGER_TICKS) {
+      this.#sweep.remove(this)
+      this.#wire.destroy()
+    }
   }
 
   onBytes(bytes: Buffer, length: number): void {
@@ -123,7 +141,8 @@ export class MuxLink implements WireHandler, FrameHandler, Swept {
   }
 
   onEnd(): void {
-    this.destroy()
+    if (this.isDown) this.#wire.destroy()
+    else this.destroy()
   }
 
   onDrain(): void {
@@ -132,10 +151,15 @@ export class MuxLink implements WireHandler, FrameHandler, Swept {
   }
 
   onClosed(): void {
+    this.#sweep.remove(this)
     this.#down()
   }
 
   onTick(tick: number): void {
+    if (this.isDown) {
+      this.#linger(tick)
+      return
+    }
     if (!this.isReady) {
       if (tick - this.#startTick > HELLO_TICKS) this.destroy()
       return
@@ -220,7 +244,7 @@ export class MuxLink implements WireHandler, FrameHandler, Swept {
   #down(): void {
     if (this.isDown) return
     this.isDown = true
-    this.#sweep.remove(this)
+    if (this.#lingerTick < 0) this.#sweep.remove(this)
     this.#owner.onDown()
   }
 }

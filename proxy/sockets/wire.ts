@@ -179,6 +179,11 @@ export class Wire implements Flushable {
     this.socket.resume()
   }
 
+  /** Given to the socket and not yet taken by the system. */
+  get unsentBytes(): number {
+    return this.socket.writableLength
+  }
+
   get isDestroyed(): boolean {
     return this.socket.destroyed
   }

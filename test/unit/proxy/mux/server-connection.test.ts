@@ -22,13 +22,17 @@ import {
   TRAILERS,
   WINDOW,
 } from '../../../../proxy/mux/format.ts'
+import { LINGER_TICKS } from '../../../../proxy/mux/link.ts'
 import { MuxServerConnection } from '../../../../proxy/mux/server-connection.ts'
+import { TICK_MS } from '../../../../proxy/sockets/idle-sweep.ts'
+import type { Wire } from '../../../../proxy/sockets/wire.ts'
 import { type Bench, bench, type FarEnd, ScriptedCall, settle } from '../memory-wire.ts'
 
 import { frame, frames, HEAD, hello, numbers } from './raw-frames.ts'
 
 interface ServerSetup {
   readonly b: Bench
+  readonly wire: Wire
   readonly far: FarEnd
   readonly calls: ScriptedCall[]
   readonly server: MuxServerConnection
@@ -58,7 +62,7 @@ function serverSetup(change: (call: ScriptedCall) => void = () => {}): ServerSet
     },
     b,
   )
-  return { b, far, calls, server, state }
+  return { b, wire, far, calls, server, state }
 }
 
 describe('the called side', () => {
@@ -296,5 +300,36 @@ describe('the called side', () => {
       }),
       { numRuns: 300 },
     )
+  })
+})
+
+describe('a farewell', () => {
+  it('is no reason to keep a connection whose peer neither reads nor ends', async () => {
+    const { b, wire, far, server, state } = serverSetup()
+    far.stream.write(hello())
+    await settle()
+    far.stream.pause()
+    server.drain()
+    assert.equal(state.closed, true)
+    for (let i = 0; i < LINGER_TICKS - 1; i++) {
+      b.clock.advance(TICK_MS)
+      await settle()
+    }
+    assert.equal(wire.isDestroyed, false)
+    for (let i = 0; i < 5; i++) {
+      b.clock.advance(TICK_MS)
+      await settle()
+    }
+    assert.equal(wire.isDestroyed, true)
+  })
+
+  it('ends with the peer that ends', async () => {
+    const { wire, far, server } = serverSetup()
+    far.stream.write(hello())
+    await settle()
+    server.drain()
+    far.stream.end()
+    await settle()
+    assert.equal(wire.isDestroyed, true)
   })
 })

@@ -163,7 +163,7 @@ const ROUTE_DESTINATION = fields({
   PerTryTimeout: 'duration',
   RetryBackoff: fields({ Base: 'duration', Max: 'duration' }),
   HedgeOnPerTryTimeout: 'flag',
-  RateLimit: 'any',
+  RateLimit: fields({ RequestsPerSecond: 'number', RequestsMaxBurst: 'number' }),
 })
 
 const SERVICE_ROUTER: Fields = {

@@ -40,6 +40,17 @@ export function rateLimitsProblem(serviceDefaults: JsonObject): string | undefin
   return undefined
 }
 
+/** `RateLimit` of a route's destination, which holds at each calling proxy. */
+export function routeRateLimitProblem(destination: JsonObject): string | undefined {
+  const limit = objectAt(destination, 'RateLimit')
+  return limit === undefined ? undefined : limitProblem(limit, 'RateLimit', true)
+}
+
+export function routeRateLimitOf(destination: JsonObject | undefined): RateLimit | undefined {
+  const limit = objectAt(destination, 'RateLimit')
+  return limit === undefined ? undefined : limitOf(limit)
+}
+
 function limitProblem(
   body: JsonObject | undefined,
   name: string,

@@ -6,6 +6,7 @@ import type { JsonObject } from '../catalog/types.ts'
 import { regexProblem } from '../filter/regex.ts'
 import { methodsProblem } from '../mesh/http-methods.ts'
 import { headerEditsProblem } from './header-edits.ts'
+import { routeRateLimitProblem } from './rate-limits.ts'
 import {
   durationAt,
   flagAt,
@@ -122,7 +123,8 @@ function destinationProblem(
   ) {
     return 'HedgeOnPerTryTimeout needs a PerTryTimeout, after which the next attempt begins'
   }
-  const shaping = faultProblem(destination) ?? mirrorProblem(destination)
+  const shaping =
+    faultProblem(destination) ?? mirrorProblem(destination) ?? routeRateLimitProblem(destination)
   if (shaping !== undefined) return shaping
   if (numberAt(destination, 'NumRetries') < 0) return 'NumRetries cannot be negative'
   const hasTimeout = hasField(destination, 'RequestTimeout')

@@ -16,7 +16,7 @@ export interface ExchangeRecord {
   readonly protocol: string
   /** 0: none, the caller went away. */
   readonly status: number
-  /** Envoy's letters: UH, UF, UO, UT, UC, DC, NR, RL, UPE, URX. */
+  /** Envoy's letters: UH, UF, UO, UT, UC, DC, NR, RL, UPE, URX, DI, FI. */
   readonly flags: readonly string[]
   /** Why it ended so, in Envoy's words. */
   readonly details: string

@@ -113,6 +113,8 @@ export interface RequestMatch {
   readonly query: readonly NamedMatch[]
   /** Empty: any. */
   readonly methods: readonly string[]
+  /** Services that call; absent: any. */
+  readonly sources?: readonly string[]
 }
 
 /** Applied in this order: remove, set, add (mesh.md 10.8). Names in lower case. */
@@ -182,6 +184,8 @@ export interface RouteSpec {
   readonly hedge?: { readonly delayMs: number; readonly attemptsMax: number }
   readonly fault?: FaultSpec
   readonly mirrors?: readonly MirrorSpec[]
+  /** Of each calling proxy. */
+  readonly rateLimit?: RateLimit
   readonly requestHeaders: HeaderEdits | undefined
   readonly responseHeaders: HeaderEdits | undefined
 }

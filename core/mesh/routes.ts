@@ -7,6 +7,7 @@
 
 import type { JsonObject } from '../catalog/types.ts'
 import type { ChainNode, ChainResolver, ChainRoute, CompiledChain } from '../chain/types.ts'
+import { routeRateLimitOf } from '../config-entries/rate-limits.ts'
 import {
   durationAt,
   flagAt,
@@ -115,6 +116,7 @@ function routeOf(
     retry: retryOf(destination),
     ...perTryOf(destination),
     ...faultAt(destination),
+    ...rateLimitAt(destination),
     requestHeaders: editsAt(destination, 'RequestHeaders'),
     responseHeaders: editsAt(destination, 'ResponseHeaders'),
   }
@@ -139,6 +141,11 @@ function perTryOf(
   if (!flagAt(destination, 'HedgeOnPerTryTimeout')) return { perTryTimeoutMs }
   const attemptsMax = numberAt(destination, 'NumRetries') || 1
   return { perTryTimeoutMs, hedge: { delayMs: perTryTimeoutMs, attemptsMax } }
+}
+
+function rateLimitAt(destination: JsonObject | undefined): Pick<RouteSpec, 'rateLimit'> {
+  const rateLimit = routeRateLimitOf(destination)
+  return rateLimit === undefined ? {} : { rateLimit }
 }
 
 function faultAt(destination: JsonObject | undefined): Pick<RouteSpec, 'fault'> {
@@ -193,7 +200,13 @@ function requestMatch(http: JsonObject): RequestMatch {
       namedMatch(parameter, ['Exact', 'Regex']),
     ),
     methods: listAt(http, 'Methods').map((method) => String(method).toUpperCase()),
+    ...sourcesOf(http),
   }
+}
+
+function sourcesOf(http: JsonObject): Pick<RequestMatch, 'sources'> {
+  const sources = listAt(http, 'SourceService').map(String)
+  return sources.length === 0 ? {} : { sources }
 }
 
 function pathMatch(http: JsonObject): TextMatch | undefined {
@@ -229,7 +242,7 @@ function editsAt(body: JsonObject | undefined, key: string): HeaderEdits | undef
 }
 
 /** Fields of a route's destination that are stored and compiled, and not obeyed yet. */
-const UNSUPPORTED = ['IdleTimeout', 'RateLimit']
+const UNSUPPORTED = ['IdleTimeout']
 
 /** @returns names of fields in the chain that this proxy does not obey, sorted */
 export function unsupportedIn(chain: CompiledChain): readonly string[] {
@@ -249,8 +262,6 @@ export function unsupportedIn(chain: CompiledChain): readonly string[] {
         ) {
           found.add('Destination.NumRetries without a condition')
         }
-        const match = objectAt(objectAt(definition, 'Match'), 'HTTP')
-        if (hasField(match, 'SourceService')) found.add('Match.HTTP.SourceService')
       }
     }
   }

@@ -49,6 +49,12 @@ const ABORTED: Failure = { code: 'FAULT_INJECTED', reason: 'fault filter abort',
 /** Longer than the coarsest timer of a calling side. */
 const CALLED_SIDE_GRACE_MS = 3000
 
+const TOO_MANY: Failure = {
+  code: 'RATE_LIMITED',
+  reason: 'local_rate_limited',
+  retry: 'final',
+}
+
 const EXPIRED: Failure = {
   code: 'DEADLINE_EXCEEDED',
   reason: 'upstream request timeout',
@@ -130,6 +136,7 @@ export class Call implements RequestSink, ResponseSink {
     if (head !== undefined) {
       this.#deps.counters.requestsTotal++
       if (head.hasTimeout || head.responseTimeoutMs !== undefined) this.#expect(head)
+      if (head.isTooMany) this.onFailed(TOO_MANY)
       if (this.#isOver) return this
     }
     const fault = head?.fault
@@ -377,6 +384,7 @@ export class Call implements RequestSink, ResponseSink {
   #wait(fault: Fault): void {
     const { clock } = this.#deps
     this.#delayedBy = fault.policy
+    this.#watch?.delayed()
     fault.policy.waiting++
     this.#backoff = clock.timer(instant(clock.now() + fault.delayMs), () => {
       this.#backoff = undefined

@@ -26,7 +26,7 @@ export interface Hedge {
 /** A fault put in its way would only be met by the first attempt. */
 export function mayHedge(head: RequestHead): boolean {
   const isBare = head.body === BODY_NONE && !head.upgrade
-  return isBare && head.isIdempotent && head.fault === undefined
+  return isBare && head.isIdempotent && head.fault === undefined && !head.isTooMany
 }
 
 /** What single attempts count, which nobody asks for. */

@@ -57,6 +57,8 @@ export class RequestHead {
   perTryTimeoutMs: number | undefined = undefined
   /** Of its route: what is put in its way on purpose. */
   fault: Fault | undefined = undefined
+  /** Of its route: it is one more than its rate allows. */
+  isTooMany = false
   /** Of its route: when a second instance is asked as well. */
   hedge: Hedge | undefined = undefined
   /** Of its route: where copies of it go. */

@@ -240,7 +240,7 @@ export class OutboundListener {
 const NO_FAILOVER: readonly string[] = []
 
 function tableOf({ routes }: OutboundSpec, { rng, clock }: OutboundDeps): RouteTable | undefined {
-  return routes === undefined ? undefined : new RouteTable(routes, rng, () => clock.wall())
+  return routes === undefined ? undefined : new RouteTable(routes, rng, clock)
 }
 
 function sourceOf(socket: Socket): CallSource {
@@ -256,6 +256,8 @@ class OutboundRoute implements HttpRoute {
   readonly onConnectionClosed: (connection: HttpConnection) => void
   readonly #listener: OutboundListener
   readonly #identityId: string
+  /** Service that calls. */
+  readonly #caller: string
   readonly #source: () => CallSource
   readonly #deps: OutboundDeps
   /** Of the last request: where it went, and where it was counted. */
@@ -279,6 +281,7 @@ class OutboundRoute implements HttpRoute {
   ) {
     this.#listener = listener
     this.#identityId = from.identityId
+    this.#caller = callerName(from.identityId)
     this.#socket = from.socket
     this.#source = () => sourceOf(from.socket)
     this.#isHttp2 = from.isHttp2
@@ -288,7 +291,7 @@ class OutboundRoute implements HttpRoute {
 
   open(head: RequestHead, caller: ResponseSink): RequestSink | Failure {
     const { spec, routes } = this.#listener
-    const to = routes === undefined ? spec : routes.take(head)
+    const to = routes === undefined ? spec : routes.take(head, this.#caller)
     if (to === undefined) return this.#refused(head, '', NO_ROUTE)
     const target = this.#deps.caller(to.clusterId, to.failover ?? NO_FAILOVER, this.#identityId)
     const routeName = 'routeName' in to ? to.routeName : DEFAULT_ROUTE
@@ -339,7 +342,7 @@ class OutboundRoute implements HttpRoute {
       listener: this.#listener.stats.prefix,
       connectionId: this.#deps.observer.nextConnectionId(),
       protocol: this.#isHttp2 ? 'HTTP/2' : 'HTTP/1.1',
-      source: callerName(this.#identityId),
+      source: this.#caller,
       peerUri: '',
     }
     return this.#scene

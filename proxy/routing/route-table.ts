@@ -12,8 +12,9 @@ import type {
   SplitSpec,
   TextMatch,
 } from '../../core/mesh/proxy-snapshot.ts'
+import { TokenBucket } from '../../core/resilience/token-bucket.ts'
 import type { Rng } from '../../core/rng.ts'
-import type { WallTime } from '../../core/time.ts'
+import type { Clock } from '../../core/time.ts'
 import type { RequestHead } from '../http1/message.ts'
 import { RequestView } from '../http1/request-view.ts'
 import { mayNeedNormalising, normaliseTarget, pathOf } from '../http1/target.ts'
@@ -23,6 +24,7 @@ import { MirrorPolicy } from './mirror-policy.ts'
 import { RetryPolicy } from './retry-policy.ts'
 import { regexTest, type TextTest, textTest } from './text-test.ts'
 
+type RouteClock = Pick<Clock, 'now' | 'wall'>
 type Test = (view: RequestView, path: string) => boolean
 
 /** Where a request goes once its head has been changed for it. */
@@ -51,23 +53,28 @@ interface CompiledRoute {
   readonly retry: RetryPolicy | undefined
   readonly fault: FaultPolicy | undefined
   readonly mirrors: MirrorPolicy | undefined
+  readonly limit: TokenBucket | undefined
+  readonly sources: ReadonlySet<string> | undefined
 }
 
 export class RouteTable {
   readonly #routes: readonly CompiledRoute[]
   readonly #rng: Rng
+  readonly #clock: RouteClock
 
-  constructor(routes: readonly RouteSpec[], rng: Rng, wall: () => WallTime) {
-    this.#routes = routes.map((spec) => compileRoute(spec, rng, wall))
+  constructor(routes: readonly RouteSpec[], rng: Rng, clock: RouteClock) {
+    this.#routes = routes.map((spec) => compileRoute(spec, rng, clock))
+    this.#clock = clock
     this.#rng = rng
   }
 
-  /** Changes the head for the route taken. @returns undefined when none matches */
-  take(head: RequestHead): Leg | undefined {
+  /** Changes the head for the route taken. @param source service that calls. @returns undefined when none matches */
+  take(head: RequestHead, source = ''): Leg | undefined {
     const view = new RequestView(head.text)
     const target = normalTarget(view)
     const path = pathOf(target)
     for (const route of this.#routes) {
+      if (route.sources?.has(source) === false) continue
       if (!matchesAll(route.tests, view, path)) continue
       const leg = this.#legOf(route)
       if (leg === undefined) return undefined
@@ -80,6 +87,10 @@ export class RouteTable {
       head.retry = route.retry
       head.perTryTimeoutMs = route.spec.perTryTimeoutMs
       head.hedge = route.spec.hedge
+      if (route.limit?.take(this.#clock.now()) === false) {
+        head.isTooMany = true
+        return leg
+      }
       if (route.mirrors !== undefined) head.mirrors = route.mirrors.draw()
       if (route.fault !== undefined) head.fault = route.fault.draw(view)
       return leg
@@ -108,7 +119,7 @@ function matchesAll(tests: readonly Test[], view: RequestView, path: string): bo
   return true
 }
 
-function compileRoute(spec: RouteSpec, rng: Rng, wall: () => WallTime): CompiledRoute {
+function compileRoute(spec: RouteSpec, rng: Rng, clock: RouteClock): CompiledRoute {
   const response = HeadEdits.of(spec.responseHeaders)
   const name = routeName(spec.match)
   const legs = spec.splits.map((split) => compileLeg(split, name, response))
@@ -119,8 +130,11 @@ function compileRoute(spec: RouteSpec, rng: Rng, wall: () => WallTime): Compiled
     weights: legs.reduce((sum, leg) => sum + leg.weight, 0),
     request: HeadEdits.of(spec.requestHeaders),
     retry: spec.retry === undefined ? undefined : new RetryPolicy(spec.retry, rng),
+    limit: spec.rateLimit === undefined ? undefined : new TokenBucket(spec.rateLimit, clock.now()),
+    sources: spec.match.sources === undefined ? undefined : new Set(spec.match.sources),
     mirrors: spec.mirrors === undefined ? undefined : new MirrorPolicy(spec.mirrors, rng),
-    fault: spec.fault === undefined ? undefined : new FaultPolicy(spec.fault, rng, wall),
+    fault:
+      spec.fault === undefined ? undefined : new FaultPolicy(spec.fault, rng, () => clock.wall()),
   }
 }
 

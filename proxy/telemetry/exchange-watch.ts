@@ -92,6 +92,7 @@ export class ExchangeWatch {
   #response: ResponseHead | undefined
   #responseStartMs: number | undefined
   #isOver = false
+  #isDelayed = false
 
   constructor(
     owner: WatchOwner,
@@ -122,6 +123,11 @@ export class ExchangeWatch {
   attempted(upstream: object | undefined): void {
     this.#attempts++
     this.#sentTo(upstream)
+  }
+
+  /** It waited on purpose. */
+  delayed(): void {
+    this.#isDelayed = true
   }
 
   responded(head: ResponseHead): void {
@@ -167,7 +173,7 @@ export class ExchangeWatch {
       path: view.header('x-envoy-original-path') ?? view.target,
       protocol: scene.protocol,
       status,
-      flags: flagsOf(hasAnswer, failure),
+      flags: this.#isDelayed ? ['DI', ...flagsOf(hasAnswer, failure)] : flagsOf(hasAnswer, failure),
       details: detailsOf(hasAnswer, failure),
       receivedBytes: this.receivedBytes,
       sentBytes: this.sentBytes,

@@ -170,3 +170,34 @@ describe('an adaptive limit', () => {
     assert.match(figures, /gradient_controller_concurrency_limit\{[^}]*\} 7\n/)
   })
 })
+
+describe('a route with a rate', () => {
+  it('answers 429 beyond it, and only the callers that it is for', async () => {
+    await using agent = await startAgent({ flags: meshFlags() })
+    await using web = await startApp('web')
+    await using api = await startApp('api')
+    for (const app of [web, api]) await registerMesh(agent, app)
+    const address = await sharedAddress(agent, 'api')
+    await callUntil(({ status }) => status === 200, address, api.port)
+    await write(agent, { Kind: 'service-defaults', Name: 'api', Protocol: 'http' })
+    const RateLimit = { RequestsPerSecond: 0.001, RequestsMaxBurst: 1 }
+    const to = (path: string, SourceService: string): object => ({
+      Match: { HTTP: { PathPrefix: path, SourceService: [SourceService] } },
+      Destination: { RateLimit },
+    })
+    await write(agent, {
+      Kind: 'service-router',
+      Name: 'api',
+      Routes: [to('/web', 'web'), to('/other', 'somebody-else')],
+    })
+    const refused = await callUntil(({ status }) => status === 429, address, api.port, '/web')
+    assert.equal(refused.body, 'local_rate_limited')
+    for (let i = 0; i < 5; i++) {
+      assert.equal((await call(address, api.port, '/other')).status, 200)
+    }
+    assert.match(
+      await refusal(agent, { RateLimit: { RequestsMaxBurst: 5 } }),
+      /Route\[0\] RateLimit\.RequestsPerSecond must be greater than 0/,
+    )
+  })
+})

@@ -6,10 +6,12 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { HeaderEdits, RequestMatch, RouteSpec } from '../../../../core/mesh/proxy-snapshot.ts'
 import { seededRng } from '../../../../core/rng.ts'
-import { wallTime } from '../../../../core/time.ts'
 import { BODY_NONE, METHOD_IDEMPOTENT, RequestHead } from '../../../../proxy/http1/message.ts'
 import { HeadEdits } from '../../../../proxy/routing/head-edits.ts'
 import { RouteTable } from '../../../../proxy/routing/route-table.ts'
+import { ManualClock } from '../../../../runtime/clock/manual-clock.ts'
+
+const CLOCK = new ManualClock({ now: 0 })
 
 const ANY: RequestMatch = {
   path: undefined,
@@ -43,7 +45,7 @@ function request(line: string, ...fields: string[]): RequestHead {
 
 /** Whether the only route takes the request. */
 function takes(match: Partial<RequestMatch>, line: string, ...fields: string[]): boolean {
-  const table = new RouteTable([route(match)], seededRng(1), () => wallTime(0))
+  const table = new RouteTable([route(match)], seededRng(1), CLOCK)
   return table.take(request(line, ...fields)) !== undefined
 }
 
@@ -118,7 +120,7 @@ test('the first route that matches decides', () => {
       route({}, { splits: [leg('rest')] }),
     ],
     seededRng(1),
-    () => wallTime(0),
+    CLOCK,
   )
   assert.equal(table.take(request('GET /abc'))?.clusterId, 'first')
   assert.equal(table.take(request('GET /x'))?.clusterId, 'rest')
@@ -128,7 +130,7 @@ test('legs get calls by their weights, to 0.01 %', () => {
   const table = new RouteTable(
     [route({}, { splits: [leg('rare', 0.01), leg('half', 50), leg('other', 49.99)] })],
     seededRng(7),
-    () => wallTime(0),
+    CLOCK,
   )
   const counts = new Map<string, number>()
   const calls = 400_000
@@ -149,9 +151,7 @@ describe('a rewrite', () => {
     ignoreCase = false,
   ): string => {
     const head = request(line)
-    new RouteTable([route({ path, ignoreCase }, { prefixRewrite })], seededRng(1), () =>
-      wallTime(0),
-    ).take(head)
+    new RouteTable([route({ path, ignoreCase }, { prefixRewrite })], seededRng(1), CLOCK).take(head)
     return head.text
   }
 
@@ -214,11 +214,38 @@ describe('edits of headers', () => {
       },
     )
     const head = request('GET /')
-    new RouteTable([both], seededRng(1), () => wallTime(0)).take(head)
+    new RouteTable([both], seededRng(1), CLOCK).take(head)
     assert.equal(head.text, 'GET / HTTP/1.1\r\nhost: a\r\nx: route\r\n')
     assert.equal(head.responseTimeoutMs, 7)
     let answer = 'HTTP/1.1 200 OK\r\n'
     for (const change of head.responseEdits ?? []) answer = change.apply(answer)
     assert.equal(answer, 'HTTP/1.1 200 OK\r\nx: route\r\n')
   })
+})
+
+test('a route for some callers is passed over by others', () => {
+  const table = new RouteTable(
+    [
+      route({ sources: ['batch', 'night'] }, { splits: [leg('slow')] }),
+      route({}, { splits: [leg('rest')] }),
+    ],
+    seededRng(1),
+    CLOCK,
+  )
+  assert.equal(table.take(request('GET /'), 'night')?.clusterId, 'slow')
+  assert.equal(table.take(request('GET /'), 'web')?.clusterId, 'rest')
+})
+
+test('a route with a rate marks what is one too many, until time has passed', () => {
+  const clock = new ManualClock({ now: 0 })
+  const limited = route({}, { rateLimit: { requestsPerSecond: 2, burst: 3 } })
+  const table = new RouteTable([limited], seededRng(1), clock)
+  const admitted = (): boolean => {
+    const head = request('GET /')
+    table.take(head)
+    return !head.isTooMany
+  }
+  assert.deepEqual([admitted(), admitted(), admitted(), admitted()], [true, true, true, false])
+  clock.advance(500)
+  assert.deepEqual([admitted(), admitted()], [true, false])
 })

@@ -7,8 +7,8 @@
  */
 
 import { randomBytes } from 'node:crypto'
-import { chown, readdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { chown, mkdir, readdir, rm, rmdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import type { AgentConfig } from '../../core/config/model.ts'
 import { formatProblem } from '../../core/config/problem.ts'
 import { FairleadError } from '../../core/errors.ts'
@@ -44,7 +44,8 @@ import {
 
 const AUTHORITY_DAYS = 1_825
 const GOSSIP_KEY_BYTES = 32
-const MANAGEMENT_TOKEN_PATH = 'management-token'
+/** In a folder of its own: what lies beside the configuration is read, or warned of. */
+const MANAGEMENT_TOKEN_PATH = 'secrets/management-token'
 const CLIENT_USES = 100
 const SERVER_USES = 4
 
@@ -85,6 +86,7 @@ export const initCommand: CommandSpec = {
         ...made.map((name) => join(host.dataDir, name)),
       ]
       await Promise.all(left.map((path) => rm(path, { recursive: true, force: true })))
+      await rmdir(dirname(join(host.configDir, MANAGEMENT_TOKEN_PATH))).catch(() => undefined)
       throw thrown
     }
   },
@@ -187,6 +189,7 @@ async function setUp(
     return (answer.json() as { readonly SecretID: string }).SecretID
   })
   const tokenPath = join(host.configDir, MANAGEMENT_TOKEN_PATH)
+  await mkdir(dirname(tokenPath), { recursive: true, mode: 0o700 })
   await writeFileAtomic(tokenPath, `${secret}\n`, { durable: true })
   if (owner !== undefined) await chown(tokenPath, 0, 0)
   const api = client(secret)

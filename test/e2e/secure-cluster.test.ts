@@ -155,11 +155,13 @@ test('init, and two kinds of hosts that join', async () => {
     const made = ok(await first.run('init'))
     const [serverToken = '', clientToken = ''] = joinTokens(made.stdout)
     assert.notEqual(clientToken, '', made.stdout)
-    for (const name of ['init.hcl', 'tls/ca-key.pem', 'management-token']) {
+    for (const name of ['init.hcl', 'tls/ca-key.pem', 'secrets/management-token']) {
       assert.equal((await stat(join(first.configDir, name))).mode & 0o777, 0o600, name)
     }
     assert.equal((await stat(join(first.dataDir, 'tls/server.pem'))).mode & 0o777, 0o600)
-    const management = (await readFile(join(first.configDir, 'management-token'), 'utf8')).trim()
+    const management = (
+      await readFile(join(first.configDir, 'secrets/management-token'), 'utf8')
+    ).trim()
 
     const again = await first.run('init')
     assert.equal(again.code, 1)

@@ -3,13 +3,14 @@
  *
  * All proxies of a path run on one core, the application (NGINX with a static answer) and the load (wrk) on
  * the other; everything on loopback. (a) two hops with mTLS between, 32 connections; (b) one plain hop; (c) as (a), unary
- * calls of gRPC (h2load, 8 connections of 4 calls) in HTTP/2. CPU
+ * calls of gRPC (h2load, 8 connections of 4 calls) in HTTP/2; (d) the called side alone, a new mTLS connection for each
+ * request; (e) raw streams on the path of (a), 8 of 4 MB at a time. CPU
  * time from /proc, so that other work on the machine matters little; peers are run in turns and the median
  * of RUNS taken. What is not installed is left out with a word. Run alone: `node bench/proxy.ts [filter]`.
  */
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -19,6 +20,7 @@ import { type BenchCertificates, makeCertificates } from './proxy/certificates.t
 import {
   haproxyGrpc,
   haproxyPlainHop,
+  haproxyStreams,
   haproxyTwoHops,
   nginxApp,
   nginxPlainHop,
@@ -35,6 +37,8 @@ const SECONDS = Number(process.env['BENCH_SECONDS'] ?? 5)
 const CONNECTIONS = 32
 const GRPC_CONNECTIONS = 8
 const GRPC_CALLS_EACH = 4
+const BULK_STREAMS = 8
+const BULK_MB = 4
 const PROXY_CORE = '0'
 const LOAD_CORE = '1'
 
@@ -84,6 +88,36 @@ const GRPC: readonly Path[] = [
   },
 ]
 
+const HANDSHAKES: readonly Path[] = [
+  { name: 'fairlead', needs: undefined, start: calledSide },
+  {
+    name: 'haproxy',
+    needs: 'haproxy',
+    start: async (p, b) =>
+      peers('haproxy', haproxyTwoHops(calledOnly(p), b.certificates.files, SNI).slice(1), b),
+  },
+  {
+    name: 'nginx',
+    needs: 'nginx',
+    start: async (p, b) =>
+      peers('nginx', nginxTwoHops(calledOnly(p), b.certificates.files, SNI).slice(1), b),
+  },
+]
+
+const STREAMS: readonly Path[] = [
+  { name: 'fairlead, mux', needs: undefined, start: async (p, b) => fairlead(p, b, 'mux', 'tcp') },
+  {
+    name: 'fairlead, no mux',
+    needs: undefined,
+    start: async (p, b) => fairlead(p, b, 'no-mux', 'tcp'),
+  },
+  {
+    name: 'haproxy',
+    needs: 'haproxy',
+    start: async (p, b) => peers('haproxy', haproxyStreams(p, b.certificates.files, SNI), b),
+  },
+]
+
 const PLAIN_HOP: readonly Path[] = [
   {
     name: 'fairlead',
@@ -105,20 +139,39 @@ export async function benchProxy(filter = ''): Promise<Figure[]> {
     return []
   }
   const folder = await mkdtemp(join(tmpdir(), 'fairlead-bench-'))
+  // NGINX reads it as another user.
+  const bulkFolder = await mkdtemp(join(tmpdir(), 'fairlead-bulk-'))
+  await chmod(bulkFolder, 0o755)
   const certificates = await makeCertificates(folder, SNI)
   const bench: Bench = { folder, certificates, children: [] }
   try {
     const [app = 0] = await freePorts(1)
-    await peer('nginx', nginxApp(app), bench, LOAD_CORE)
+    await writeFile(join(bulkFolder, 'file'), Buffer.alloc(BULK_MB * 1024 * 1024, 'bulk '))
+    await peer('nginx', nginxApp(app, bulkFolder), bench, LOAD_CORE)
     await ready(app)
     return [
       ...(await comparePaths('two hops, mTLS', TWO_HOPS, 'haproxy', { app, bench, filter })),
       ...(await comparePaths('one plain hop', PLAIN_HOP, 'nginx', { app, bench, filter })),
       ...(await compareGrpc(bench, filter)),
+      ...(await comparePaths('new mTLS connections', HANDSHAKES, 'haproxy', {
+        app,
+        bench,
+        filter,
+        run: async (port, seconds) => await tlsLoad(port, seconds, certificates),
+        unit: 'µs CPU a connection',
+      })),
+      ...(await comparePaths('streams', STREAMS, 'haproxy', {
+        app,
+        bench,
+        filter,
+        run: bulkLoad,
+        unit: 'µs CPU a MB',
+      })),
     ]
   } finally {
     await Promise.all(bench.children.map(async (child) => await end(child)))
     await rm(folder, { recursive: true, force: true })
+    await rm(bulkFolder, { recursive: true, force: true })
   }
 }
 
@@ -146,9 +199,10 @@ async function comparePaths(
     readonly bench: Bench
     readonly filter: string
     readonly run?: Load
+    readonly unit?: string
   },
 ): Promise<Figure[]> {
-  const { app, bench, filter, run = load } = context
+  const { app, bench, filter, run = load, unit = 'µs CPU a request' } = context
   const running: { name: string; port: number; pids: readonly number[]; results: number[] }[] = []
   for (const path of paths) {
     if (!`${title} ${path.name}`.includes(filter)) continue
@@ -172,7 +226,7 @@ async function comparePaths(
     const cpu: Figure = {
       name: `${title}: ${name}`,
       value: median(results),
-      unit: 'µs CPU a request',
+      unit,
       spread: (Math.max(...results) - Math.min(...results)) / 2,
       ...(mark === undefined || name === markName
         ? {}
@@ -209,6 +263,27 @@ async function load(port: number, seconds: number): Promise<number> {
   return requests
 }
 
+async function tlsLoad(
+  port: number,
+  seconds: number,
+  { files }: BenchCertificates,
+): Promise<number> {
+  const script = join(HERE, 'proxy', 'tls-load.ts')
+  const args = [script, `${port}`, `${seconds}`, files.roots, files.cert, files.key, SNI]
+  const { stdout } = await run('taskset', ['-c', LOAD_CORE, process.execPath, ...args])
+  return Number(stdout)
+}
+
+/** @returns MB */
+async function bulkLoad(port: number, seconds: number): Promise<number> {
+  const url = `http://127.0.0.1:${port}/bulk/file`
+  const args = ['-c', LOAD_CORE, 'wrk', '-t1', `-c${BULK_STREAMS}`, `-d${seconds}s`, url]
+  const { stdout } = await run('taskset', args)
+  const requests = Number(/(\d+) requests in/.exec(stdout)?.[1] ?? 0)
+  if (requests === 0 || stdout.includes('Non-2xx')) throw new Error(`the load failed: ${stdout}`)
+  return requests * BULK_MB
+}
+
 async function grpcLoad(port: number, seconds: number, message: string): Promise<number> {
   const size = ['-c', `${GRPC_CONNECTIONS}`, '-m', `${GRPC_CALLS_EACH}`, '-D', `${seconds}`]
   const fields = ['-H', 'content-type: application/grpc', '-H', 'te: trailers', '-d', message]
@@ -219,11 +294,23 @@ async function grpcLoad(port: number, seconds: number, message: string): Promise
   return Number(done)
 }
 
+function calledOnly({ front, app }: PathPorts): PathPorts {
+  return { front: 0, middle: front, app }
+}
+
+async function calledSide(ports: PathPorts, bench: Bench): Promise<readonly ChildProcess[]> {
+  const path = join(bench.folder, 'called-side.sock')
+  const child = node(bench, 'proxy-process.ts', [path, 'mux'])
+  await ready(path)
+  await configure(path, calleeSnapshot(calledOnly(ports), bench.certificates, 'http'))
+  return [child]
+}
+
 async function fairlead(
   ports: PathPorts,
   bench: Bench,
   mux: 'mux' | 'no-mux',
-  protocol: 'http' | 'grpc',
+  protocol: 'http' | 'grpc' | 'tcp',
 ): Promise<readonly ChildProcess[]> {
   const sockets = ['caller', 'callee'].map((name) =>
     join(bench.folder, `${name}-${mux}-${protocol}.sock`),

@@ -45,6 +45,17 @@ backend b\n  http-reuse always\n  server s 127.0.0.1:${ports.app} proto h2`),
   ]
 }
 
+/** Raw streams on the same path. */
+export function haproxyStreams(ports: PathPorts, files: PemFiles, sni: string): readonly string[] {
+  const tls = `ssl crt ${files.both} ca-file ${files.roots} verify required`
+  return [
+    haproxy(`frontend f\n  mode tcp\n  bind 127.0.0.1:${ports.front}\n  default_backend b
+backend b\n  mode tcp\n  server s 127.0.0.1:${ports.middle} ${tls} sni str(${sni})`),
+    haproxy(`frontend f\n  mode tcp\n  bind 127.0.0.1:${ports.middle} ${tls}\n  default_backend b
+backend b\n  mode tcp\n  server s 127.0.0.1:${ports.app}`),
+  ]
+}
+
 export function haproxyPlainHop(ports: PathPorts): readonly string[] {
   return [
     haproxy(`frontend f\n  bind 127.0.0.1:${ports.front}\n  default_backend b
@@ -76,9 +87,10 @@ export function nginxPlainHop(ports: PathPorts): readonly string[] {
   return [nginx(ports.app, `listen 127.0.0.1:${ports.front};`, 'proxy_pass http://up;')]
 }
 
-/** The application: a static answer from memory. */
-export function nginxApp(port: number): string {
+/** The application: a static answer from memory, and under /bulk/ the files of a folder. */
+export function nginxApp(port: number, bulkFolder = '/nonexistent'): string {
   return nginxConfig(`server { listen 127.0.0.1:${port};
+    location /bulk/ { alias ${bulkFolder}/; sendfile on; }
     location / { default_type text/plain; return 200 "hello world\\n"; } }`)
 }
 

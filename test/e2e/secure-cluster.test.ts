@@ -203,6 +203,12 @@ test('init, and two kinds of hosts that join', async () => {
         })
       ).text,
     ) as { SecretID: string }
+    // Others know it as a member before its own API is there.
+    await eventually(
+      'the API of the client',
+      async () => (await client.ask('', 'GET', '/v1/status/leader')).status === 200,
+      WAIT_MS,
+    )
     const registered = await client.ask(service.SecretID, 'PUT', '/v1/agent/service/register', {
       Name: 'web',
       Port: 80,

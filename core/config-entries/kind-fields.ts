@@ -91,6 +91,8 @@ const SERVICE_DEFAULTS: Fields = {
   LocalRequestTimeoutMs: 'integer',
   BalanceInboundConnections: 'text',
   RateLimits: 'any',
+  MaxRequestBytes: 'integer',
+  MaxResponseBytes: 'integer',
   AdaptiveConcurrency: fields({
     Enabled: 'flag',
     MinConcurrency: 'integer',

@@ -7,6 +7,7 @@ import { ipFamily } from '../config/ip-address.ts'
 import { adaptiveConcurrencyProblem } from './adaptive-concurrency.ts'
 import { rateLimitsProblem } from './rate-limits.ts'
 import { hasField, listAt, numberAt, objectAt, objectsIn, textAt } from './read-field.ts'
+import { sizeLimitsProblem } from './size-limits.ts'
 import { upstreamProblem } from './upstream-config.ts'
 
 const PROTOCOLS: ReadonlySet<string> = new Set(['', 'tcp', 'http', 'http2', 'grpc'])
@@ -27,6 +28,7 @@ export function serviceDefaultsProblem(body: JsonObject): string | undefined {
     limitsProblem(body) ??
     rateLimitsProblem(body) ??
     adaptiveConcurrencyProblem(body) ??
+    sizeLimitsProblem(body) ??
     upstreamConfigProblem(objectAt(body, 'UpstreamConfig')) ??
     destinationProblem(objectAt(body, 'Destination'))
   )

@@ -23,6 +23,7 @@ import type { CompiledChain } from '../chain/types.ts'
 import { adaptiveConcurrencyOf } from '../config-entries/adaptive-concurrency.ts'
 import { rateLimitsOf } from '../config-entries/rate-limits.ts'
 import { objectAt } from '../config-entries/read-field.ts'
+import { sizeLimitsOf } from '../config-entries/size-limits.ts'
 
 import { ClusterMemo } from './cluster-memo.ts'
 
@@ -137,6 +138,7 @@ function inboundListeners(inputs: MeshInputs): InboundListener[] {
     const defaults = inputs.serviceDefaultsOf(proxy.destinationServiceName)
     const rateLimits = rateLimitsOf(defaults)
     const adaptiveConcurrency = adaptiveConcurrencyOf(defaults)
+    const sizeLimits = sizeLimitsOf(defaults)
     listeners.push({
       id: sidecar.id,
       serviceName: proxy.destinationServiceName,
@@ -160,6 +162,7 @@ function inboundListeners(inputs: MeshInputs): InboundListener[] {
       ...(requestTimeoutMs === undefined ? {} : { requestTimeoutMs }),
       maxConnections: number(proxy.config, 'max_inbound_connections') ?? 0,
       ...(rateLimits === undefined ? {} : { rateLimits }),
+      ...(sizeLimits === undefined ? {} : { sizeLimits }),
       ...(adaptiveConcurrency === undefined ? {} : { adaptiveConcurrency }),
       intentions,
       defaultAction: inputs.defaultAction,

@@ -59,9 +59,17 @@ export interface InboundListener {
   readonly rateLimits?: InboundRateLimits
   /** Requests under way at the application are limited by how long it takes to answer; absent: they are not. */
   readonly adaptiveConcurrency?: AdaptiveLimitSettings
+  /** Absent: none. */
+  readonly sizeLimits?: SizeLimits
   /** Rules whose destination is this service, precedence descending. */
   readonly intentions: readonly IntentionRecord[]
   readonly defaultAction: IntentionAction
+}
+
+/** Of bodies, in bytes. */
+export interface SizeLimits {
+  readonly request: number
+  readonly response: number
 }
 
 /** Of requests to one instance; answered 429 beyond it (mesh.md 10.9). */

@@ -9,6 +9,7 @@
  */
 
 import { ERRORS } from '../../core/errors.ts'
+import type { SizeLimits } from '../../core/mesh/proxy-snapshot.ts'
 import { type Clock, instant, type Timer } from '../../core/time.ts'
 import type { RequestHead, ResponseHead } from '../http1/message.ts'
 import type { Fault, FaultPolicy } from '../routing/fault-policy.ts'
@@ -17,6 +18,13 @@ import type { ExchangeWatch } from '../telemetry/exchange-watch.ts'
 import type { RequestStats } from '../telemetry/request-stats.ts'
 import type { ProxyCounters } from './counters.ts'
 import { Deadline } from './deadline.ts'
+import {
+  ABORTED,
+  EXPIRED,
+  REQUEST_TOO_LARGE,
+  RESPONSE_TOO_LARGE,
+  TOO_MANY,
+} from './own-failures.ts'
 import type { Failure, RequestSink, ResponseSink } from './types.ts'
 
 /** Where a call goes: finds or makes a connection for each attempt. */
@@ -44,22 +52,8 @@ const REPLAY_BYTES_MAX = 64 * 1024
 /** Of a request whose route gives no time (mesh.md 10.6). */
 const REQUEST_TIMEOUT_MS = 15_000
 
-const ABORTED: Failure = { code: 'FAULT_INJECTED', reason: 'fault filter abort', retry: 'final' }
-
 /** Longer than the coarsest timer of a calling side. */
 const CALLED_SIDE_GRACE_MS = 3000
-
-const TOO_MANY: Failure = {
-  code: 'RATE_LIMITED',
-  reason: 'local_rate_limited',
-  retry: 'final',
-}
-
-const EXPIRED: Failure = {
-  code: 'DEADLINE_EXCEEDED',
-  reason: 'upstream request timeout',
-  retry: 'final',
-}
 
 export interface CallDeps {
   readonly counters: ProxyCounters
@@ -102,6 +96,9 @@ export class Call implements RequestSink, ResponseSink {
   #elsewhereTried = false
   /** Attempts that the route's policy asked for. */
   #retries = 0
+  readonly #sizes: SizeLimits | undefined
+  #requestBytes = 0
+  #responseBytes = 0
   #backoff: Timer | undefined
   #deadline: Deadline | undefined
   #expiry: Timer | undefined
@@ -127,6 +124,7 @@ export class Call implements RequestSink, ResponseSink {
     this.#routeTimeoutMs = head?.responseTimeoutMs
     this.#stats = stats
     this.#watch = head?.watch
+    this.#sizes = head?.sizes
     if (stats !== undefined) stats.active++
   }
 
@@ -137,6 +135,9 @@ export class Call implements RequestSink, ResponseSink {
       this.#deps.counters.requestsTotal++
       if (head.hasTimeout || head.responseTimeoutMs !== undefined) this.#expect(head)
       if (head.isTooMany) this.onFailed(TOO_MANY)
+      else if (head.sizes !== undefined && head.length > head.sizes.request) {
+        this.onFailed(REQUEST_TOO_LARGE)
+      }
       if (this.#isOver) return this
     }
     const fault = head?.fault
@@ -175,6 +176,13 @@ export class Call implements RequestSink, ResponseSink {
   data(bytes: Buffer, from: number, to: number): boolean {
     if (this.#isOver) return true
     if (this.#watch !== undefined) this.#watch.receivedBytes += to - from
+    if (this.#sizes !== undefined && !this.#isRaw) {
+      this.#requestBytes += to - from
+      if (this.#requestBytes > this.#sizes.request) {
+        this.#giveUp(REQUEST_TOO_LARGE)
+        return true
+      }
+    }
     if (!this.#isCommitted && this.#isReplayable) this.#keep(bytes, from, to)
     // Without a connection the caller waits; what it had read already is kept.
     return this.#upstream?.data(bytes, from, to) ?? false
@@ -217,6 +225,14 @@ export class Call implements RequestSink, ResponseSink {
       this.#retry(policy)
       return
     }
+    if (
+      this.#sizes !== undefined &&
+      head.length > this.#sizes.response &&
+      this.head?.isHead !== true
+    ) {
+      this.#giveUp(RESPONSE_TOO_LARGE)
+      return
+    }
     this.#commit()
     this.#status = head.status
     this.#watch?.responded(head)
@@ -234,6 +250,13 @@ export class Call implements RequestSink, ResponseSink {
     if (!this.#isCommitted) {
       this.#target.answered(this, 0, this.#deps.clock.now())
       this.#commit()
+    }
+    if (this.#sizes !== undefined && !this.#isRaw) {
+      this.#responseBytes += to - from
+      if (this.#responseBytes > this.#sizes.response) {
+        this.#giveUp(RESPONSE_TOO_LARGE)
+        return true
+      }
     }
     if (this.#watch !== undefined) this.#watch.sentBytes += to - from
     return this.#caller.onData(bytes, from, to)
@@ -309,12 +332,15 @@ export class Call implements RequestSink, ResponseSink {
   }
 
   #expire(): void {
-    if (this.#isOver) return
+    if (!this.#isOver) this.#giveUp(EXPIRED)
+  }
+
+  #giveUp(failure: Failure): void {
     this.#isOver = true
     this.#deps.counters.requestsFailed++
-    this.#countFailure(EXPIRED, undefined)
+    this.#countFailure(failure, undefined)
     this.#stopWork()
-    this.#caller.onFailed(EXPIRED)
+    this.#caller.onFailed(failure)
   }
 
   #mayTryAgain(failure: Failure): boolean {

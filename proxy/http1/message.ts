@@ -6,6 +6,7 @@
  * delimited stands beside the text and `wireText` writes it. Latin1: one character a byte.
  */
 
+import type { SizeLimits } from '../../core/mesh/proxy-snapshot.ts'
 import type { Hedge } from '../exchange/hedged-call.ts'
 import type { Payloads } from '../jwt/token-judge.ts'
 import type { Fault } from '../routing/fault-policy.ts'
@@ -57,6 +58,8 @@ export class RequestHead {
   perTryTimeoutMs: number | undefined = undefined
   /** Of its route: what is put in its way on purpose. */
   fault: Fault | undefined = undefined
+  /** Of the bodies; undefined: none. */
+  sizes: SizeLimits | undefined = undefined
   /** Of its route: it is one more than its rate allows. */
   isTooMany = false
   /** Of its route: when a second instance is asked as well. */

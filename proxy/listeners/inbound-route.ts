@@ -145,6 +145,7 @@ export class InboundRoute {
     if (!head.hasRequestId) head.text += `x-request-id: ${requestId(this.#deps.rng)}\r\n`
     if (!head.hasForwardedProto) head.text += 'x-forwarded-proto: https\r\n'
     head.stats = this.#stats
+    head.sizes = this.#policy.spec.sizeLimits
     const { observer } = this.#deps
     if (observer.isActive) observer.begin(this.#sceneOf(), this.#aimOf(), head)
     // For gRPC it is taken out and not written anew (mesh.md 10.11).

@@ -49,7 +49,7 @@ const RESET_CODES: Readonly<Partial<Record<ErrorCode, number>>> = {
 /** What is no failure of the way: the caller's proxy passes the answer on. */
 function isAnswered({ code, retry }: Failure): boolean {
   if (code === 'UPSTREAM_OVERLOADED') return retry === 'final'
-  return code === 'PERMISSION_DENIED' || code === 'RATE_LIMITED'
+  return code === 'PERMISSION_DENIED' || code === 'RATE_LIMITED' || code === 'TOO_LARGE'
 }
 
 export class ServerExchange implements ResponseSink {

@@ -162,10 +162,13 @@ describe('an adaptive limit', () => {
       Name: 'api',
       Protocol: 'http',
       AdaptiveConcurrency: { Enabled: true, MaxConcurrency: 7 },
+      MaxResponseBytes: 5,
     })
     await registerMesh(agent, api)
     const address = await sharedAddress(agent, 'api')
+    // The answer is `api /`, which is just not too long.
     await callUntil(({ status }) => status === 200, address, api.port)
+    assert.equal((await call(address, api.port, '/longer')).status, 502)
     const figures = await (await agent.get('/v1/agent/proxy/metrics')).text()
     assert.match(figures, /gradient_controller_concurrency_limit\{[^}]*\} 7\n/)
   })

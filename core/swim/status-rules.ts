@@ -140,7 +140,8 @@ export class StatusRules {
       record === this.#pool.self && intent.kind === 'leave-intent' && !this.#pool.isLeaving
     // At the same time as its own word, others may have believed either: it speaks again.
     if (isDoubt && intent.time === record.statusTime) this.announceJoin()
-    if (intent.time <= record.statusTime) return false
+    if (intent.time < record.statusTime) return false
+    if (intent.time === record.statusTime && !isEvenWord(intent, record)) return false
     if (intent.kind === 'join-intent') {
       table.setStatusTime(record, intent.time)
       if (record.status === 'leaving' && !(record === this.#pool.self)) {
@@ -228,4 +229,12 @@ function reconnectTimeoutOf({ tags }: MemberRecord, { reconnectTimeoutMs }: Goss
   const asked = tags[RECONNECT_TIMEOUT_TAG]
   const ms = asked === undefined ? undefined : parseDurationMs(asked)
   return ms === undefined ? reconnectTimeoutMs : Math.max(ms, RECONNECT_TIMEOUT_MIN_MS)
+}
+
+/**
+ * Of a join and a leave of one time the join holds, in whichever order they come: an operator's leave may have been made
+ * before the join was heard of, and members that believed the one and the other would never agree.
+ */
+function isEvenWord(intent: JoinIntent | LeaveIntent, { status }: MemberRecord): boolean {
+  return intent.kind === 'join-intent' && status === 'leaving'
 }

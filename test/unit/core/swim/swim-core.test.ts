@@ -292,7 +292,7 @@ test('intents: an older one is not news, and one about a stranger waits for it',
   bench.hear('b', alive('b'))
   bench.hear('b', { kind: 'leave-intent', name: 'b', time: 10, prune: false })
   assert.equal(bench.state('b'), 'alive leaving 1')
-  bench.hear('b', { kind: 'join-intent', name: 'b', time: 10 })
+  bench.hear('b', { kind: 'join-intent', name: 'b', time: 9 })
   assert.equal(bench.state('b'), 'alive leaving 1')
   bench.hear('b', { kind: 'join-intent', name: 'b', time: 11 })
   assert.equal(bench.state('b'), 'alive alive 1')
@@ -302,6 +302,26 @@ test('intents: an older one is not news, and one about a stranger waits for it',
   assert.equal(bench.state('c'), 'alive leaving 1')
   bench.hear('b', { kind: 'dead', name: 'c', incarnation: 1, from: 'b' })
   assert.equal(bench.state('c'), 'dead left 1', 'it was leaving: that is no failure')
+})
+
+test('of a join and a leave of one time the join holds, whichever came first', () => {
+  const leave = { kind: 'leave-intent', name: 'b', time: 10, prune: false } as const
+  const join = { kind: 'join-intent', name: 'b', time: 10 } as const
+  for (const order of [
+    [leave, join],
+    [join, leave],
+    [leave, join, leave, join, leave],
+  ]) {
+    const bench = new Bench()
+    bench.hear('b', alive('b'))
+    for (const word of order) bench.hear('c', word)
+    assert.equal(bench.state('b'), 'alive alive 1')
+    bench.pass(20_000)
+    bench.sent = []
+    bench.hear('c', leave, join)
+    bench.pass(20_000)
+    assert.equal(bench.sentOf('leave-intent').length + bench.sentOf('join-intent').length, 0)
+  }
 })
 
 test('an intent that it leaves is denied while it stays', () => {

@@ -131,11 +131,16 @@ describe('a reload', () => {
       )
       assert.equal((await agent.command('reload')).code, 0)
       await eventually('the catalog has the new meta', async () => (await inCatalog()) === '2')
-      const restarts = agent
-        .output()
-        .split('\n')
-        .filter((line) => line.includes('takes effect when the agent is restarted'))
-        .map((line) => JSON.parse(line))
+      // Whole lines: the last one may still be on its way.
+      const toldOf = (): { key: string; origin: string }[] =>
+        agent
+          .output()
+          .split('\n')
+          .slice(0, -1)
+          .filter((line) => line.includes('takes effect when the agent is restarted'))
+          .map((line) => JSON.parse(line))
+      await eventually('both keys are told', () => toldOf().length >= 2)
+      const restarts = toldOf()
       assert.deepEqual(
         restarts.map(({ key, origin }) => [key, origin]),
         [
